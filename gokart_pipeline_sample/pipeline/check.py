@@ -1,0 +1,89 @@
+"""Check the accuracy."""
+
+from __future__ import annotations
+
+import operator
+from logging import getLogger
+from typing import Any
+
+import gokart
+import luigi
+import pandera.pandas as pa
+from pandera.typing import DataFrame
+
+from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
+from gokart_pipeline_sample.pipeline.schemas import OutputSchema, PreprocessedSchema
+from gokart_pipeline_sample.utils.template import GokartTask
+
+logger = getLogger(__name__)
+
+
+class AccuracyTooLowError(Exception):
+    """The model is not good enough to publish its predictions."""
+
+
+class CheckAccuracyTask(GokartTask[DataFrame[OutputSchema]]):
+    """Passes the predictions on if they are accurate enough, with the accuracy in ``DataFrame.attrs``.
+
+    It keeps a copy of the frame, so that only a check that passed makes it complete: gokart does not run a task whose
+    output is there.
+    """
+
+    pred_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[Any]]] = gokart.TaskInstanceParameter(
+        description="Task that puts out predictions: the columns of OutputSchema, or more."
+    )
+    test_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
+        gokart.TaskInstanceParameter(
+            description="Task that puts out the PreprocessedSchema frame that was predicted, with its target."
+        )
+    )
+    require_acc: luigi.NumericalParameter[float] = luigi.NumericalParameter(
+        default=0.9,
+        var_type=float,
+        min_value=0.0,
+        max_value=1.0,
+        right_op=operator.le,
+        description="Share of right predictions that the model must exceed.",
+    )
+
+    def run(self) -> None:
+        """Check, and keep the predictions that passed."""
+        self.dump(self.check_accuracy(self.load(self.pred_task), self.load(self.test_task), self.require_acc))
+
+    @staticmethod
+    @pa.check_types(lazy=True)
+    def check_accuracy(
+        prediction: DataFrame[OutputSchema], test: DataFrame[PreprocessedSchema], require_acc: float
+    ) -> DataFrame[OutputSchema]:
+        """Let predictions pass that are right for more than the required share of the rows.
+
+        Args:
+            prediction: predictions, in any order: they are matched with the rows by id. They are left as they are.
+            test: the rows, with their target.
+            require_acc: the share to exceed, from 0 to 1.
+
+        Returns:
+            The predictions, with the share in ``attrs["accuracy"]``.
+
+        Raises:
+            AccuracyTooLowError: the accuracy does not exceed the required one; both are named.
+            pandera.errors.SchemaErrors: a frame breaks its schema, or the target is missing.
+            ValueError: the required accuracy is no share, or predictions and rows do not match.
+        """
+        from sklearn.metrics import accuracy_score
+
+        if not 0 <= require_acc <= 1:
+            raise ValueError(f"require_acc is {require_acc}: give a number from 0 to 1")
+        PreprocessedSchema.require_target(test)
+        matched = MakeOutputTask.make_output(prediction, test)
+        accuracy = float(
+            accuracy_score(test[PreprocessedSchema.target_column()], matched[OutputSchema.target_column()])
+        )
+        if not accuracy > require_acc:
+            raise AccuracyTooLowError(
+                f"the accuracy {accuracy:.4f} does not exceed the required {require_acc:.4f}: nothing is published"
+            )
+        logger.info("the accuracy %.4f exceeds the required %.4f", accuracy, require_acc)
+        checked = prediction.copy()
+        checked.attrs["accuracy"] = accuracy
+        return checked

@@ -1,0 +1,56 @@
+"""Make the table that is published."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gokart
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import DataFrame
+
+from gokart_pipeline_sample.pipeline.schemas import OutputSchema, PreprocessedSchema
+from gokart_pipeline_sample.utils.template import GokartTask
+
+
+class MakeOutputTask(GokartTask[DataFrame[OutputSchema]]):
+    """Puts out the ``OutputSchema`` frame: one prediction for each row that was to be predicted."""
+
+    pred_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[Any]]] = gokart.TaskInstanceParameter(
+        description="Task that puts out predictions: the columns of OutputSchema, or more."
+    )
+    test_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
+        gokart.TaskInstanceParameter(description="Task that puts out the PreprocessedSchema frame that was predicted.")
+    )
+
+    def run(self) -> None:
+        """Make and keep the table."""
+        self.dump(self.make_output(self.load(self.pred_task), self.load(self.test_task)))
+
+    @staticmethod
+    @pa.check_types(lazy=True)
+    def make_output(
+        prediction: DataFrame[OutputSchema], data: DataFrame[PreprocessedSchema]
+    ) -> DataFrame[OutputSchema]:
+        """Give each row its prediction, by id.
+
+        Args:
+            prediction: predictions, in any order.
+            data: the rows that were to be predicted.
+
+        Returns:
+            A frame with ``id`` and ``pred``, in the order of the rows.
+
+        Raises:
+            pandera.errors.SchemaErrors: what comes in or goes out breaks its schema.
+            ValueError: a row has no prediction, or a prediction has no row; the ids are named.
+        """
+        ids = data[PreprocessedSchema.id_column()]
+        by_id = prediction.set_index(OutputSchema.id_column())
+        unmatched = by_id.index.symmetric_difference(pd.Index(ids))
+        if not unmatched.empty:
+            raise ValueError(
+                f"{len(unmatched)} ids are in only one of the predictions and the rows, the first of them "
+                f"{unmatched[:5].tolist()}: predict the very rows that are published"
+            )
+        return by_id.loc[ids].reset_index()

@@ -1,0 +1,58 @@
+"""Predict."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import gokart
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import DataFrame
+
+from gokart_pipeline_sample.io.lightgbm_model import Booster
+from gokart_pipeline_sample.pipeline.schemas import PredictionSchema, PreprocessedSchema
+from gokart_pipeline_sample.utils.template import GokartTask
+
+
+class PredTask(GokartTask[DataFrame[PredictionSchema]]):
+    """Puts out a ``PredictionSchema`` frame: the class of each row, and the probability of every class."""
+
+    model_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Booster]] = gokart.TaskInstanceParameter(
+        description="Task that puts out the model."
+    )
+    test_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
+        gokart.TaskInstanceParameter(description="Task that puts out the PreprocessedSchema frame to predict.")
+    )
+
+    def run(self) -> None:
+        """Predict and keep the predictions."""
+        self.dump(self.predict(self.load(self.model_task), self.load(self.test_task)))
+
+    @staticmethod
+    @pa.check_types(lazy=True)
+    def predict(model: Booster, data: DataFrame[PreprocessedSchema]) -> DataFrame[PredictionSchema]:
+        """Predict each row by itself: its position and the other rows make no difference.
+
+        Args:
+            model: a model that was trained on frames of the same schema.
+            data: rows, with or without a target.
+
+        Returns:
+            A frame with the id of each row, its most probable class and the probability of each class, in the order
+            of the rows.
+
+        Raises:
+            pandera.errors.SchemaErrors: what comes in or goes out breaks its schema.
+            lightgbm.basic.LightGBMError: the model was trained on another number of features.
+        """
+        classes = pd.Index(PreprocessedSchema.classes())
+        probabilities = pd.DataFrame(
+            model.predict(data[PreprocessedSchema.feature_columns()]), index=data.index, columns=classes
+        )
+        prediction = pd.DataFrame(
+            {
+                PredictionSchema.id_column(): data[PreprocessedSchema.id_column()],
+                PredictionSchema.target_column(): probabilities.idxmax(axis="columns"),
+            }
+        ).join(probabilities.add_prefix("probability_"))
+        return cast("DataFrame[PredictionSchema]", prediction)

@@ -1,0 +1,56 @@
+"""The whole pipeline."""
+
+from __future__ import annotations
+
+from pandera.typing import DataFrame
+
+from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
+from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
+from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
+from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
+from gokart_pipeline_sample.pipeline.pred import PredTask
+from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
+from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask
+from gokart_pipeline_sample.pipeline.schemas import OutputSchema
+from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
+from gokart_pipeline_sample.pipeline.train import TrainTask
+from gokart_pipeline_sample.pipeline.upload import UploadS3Task
+from gokart_pipeline_sample.utils.template import ViewTask
+
+
+class RunTask(ViewTask[DataFrame[OutputSchema]]):
+    """Trains a model on the table and, if it is accurate enough, publishes its predictions on S3."""
+
+    require_acc = CheckAccuracyTask.require_acc
+
+    def requires(self) -> UploadS3Task:
+        """Wire the tasks."""
+        loaded = LoadDataTask()
+        preprocessed = PreprocessTask(data_task=loaded)
+        split = SplitDataTask(data_task=preprocessed)
+        train = GetDataTask(data_task=split, name="train")
+        valid = GetDataTask(data_task=split, name="valid")
+        test = GetDataTask(data_task=split, name="test")
+
+        model = TrainTask(train_task=train, valid_task=valid)
+        predicted = PredTask(model_task=model, test_task=test)
+        output = MakeOutputTask(pred_task=predicted, test_task=test)
+        checked = CheckAccuracyTask(pred_task=output, test_task=test, require_acc=self.require_acc)
+        return UploadS3Task(output_task=checked)
+
+
+class RunNestTask(RunTask):
+    """Does what ``RunTask`` does, with the preparation of the data nested in a task of its own."""
+
+    def requires(self) -> UploadS3Task:
+        """Wire the tasks."""
+        prepared = PrepareDataTask()
+        train = GetDataTask(data_task=prepared, name="train")
+        valid = GetDataTask(data_task=prepared, name="valid")
+        test = GetDataTask(data_task=prepared, name="test")
+
+        model = TrainTask(train_task=train, valid_task=valid)
+        predicted = PredTask(model_task=model, test_task=test)
+        output = MakeOutputTask(pred_task=predicted, test_task=test)
+        checked = CheckAccuracyTask(pred_task=output, test_task=test, require_acc=self.require_acc)
+        return UploadS3Task(output_task=checked)

@@ -1,0 +1,63 @@
+"""What the schemas of all tables have in common, and what the tasks ask a schema about its columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pandera.pandas as pa
+
+ID = {"role": "id"}
+"""Field metadata: the column names the row. It is what rows are matched by, and never a feature."""
+
+TARGET = {"role": "target"}
+"""Field metadata: the column is what the model predicts. Its ``isin`` lists the classes."""
+
+
+class BaseSchema(pa.DataFrameModel):
+    """A table as the pipeline expects it: no coercion, no column that is not described.
+
+    A subclass marks its id with ``metadata=ID`` and its target with ``metadata=TARGET``; every other column is a
+    feature. The tasks read the columns off the schema and name none themselves.
+    """
+
+    class Config:
+        coerce = False
+        strict = True
+
+    @classmethod
+    def id_column(cls) -> str:
+        """Return the name of the column that names a row."""
+        return cls._columns_of(ID)[0]
+
+    @classmethod
+    def target_column(cls) -> str:
+        """Return the name of the column that the model predicts."""
+        return cls._columns_of(TARGET)[0]
+
+    @classmethod
+    def feature_columns(cls) -> list[str]:
+        """Return the names of the columns that the model learns from, in the order of the schema."""
+        return cls._columns_of(None)
+
+    @classmethod
+    def classes(cls) -> list[Any]:
+        """Return the values that the target can take, sorted: the n-th is the model's class n."""
+        (check,) = (check for check in cls.to_schema().columns[cls.target_column()].checks if check.name == "isin")
+        return sorted(check.statistics["allowed_values"])
+
+    @classmethod
+    def require_target(cls, data: pd.DataFrame) -> None:
+        """Refuse a table without its target, which the schema leaves optional so that it describes new rows too.
+
+        Args:
+            data: a table of this schema.
+
+        Raises:
+            pandera.errors.SchemaErrors: the target is not there; the message names it.
+        """
+        pa.DataFrameSchema({cls.target_column(): pa.Column()}, name=cls.__name__).validate(data, lazy=True)
+
+    @classmethod
+    def _columns_of(cls, role: dict[str, str] | None) -> list[str]:
+        return [name for name, column in cls.to_schema().columns.items() if column.metadata == role]

@@ -1,0 +1,17 @@
+"""The table that the model makes."""
+
+from __future__ import annotations
+
+import pandera.pandas as pa
+from pandera.typing import Series
+
+from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
+
+
+class PredictionSchema(OutputSchema):
+    """Predictions with the probability of each class, one column a class: ``probability_0`` and so on."""
+
+    probability: Series[float] = pa.Field(alias="probability_.+", regex=True, ge=0, le=1, description="softmax output")
+
+    class Config:
+        strict = True

@@ -1,0 +1,48 @@
+"""Publish the predictions."""
+
+from __future__ import annotations
+
+import functools
+
+import gokart
+import luigi
+from pandera.typing import DataFrame
+
+from gokart_pipeline_sample.io.s3 import S3CsvTarget
+from gokart_pipeline_sample.pipeline.schemas import OutputSchema
+from gokart_pipeline_sample.utils.template import GokartTask
+
+
+class UploadS3Task(GokartTask[DataFrame[OutputSchema]]):
+    """Puts a frame on S3 as CSV. It is done when the object is there and was put by this very task."""
+
+    output_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[OutputSchema]]] = (
+        gokart.TaskInstanceParameter(description="Task that puts out the frame to publish.")
+    )
+    bucket: luigi.Parameter[str] = luigi.Parameter(description="Bucket to publish to.")
+    key: luigi.Parameter[str] = luigi.Parameter(default="output.csv", description="Key of the object.")
+    server_side_encryption: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
+        default="", choices=["", "AES256", "aws:kms"], description="SSE-S3, SSE-KMS or what the bucket does by itself."
+    )
+    kms_key_id: luigi.Parameter[str] = luigi.Parameter(
+        default="", description="KMS key of SSE-KMS; the account's own key for S3 when empty."
+    )
+
+    def output(self) -> S3CsvTarget:
+        """Return the object on S3."""
+        return self._target
+
+    @functools.cached_property
+    def _target(self) -> S3CsvTarget:
+        # One target for the life of the task: it remembers what S3 said of the object.
+        encryption = {"ServerSideEncryption": self.server_side_encryption, "SSEKMSKeyId": self.kms_key_id}
+        return S3CsvTarget(
+            self.bucket,
+            self.key,
+            self.make_unique_id(),
+            encryption={name: value for name, value in encryption.items() if value},
+        )
+
+    def run(self) -> None:
+        """Put the frame."""
+        self.dump(self.load(self.output_task))

@@ -1,0 +1,80 @@
+"""How the tasks of this project behave."""
+
+from __future__ import annotations
+
+from logging import getLogger
+from typing import Any, TypeVar
+
+import gokart
+import luigi
+from gokart.target import TargetOnKart
+from gokart.utils import FlattenableItems
+
+from gokart_pipeline_sample.io.parquet import ParquetProcessor
+from gokart_pipeline_sample.utils.task_definition import serialize_task_definition
+
+logger = getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class GokartTask(gokart.TaskOnKart[T]):
+    """The base of every task: its output is a frame in Parquet unless it says otherwise, and its code is an input."""
+
+    task_namespace = "gokart_pipeline_sample"
+
+    serialized_task_definition_check: luigi.BoolParameter = gokart.ExplicitBoolParameter(
+        default=True, significant=False, description="Whether a change of a task's code makes it run again."
+    )
+    # gokart's log files are pickles, and a pickle runs code when it is read.
+    should_dump_supplementary_log_files: luigi.BoolParameter = gokart.ExplicitBoolParameter(
+        default=False, significant=False, description="Whether gokart writes log files of its own, as pickles."
+    )
+
+    def output(self) -> FlattenableItems[TargetOnKart]:
+        """Return the Parquet file that the task's frame is kept in."""
+        return self.make_frame_target(type(self).__name__)
+
+    def make_frame_target(self, name: str) -> TargetOnKart:
+        """Return the Parquet file ``name`` of the workspace, with the task's unique id in its name."""
+        return self.make_target(f"{name}.parquet", processor=ParquetProcessor())
+
+    def get_own_code(self) -> str:
+        """Return the code that the task computes with, which gokart makes a part of the task's unique id."""
+        return serialize_task_definition(type(self))
+
+    def plain_parameters(self) -> dict[str, Any]:
+        """Return the significant parameters that are not tasks, by name."""
+        return {
+            name: self.param_kwargs[name]
+            for name, parameter in self.get_params()  # type: ignore[no-untyped-call]
+            if parameter.significant and not isinstance(parameter, gokart.TaskInstanceParameter)
+        }
+
+    def __repr__(self) -> str:
+        """Name the task and its plain parameters; gokart's own walks the chain of tasks, each time it is logged."""
+        parameters = ", ".join(f"{name}={value}" for name, value in self.plain_parameters().items())
+        return f"{type(self).__name__}({parameters})"
+
+    __str__ = __repr__
+
+
+class ViewTask(GokartTask[T]):
+    """A task that only names or groups what its requirements put out: it runs nothing and stores nothing."""
+
+    # There is no run to skip, so there is nothing to check, nor to warn of.
+    complete_check_at_run: luigi.BoolParameter = gokart.ExplicitBoolParameter(
+        default=False, significant=False, description="Whether the output is checked again before the run."
+    )
+
+    def output(self) -> FlattenableItems[TargetOnKart]:
+        """Return the output of what the task requires."""
+        return self.input()
+
+
+def _log_processing_time(task: GokartTask[object], seconds: float) -> None:
+    if not isinstance(task, ViewTask):
+        logger.info("%s took %.2f s", type(task).__name__, seconds)
+
+
+GokartTask.event_handler(luigi.Event.PROCESSING_TIME)(_log_processing_time)  # type: ignore[no-untyped-call]
