@@ -196,7 +196,7 @@ class EmbeddedS3:
             }
             with _open_private(self._credentials_file) as file:
                 profile.write(file)
-        key_id, secret = self._access_key()
+        key_id, secret = self.access_key()
         identity = {
             "name": "admin",
             "credentials": [{"accessKey": key_id, "secretKey": secret}],
@@ -205,7 +205,8 @@ class EmbeddedS3:
         with _open_private(self._directory / "identities.json") as file:
             json.dump({"identities": [identity]}, file)
 
-    def _access_key(self) -> tuple[str, str]:
+    def access_key(self) -> tuple[str, str]:
+        """Return the id and the secret of the access key."""
         profile = configparser.ConfigParser()
         profile.read(self._credentials_file)
         return profile["default"]["aws_access_key_id"], profile["default"]["aws_secret_access_key"]
@@ -213,7 +214,7 @@ class EmbeddedS3:
     def _create_bucket(self) -> None:
         import boto3
 
-        key_id, secret = self._access_key()
+        key_id, secret = self.access_key()
         client = boto3.client(
             "s3",
             endpoint_url=self.endpoint,

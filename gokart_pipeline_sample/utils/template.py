@@ -26,7 +26,7 @@ class GokartTask(gokart.TaskOnKart[T]):
     serialized_task_definition_check: luigi.BoolParameter = gokart.ExplicitBoolParameter(
         default=True, significant=False, description="Whether a change of a task's code makes it run again."
     )
-    # gokart's log files are pickles, and a pickle runs code when it is read.
+    # gokart's log files are pickles, and a pickle runs code when it is read: none is written, and none is read below.
     should_dump_supplementary_log_files: luigi.BoolParameter = gokart.ExplicitBoolParameter(
         default=False, significant=False, description="Whether gokart writes log files of its own, as pickles."
     )
@@ -42,6 +42,18 @@ class GokartTask(gokart.TaskOnKart[T]):
     def get_own_code(self) -> str:
         """Return the code that the task computes with, which gokart makes a part of the task's unique id."""
         return serialize_task_definition(type(self))
+
+    def get_task_log(self) -> dict[str, Any]:
+        """Return what the task has noted in this process."""
+        return dict(self.task_log)
+
+    def get_task_params(self) -> dict[str, Any]:
+        """Return the significant parameters as text."""
+        return dict(self.to_str_params(only_significant=True))  # type: ignore[no-untyped-call]
+
+    def get_processing_time(self) -> str:
+        """Return that the time is not kept."""
+        return "unknown"
 
     def plain_parameters(self) -> dict[str, Any]:
         """Return the significant parameters that are not tasks, by name."""

@@ -1,0 +1,84 @@
+"""A real S3 server, a bucket for each test, and checkouts that publish to it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from mypy_boto3_s3 import S3Client
+from support.checkout import Checkout, make_environment
+from support.recording_proxy import RecordingProxy, recording
+
+from gokart_pipeline_sample.io import embedded_s3
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded_s3.EmbeddedS3]:
+    with embedded_s3.running(tmp_path_factory.mktemp("s3")) as running:
+        running.wait_until_ready()
+        yield running
+
+
+@pytest.fixture(scope="session")
+def s3(server: embedded_s3.EmbeddedS3) -> S3Client:
+    key_id, secret = server.access_key()
+    return boto3.client(
+        "s3",
+        endpoint_url=server.endpoint,
+        region_name=embedded_s3.REGION,
+        aws_access_key_id=key_id,
+        aws_secret_access_key=secret,
+    )
+
+
+@pytest.fixture(scope="session")
+def make_bucket(s3: S3Client) -> Callable[[], str]:
+    def make() -> str:
+        name = f"test-{uuid.uuid4().hex}"
+        s3.create_bucket(Bucket=name)
+        return name
+
+    return make
+
+
+@pytest.fixture
+def bucket(make_bucket: Callable[[], str]) -> str:
+    return make_bucket()
+
+
+@pytest.fixture
+def proxy(server: embedded_s3.EmbeddedS3) -> Iterator[RecordingProxy]:
+    """What is between the checkouts of a test and the server, if the test asks for it."""
+    with recording(server.endpoint) as running:
+        yield running
+
+
+@pytest.fixture
+def checkout(server: embedded_s3.EmbeddedS3, bucket: str, tmp_path: Path) -> Checkout:
+    """A project that never ran."""
+    environment = make_environment(**{**server.environment(), "BUCKET_NAME": bucket})
+    return Checkout.create(tmp_path / "checkout", environment)
+
+
+@pytest.fixture(scope="session")
+def published_once(
+    server: embedded_s3.EmbeddedS3, make_bucket: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> Checkout:
+    environment = make_environment(**{**server.environment(), "BUCKET_NAME": make_bucket()})
+    checkout = Checkout.create(tmp_path_factory.mktemp("published") / "checkout", environment)
+    run = checkout.main()
+    assert run.exit_code == 0, run.stderr
+    return checkout
+
+
+@pytest.fixture
+def published(published_once: Checkout, bucket: str, tmp_path: Path) -> Checkout:
+    """A project that ran once, and has published to the bucket of the test since."""
+    checkout = published_once.copy(tmp_path / "checkout", BUCKET_NAME=bucket)
+    run = checkout.main()
+    assert run.exit_code == 0, run.stderr
+    assert run.tasks == ["UploadS3Task"]
+    return checkout

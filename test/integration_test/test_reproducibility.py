@@ -1,0 +1,45 @@
+"""The same inputs give the same bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mypy_boto3_s3 import S3Client
+from support.checkout import Checkout
+
+
+@pytest.fixture
+def expected(published_once: Checkout, s3: S3Client) -> bytes:
+    return s3.get_object(Bucket=published_once.environment["BUCKET_NAME"], Key="output.csv")["Body"].read()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables"),
+    [
+        pytest.param(["--workers", "2"], {}, id="two workers"),
+        pytest.param([], {"OMP_NUM_THREADS": "1"}, id="one thread"),
+        pytest.param([], {"OMP_NUM_THREADS": "2"}, id="two threads"),
+        pytest.param(["gokart_pipeline_sample.RunNestTask", "--local-scheduler"], {}, id="RunNestTask"),
+    ],
+)
+def test_a_clean_run_elsewhere_publishes_the_same_bytes(
+    checkout: Checkout,
+    published_once: Checkout,
+    bucket: str,
+    s3: S3Client,
+    expected: bytes,
+    arguments: list[str],
+    variables: dict[str, str],
+) -> None:
+    run = checkout.main(*arguments, **variables)
+
+    assert run.exit_code == 0, run.stderr
+    assert s3.get_object(Bucket=bucket, Key="output.csv")["Body"].read() == expected
+    assert model_text(checkout.workspace) == model_text(published_once.workspace)
+    assert f"published  s3://{bucket}/output.csv" in run.stdout
+
+
+def model_text(workspace: Path) -> str:
+    (file,) = workspace.glob("TrainTask_*.txt")
+    return file.read_text()

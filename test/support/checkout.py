@@ -1,0 +1,89 @@
+"""A copy of the project in a folder of its own, run as its users run it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+SOURCES = ("main.py", "conf", "gokart_pipeline_sample")
+FOREIGN_VARIABLES = ("AWS_", "BUCKET_NAME", "LUIGI_", "OMP_", "PYTHON")
+
+
+def make_environment(**variables: str) -> dict[str, str]:
+    """Return this process's environment without what would lead a run elsewhere, plus some variables."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_VARIABLES)}
+    return {**inherited, **variables}
+
+
+@dataclass
+class Run:
+    """What became of a run."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks that did something, in the order in which they ended."""
+        return re.findall(r"INFO (\w+Task) took", self.stderr)
+
+
+@dataclass
+class Checkout:
+    """A project folder and the environment that its commands run in."""
+
+    directory: Path
+    environment: dict[str, str] = field(default_factory=make_environment)
+
+    @classmethod
+    def create(cls, directory: Path, environment: dict[str, str]) -> Checkout:
+        directory.mkdir()
+        for name in SOURCES:
+            source = PROJECT / name
+            copy = shutil.copytree if source.is_dir() else shutil.copy2
+            copy(source, directory / name)
+        return cls(directory, environment)
+
+    def copy(self, directory: Path, **variables: str) -> Checkout:
+        """Copy the project with its workspace, to run in an environment with other variables."""
+        shutil.copytree(self.directory, directory)
+        return Checkout(directory, {**self.environment, **variables})
+
+    @property
+    def workspace(self) -> Path:
+        return self.directory / "resources"
+
+    def main(
+        self, *arguments: str, python_options: tuple[str, ...] = (), cwd: Path | None = None, **variables: str
+    ) -> Run:
+        """Run ``python main.py`` with these arguments."""
+        command = [sys.executable, *python_options, str(self.directory / "main.py"), *arguments]
+        return self.execute(command, cwd=cwd, **variables)
+
+    def execute(self, command: list[str], cwd: Path | None = None, **variables: str) -> Run:
+        """Run a command in the project folder, or elsewhere."""
+        done = subprocess.run(
+            command,
+            cwd=cwd or self.directory,
+            env={**self.environment, **variables},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return Run(done.returncode, done.stdout, done.stderr)
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace a text that stands in a file exactly once."""
+        path = self.directory / file
+        content = path.read_text()
+        if content.count(old) != 1:
+            raise ValueError(f"{old!r} stands {content.count(old)} times in {file}")
+        path.write_text(content.replace(old, new))

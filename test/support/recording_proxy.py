@@ -1,0 +1,71 @@
+"""A relay in front of the S3 server that writes down what is asked of it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+
+class RecordingProxy(ThreadingHTTPServer):
+    """Passes every request on to the server unchanged, so that its signature stays valid."""
+
+    daemon_threads = True
+
+    def __init__(self, upstream: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.upstream = urlsplit(upstream).netloc
+        self.requests: list[tuple[str, str]] = []
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def count(self, method: str) -> int:
+        return sum(recorded == method for recorded, _ in self.requests)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: RecordingProxy
+
+    def relay(self) -> None:
+        self.server.requests.append((self.command, self.path))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        connection = http.client.HTTPConnection(self.server.upstream)
+        with contextlib.closing(connection):
+            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self.headers.items():
+                if name.lower() != "expect":
+                    connection.putheader(name, value)
+            connection.endheaders(body)
+            response = connection.getresponse()
+            content = response.read()
+        self.send_response_only(response.status, response.reason)
+        for name, value in response.getheaders():
+            if name.lower() not in ("connection", "transfer-encoding", "content-length"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", response.headers.get("Content-Length", str(len(content))))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_DELETE = do_GET = do_HEAD = do_POST = do_PUT = relay  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the requests are recorded."""
+
+
+@contextlib.contextmanager
+def recording(upstream: str) -> Iterator[RecordingProxy]:
+    """Have a proxy relay to the server at ``upstream`` for as long as the context lasts."""
+    with RecordingProxy(upstream) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever)
+        thread.start()
+        try:
+            yield proxy
+        finally:
+            proxy.shutdown()
+            thread.join()
