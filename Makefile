@@ -15,7 +15,7 @@ s3: setup  ## serve what was published to the embedded S3
 	$(BIN)/python main.py --serve-s3
 
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=auto
 
 lint: setup
 	$(POETRY) check --lock

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from pandera.errors import SchemaErrors
+
+from gokart_pipeline_sample.pipeline.schemas import (
+    BaseSchema,
+    IrisFeatureSchema,
+    OutputSchema,
+    PredictionSchema,
+    PreprocessedSchema,
+)
+
+SCHEMAS = [IrisFeatureSchema, PreprocessedSchema, OutputSchema, PredictionSchema]
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+class TestEverySchema:
+    def test_describes_each_field(self, schema: type[BaseSchema]) -> None:
+        assert all(column.description for column in schema.to_schema().columns.values())
+
+    def test_allows_no_nulls_and_coerces_nothing(self, schema: type[BaseSchema]) -> None:
+        assert not any(column.nullable or column.coerce for column in schema.to_schema().columns.values())
+
+    def test_has_a_unique_id(self, schema: type[BaseSchema]) -> None:
+        assert schema.to_schema().columns[schema.id_column()].unique
+
+    def test_knows_the_classes(self, schema: type[BaseSchema]) -> None:
+        assert schema.classes() == [0, 1, 2]
+
+
+class TestRequireTarget:
+    def test_takes_a_table_with_a_target(self, flowers: pd.DataFrame) -> None:
+        IrisFeatureSchema.require_target(flowers)
+
+    def test_names_the_target_that_is_missing(self, flowers: pd.DataFrame) -> None:
+        with pytest.raises(SchemaErrors, match="column 'target' not in dataframe"):
+            IrisFeatureSchema.require_target(flowers.drop(columns="target"))

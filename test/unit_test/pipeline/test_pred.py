@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from pandera.errors import SchemaErrors
+
+from gokart_pipeline_sample.io.lightgbm_model import Booster
+from gokart_pipeline_sample.pipeline.pred import PredTask
+
+Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+
+
+class TestPredict:
+    def test_gives_each_row_its_most_probable_class(self, model: Booster, parts: Parts) -> None:
+        test = parts[2]
+        prediction = PredTask.predict(model, test)
+        assert prediction.columns.tolist() == ["id", "pred", "probability_0", "probability_1", "probability_2"]
+        assert prediction["id"].tolist() == test["id"].tolist()
+        probabilities = prediction.filter(like="probability_").to_numpy()
+        assert prediction["pred"].tolist() == probabilities.argmax(axis=1).tolist()
+        assert probabilities.sum(axis=1) == pytest.approx(1)
+
+    def test_permuting_the_rows_permutes_the_predictions(self, model: Booster, parts: Parts) -> None:
+        test = parts[2]
+        shuffled = test.sample(frac=1, random_state=1, ignore_index=True)
+        assert not shuffled["id"].equals(test["id"])
+        expected = PredTask.predict(model, test).set_index("id").loc[shuffled["id"]].reset_index()
+        assert PredTask.predict(model, shuffled).equals(expected)
+
+    def test_needs_no_target(self, model: Booster, parts: Parts) -> None:
+        test = parts[2]
+        unlabelled = PredTask.predict(model, test.drop(columns="target"))
+        assert unlabelled.equals(PredTask.predict(model, test))
+
+    def test_takes_one_row(self, model: Booster, parts: Parts) -> None:
+        test = parts[2]
+        assert PredTask.predict(model, test[:1]).equals(PredTask.predict(model, test)[:1])
+
+    def test_names_a_missing_feature(self, model: Booster, parts: Parts) -> None:
+        with pytest.raises(SchemaErrors, match="petal_area"):
+            PredTask.predict(model, parts[2].drop(columns="petal_area"))

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from pandera.errors import SchemaError, SchemaErrors
+
+from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
+
+
+class TestMakeArea:
+    def test_multiplies_row_by_row(self) -> None:
+        actual = PreprocessTask.make_area(pd.Series([2.0, 4.0, 6.0]), pd.Series([1.0, 2.0, 3.0]))
+        assert actual.equals(pd.Series([2.0, 8.0, 18.0]))
+
+
+class TestAddAreaFeature:
+    def test_adds_the_area_of_the_petals(self, flowers: pd.DataFrame) -> None:
+        assert PreprocessTask.add_area_feature(flowers)["petal_area"].tolist() == [0.75, 8.0]
+
+    def test_leaves_its_argument_as_it_is(self, flowers: pd.DataFrame) -> None:
+        before = flowers.copy()
+        PreprocessTask.add_area_feature(flowers)
+        assert flowers.equals(before)
+
+    def test_takes_rows_without_a_target_alike(self, flowers: pd.DataFrame) -> None:
+        labelled = PreprocessTask.add_area_feature(flowers)
+        unlabelled = PreprocessTask.add_area_feature(flowers.drop(columns="target"))
+        assert unlabelled.equals(labelled.drop(columns="target"))
+
+    def test_takes_a_part_of_a_table_as_the_table(self, iris: pd.DataFrame) -> None:
+        whole = PreprocessTask.add_area_feature(iris)
+        parts = [PreprocessTask.add_area_feature(iris[start : start + 40]) for start in range(0, len(iris), 40)]
+        assert pd.concat(parts).equals(whole)
+
+    @pytest.mark.parametrize(
+        ("column", "values"),
+        [
+            pytest.param("petal_length", [0.0, 1.0], id="zero length"),
+            pytest.param("petal_length", [1, 2], id="whole numbers where floats are expected"),
+            pytest.param("petal_width", [None, 1.0], id="missing value"),
+            pytest.param("id", [1, 1], id="repeated id"),
+            pytest.param("target", [0, 3], id="unknown class"),
+            pytest.param("note", ["a", "b"], id="column that nobody described"),
+        ],
+    )
+    def test_refuses_a_table_that_breaks_the_schema(
+        self, flowers: pd.DataFrame, column: str, values: list[object]
+    ) -> None:
+        with pytest.raises((SchemaError, SchemaErrors), match=column):
+            PreprocessTask.add_area_feature(flowers.assign(**{column: values}))

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from lightgbm.basic import LightGBMError
+from pandera.errors import SchemaErrors
+
+from gokart_pipeline_sample.pipeline.check import AccuracyTooLowError, CheckAccuracyTask
+from gokart_pipeline_sample.pipeline.pred import PredTask
+from gokart_pipeline_sample.pipeline.train import TrainTask
+
+Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+
+
+class TestFit:
+    def test_learns_from_the_features_of_the_schema(self, parts: Parts, parameters: dict[str, Any]) -> None:
+        train, valid, _ = parts
+        booster, _ = TrainTask.fit(train, valid, **parameters)
+        features = ["sepal_length", "sepal_width", "petal_length", "petal_width", "petal_area"]
+        assert booster.feature_name() == features
+        assert booster.num_model_per_iteration() == 3
+
+    def test_records_the_loss_of_each_round(self, parts: Parts, parameters: dict[str, Any]) -> None:
+        train, valid, _ = parts
+        booster, curve = TrainTask.fit(train, valid, **parameters)
+        assert curve.keys() == {"train", "valid"}
+        losses = curve["valid"]["multi_logloss"]
+        assert len(curve["train"]["multi_logloss"]) == len(losses)
+        assert losses.index(min(losses)) + 1 == booster.best_iteration
+
+    def test_stops_when_the_validation_loss_stops_falling(self, parts: Parts, parameters: dict[str, Any]) -> None:
+        train, valid, _ = parts
+        parameters |= {"num_boost_round": 5000, "early_stopping_rounds": 5}
+        booster, curve = TrainTask.fit(train, valid, **parameters)
+        assert len(curve["valid"]["multi_logloss"]) == booster.best_iteration + 5
+
+    def test_gives_the_same_model_each_time(self, parts: Parts, parameters: dict[str, Any]) -> None:
+        train, valid, _ = parts
+        first, again = (TrainTask.fit(train, valid, **parameters)[0].model_to_string() for _ in range(2))
+        assert first == again
+
+    def test_passes_parameters_on_to_lightgbm(self, parts: Parts, parameters: dict[str, Any]) -> None:
+        train, valid, _ = parts
+        booster, _ = TrainTask.fit(train, valid, **parameters, num_leaves=5)
+        assert "[num_leaves: 5]" in booster.model_to_string()
+        with pytest.raises(LightGBMError, match="num_leaves"):
+            TrainTask.fit(train, valid, **parameters, num_leaves=-1)
+
+    def test_names_a_missing_target(self, parts: Parts, parameters: dict[str, Any]) -> None:
+        train, valid, _ = parts
+        with pytest.raises(SchemaErrors, match="column 'target' not in dataframe"):
+            TrainTask.fit(train, valid.drop(columns="target"), **parameters)
+
+
+class TestModelBehaviour:
+    def test_the_id_changes_nothing(self, parts: Parts, parameters: dict[str, Any]) -> None:
+        train, valid, test = parts
+        expected = TrainTask.fit(train, valid, **parameters)[0]
+        actual = TrainTask.fit(train.assign(id=train["id"] * 1000), valid.assign(id=range(len(valid))), **parameters)[0]
+        assert actual.model_to_string() == expected.model_to_string()
+        renamed = PredTask.predict(expected, test.assign(id=test["id"] + 5000))
+        assert renamed.drop(columns="id").equals(PredTask.predict(expected, test).drop(columns="id"))
+
+    def test_a_permuted_target_does_not_pass_the_gate(self, parts: Parts, parameters: dict[str, Any]) -> None:
+        train, valid, test = (
+            part.assign(target=part["target"].sample(frac=1, random_state=0).to_numpy()) for part in parts
+        )
+        booster, _ = TrainTask.fit(train, valid, **parameters)
+        with pytest.raises(AccuracyTooLowError):
+            CheckAccuracyTask.check_accuracy(PredTask.predict(booster, test), test, require_acc=0.9)
+
+    def test_the_true_target_passes_the_gate(self, parts: Parts, parameters: dict[str, Any]) -> None:
+        train, valid, test = parts
+        booster, _ = TrainTask.fit(train, valid, **parameters)
+        CheckAccuracyTask.check_accuracy(PredTask.predict(booster, test), test, require_acc=0.9)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gokart_pipeline_sample.utils import task_definition
+from gokart_pipeline_sample.utils.task_definition import serialize_task_definition
+
+TASK = '''
+"""A task."""
+
+import lightgbm
+
+from some_project.helpers import double
+from some_project.tables import Table
+
+
+class SomeTask:
+    """Doubles."""
+
+    def run(self):
+        """Run."""
+        from .late import LATE
+        # A comment.
+        return double(LATE), Table
+'''
+SOURCES = {
+    "__init__": "",
+    "task": TASK,
+    "helpers": "from some_project import constants\n\n\ndef double(x):\n    return constants.TWO * x\n",
+    "constants": 'TWO = 2\n"""Two."""\n',
+    "late": "LATE = 1\n",
+    # A package that only passes on what its modules define.
+    "tables/__init__": "from some_project.tables.one import Table\nfrom some_project.tables.other import OtherTable\n",
+    "tables/one": "class Table:\n    column: int\n",
+    "tables/other": "class OtherTable:\n    column: int\n",
+    "unused": "X = 1\n",
+}
+
+Define = Callable[..., str]
+
+
+@pytest.fixture
+def define(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Define:
+    """Write the modules down, some of them changed, and serialize the task."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def write_and_serialize(**changes: tuple[str, str]) -> str:
+        for name, source in SOURCES.items():
+            path = tmp_path / "some_project" / f"{name}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            old, new = changes.get(name.replace("/", "_"), ("", ""))
+            assert old in source
+            path.write_text(source.replace(old, new))
+        for module in [name for name in sys.modules if name.partition(".")[0] == "some_project"]:
+            monkeypatch.delitem(sys.modules, module)
+        for cached in vars(task_definition).values():
+            if hasattr(cached, "cache_clear"):
+                cached.cache_clear()
+        importlib.invalidate_caches()
+        return serialize_task_definition(importlib.import_module("some_project.task").SomeTask)
+
+    yield write_and_serialize
+    for cached in vars(task_definition).values():
+        if hasattr(cached, "cache_clear"):
+            cached.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"task": ("double(LATE)", "double(2 * LATE)")}, id="the task"),
+        pytest.param({"helpers": ("constants.TWO * x", "x * constants.TWO")}, id="a helper"),
+        pytest.param({"constants": ("TWO = 2", "TWO = 3")}, id="a constant of a helper"),
+        pytest.param({"late": ("1", "2")}, id="what is imported in a function, relatively"),
+        pytest.param({"tables_one": ("int", "float")}, id="what a package passes on"),
+    ],
+)
+def test_code_that_the_task_computes_with_counts(define: Define, change: dict[str, tuple[str, str]]) -> None:
+    assert define(**change) != define()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"task": ("# A comment.", "# Another comment.")}, id="comment"),
+        pytest.param({"task": ('"""Doubles."""', '"""Makes twice as much."""')}, id="docstring"),
+        pytest.param({"task": ('    """Doubles."""\n', "")}, id="no docstring"),
+        pytest.param({"constants": ('"""Two."""', '"""The number two."""')}, id="docstring of a constant"),
+        pytest.param(
+            {"task": ("return double(LATE), Table", "return (double(LATE),\n            Table)")}, id="layout"
+        ),
+        pytest.param({"tables_other": ("int", "float")}, id="another table of the package"),
+        pytest.param({"unused": ("1", "2")}, id="a module that the task does not import"),
+    ],
+)
+def test_nothing_else_counts(define: Define, change: dict[str, tuple[str, str]]) -> None:
+    assert define(**change) == define()
+
+
+def test_versions_of_the_libraries_that_compute_count(define: Define, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = define()
+    monkeypatch.setattr(task_definition, "version", lambda name: "99.0" if name == "lightgbm" else "1.0")
+    assert define() != before
+    assert "lightgbm==99.0" in define()
+    assert "scikit-learn" not in define()

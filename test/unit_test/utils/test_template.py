@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pandas as pd
+from gokart.task import TaskOnKart
+
+from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
+from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
+from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
+from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
+from gokart_pipeline_sample.utils.template import GokartTask, ViewTask
+
+
+def make_split() -> SplitDataTask:
+    return SplitDataTask(data_task=PreprocessTask(data_task=LoadDataTask()))
+
+
+class TestGokartTask:
+    def test_has_the_namespace_of_the_project(self) -> None:
+        assert LoadDataTask.get_task_family() == "gokart_pipeline_sample.LoadDataTask"
+
+    def test_keeps_its_frame_as_parquet_under_its_unique_id(self) -> None:
+        task = LoadDataTask()
+        assert task.output().path().endswith(f"/LoadDataTask_{task.make_unique_id()}.parquet")
+
+    def test_is_named_briefly(self) -> None:
+        assert repr(LoadDataTask()) == "LoadDataTask()"
+        assert str(make_split()) == "SplitDataTask(test_fraction=0.2, valid_fraction=0.2, random_state=42)"
+
+    def test_naming_a_task_does_not_build_the_chain_behind_it(self, monkeypatch: object) -> None:
+        task = GetDataTask(data_task=make_split(), name="train")
+        calls: list[TaskOnKart] = []
+        monkeypatch.setattr(TaskOnKart, "make_unique_id", lambda self: calls.append(self))
+        repr(task)
+        assert calls == []
+
+    def test_its_identity_depends_on_parameters_before_it(self) -> None:
+        train, other = (
+            GetDataTask(
+                data_task=SplitDataTask(data_task=PreprocessTask(data_task=LoadDataTask()), random_state=seed),
+                name="train",
+            )
+            for seed in (42, 43)
+        )
+        assert train.make_unique_id() != other.make_unique_id()
+
+    def test_where_the_workspace_is_does_not_matter_to_its_identity(self) -> None:
+        assert LoadDataTask(workspace_directory="/a").make_unique_id() == LoadDataTask().make_unique_id()
+
+
+class TestViewTask:
+    def test_shows_what_it_requires(self) -> None:
+        class View(ViewTask[pd.DataFrame]):
+            def requires(self) -> GokartTask[pd.DataFrame]:
+                return LoadDataTask()
+
+        assert View().output().path() == LoadDataTask().output().path()
