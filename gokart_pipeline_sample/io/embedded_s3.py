@@ -21,7 +21,7 @@ import subprocess
 import sysconfig
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -68,7 +68,7 @@ def is_wanted(environment: Mapping[str, str]) -> bool:
 
 
 @contextlib.contextmanager
-def running(directory: Path) -> Iterator[EmbeddedS3]:
+def running(directory: Path, options: Sequence[str] = ()) -> Iterator[EmbeddedS3]:
     """Have the server of a folder run for as long as the context lasts.
 
     The server is only started on entry, so that the caller can do other things meanwhile: see
@@ -76,6 +76,7 @@ def running(directory: Path) -> Iterator[EmbeddedS3]:
 
     Args:
         directory: folder of the data and the access key. It is made, readable by its owner only.
+        options: further options of SeaweedFS's ``weed mini``.
 
     Raises:
         EmbeddedS3Error: the server is not installed.
@@ -83,7 +84,7 @@ def running(directory: Path) -> Iterator[EmbeddedS3]:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (directory / "users.lock").open("a") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
-        server = EmbeddedS3(directory)
+        server = EmbeddedS3(directory, options)
         server.start_unless_running()
         try:
             yield server
@@ -95,7 +96,8 @@ def running(directory: Path) -> Iterator[EmbeddedS3]:
 class EmbeddedS3:
     """The server of a folder, whichever process has started it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, options: Sequence[str] = ()) -> None:
+        self._options = options
         self._directory = directory.resolve()
         self._credentials_file = self._directory / "credentials"
         self._state_file = self._directory / "server.json"
@@ -113,7 +115,7 @@ class EmbeddedS3:
             # The server inherits the open file, and with it the lock.
             self._process = self._launch(ports, inherit=state.fileno())
             state.truncate(0)
-            json.dump({"endpoint": f"http://127.0.0.1:{ports[0]}", "process_id": self._process.pid}, state)
+            json.dump({"process_id": self._process.pid, "ports": ports}, state)
 
     def wait_until_ready(self) -> None:
         """Return when the server answers and its bucket is there.
@@ -139,11 +141,15 @@ class EmbeddedS3:
                 time.sleep(POLL_SECONDS)
         if self._process is not None:
             self._process.wait()
+        # The server makes these by itself, and there is no option for it.
+        for port in self._state()["ports"]:
+            for leftover in Path("/tmp").glob(f"seaweedfs-*-grpc-{port}.sock"):  # noqa: S108
+                leftover.unlink()
 
     @property
     def endpoint(self) -> str:
         """The URL of the server."""
-        return str(self._state()["endpoint"])
+        return f"http://127.0.0.1:{self._state()['ports'][0]}"
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that lead to the server and its bucket; no secret is in them."""
@@ -167,6 +173,7 @@ class EmbeddedS3:
             *("-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"),
             # Relative, because the path of a socket may be no longer than 107 bytes.
             *("-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock"),
+            *self._options,
             *(f"{option}={port}" for option, port in zip(port_options, ports, strict=True)),
         ]
         with (self._directory / "weed.log").open("wb") as log:

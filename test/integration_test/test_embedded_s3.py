@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -122,6 +123,14 @@ def test_keeps_what_was_put_when_it_is_stopped(tmp_path: Path) -> None:
             client.put_object(Bucket=embedded_s3.BUCKET, Key=str(number), Body=b"x" * 1000)
 
 
+def test_leaves_nothing_outside_its_folder(tmp_path: Path) -> None:
+    with embedded_s3.running(tmp_path) as server:
+        server.wait_until_ready()
+        ports = json.loads((tmp_path / "server.json").read_text())["ports"]
+        assert any(Path("/tmp").glob(f"*-{port}.sock") for port in ports)  # noqa: S108
+    assert not any(list(Path("/tmp").glob(f"*{port}*")) for port in ports)  # noqa: S108
+
+
 def test_a_server_that_does_not_start_is_an_error_that_names_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,6 +158,4 @@ def test_a_server_that_is_not_installed_is_an_error_that_says_what_to_do(alone: 
 
 
 def server_process(directory: Path) -> int:
-    import json
-
     return int(json.loads((directory / "server.json").read_text())["process_id"])
