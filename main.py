@@ -101,15 +101,16 @@ def run(arguments: list[str], fetch: str = "aws s3 cp {url} -") -> int | str | N
     except SystemExit as end:
         if end.code != 0 or {"--help", "--help-all"}.intersection(arguments):
             return end.code
+    # Tasks see the command line only in here.
     with CmdlineParser.global_instance(arguments) as parser:
         task = parser.get_task_obj()
-    if isinstance(task, RunTask):
-        published = task.requires().output()
-        description = published.describe()
-        print(f"accuracy   {float(description['accuracy']):.4f} (required: more than {task.require_acc})")
-        print(f"rows       {description['rows']}")
-        print(f"published  {published.path()}")
-        print(f"fetch      {fetch.format(url=published.path())}")
+        if isinstance(task, RunTask):
+            published = task.requires().output()
+            description = published.describe()
+            print(f"accuracy   {float(description['accuracy']):.4f} (required: more than {task.require_acc})")
+            print(f"rows       {description['rows']}")
+            print(f"published  {published.path()}")
+            print(f"fetch      {fetch.format(url=published.path())}")
     return 0
 
 

@@ -48,6 +48,7 @@ def test_puts_the_object_in_one_request(published: Checkout, proxy: RecordingPro
         ("PUT", f"/{bucket}/daily/2026-11-22.csv")
     ]
     assert proxy.count("POST") == 0
+    assert f"published  s3://{bucket}/daily/2026-11-22.csv" in run.stdout
 
 
 def test_encrypts_the_object_if_told_so(published: Checkout, bucket: str, s3: S3Client) -> None:
