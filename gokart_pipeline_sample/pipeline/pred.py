@@ -47,7 +47,7 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
         """
         classes = pd.Index(PreprocessedSchema.classes())
         probabilities = pd.DataFrame(
-            model.predict(data[PreprocessedSchema.feature_columns()]), index=data.index, columns=classes
+            model.predict(PreprocessedSchema.features(data)), index=data.index, columns=classes
         )
         prediction = pd.DataFrame(
             {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gokart
 import luigi
-import pandas as pd
 import pandera.pandas as pa
 from gokart.target import TargetOnKart
 from pandera.typing import DataFrame
@@ -16,17 +15,19 @@ from gokart_pipeline_sample.utils.template import GokartTask
 
 LearningCurve = dict[str, dict[str, list[float]]]
 
+FIXED_PARAMETERS: dict[str, str | float] = {"objective": "multiclass", "metric": "multi_logloss", "verbosity": -1}
+# The same model for any number of threads: https://lightgbm.readthedocs.io/en/stable/Parameters.html#deterministic
+FIXED_PARAMETERS |= {"deterministic": True, "force_row_wise": True}
+
 
 class TrainTask(GokartTask[Booster]):
-    """Puts out a LightGBM booster that gives each class a probability, and keeps its learning curve beside it."""
+    """Puts out a LightGBM booster. Every parameter that is not a task goes to LightGBM by its name."""
 
     train_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that puts out the PreprocessedSchema frame to learn from.")
+        gokart.TaskInstanceParameter(description="Task that puts out the rows to learn from.")
     )
     valid_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
-        gokart.TaskInstanceParameter(
-            description="Task that puts out the PreprocessedSchema frame that tells when to stop."
-        )
+        gokart.TaskInstanceParameter(description="Task that puts out the rows that tell when to stop.")
     )
     boosting: luigi.Parameter[str] = luigi.Parameter(default="gbdt", description="LightGBM's boosting.")
     num_leaves: luigi.IntParameter = luigi.IntParameter(default=31, description="Most leaves of a tree.")
@@ -36,16 +37,14 @@ class TrainTask(GokartTask[Booster]):
     learning_rate: luigi.FloatParameter = luigi.FloatParameter(default=0.05, description="Weight of a new tree.")
     seed: luigi.IntParameter = luigi.IntParameter(default=42, description="Seed of all that LightGBM draws.")
     num_boost_round: luigi.IntParameter = luigi.IntParameter(default=5000, description="Most rounds of training.")
-    early_stopping_rounds: luigi.IntParameter = luigi.IntParameter(
-        default=100, description="Rounds without a lower validation loss after which the training stops."
-    )
+    early_stopping_rounds: luigi.IntParameter = luigi.IntParameter(default=100, description="Rounds without progress.")
 
     def output(self) -> TargetOnKart:
         """Return the model's file, in LightGBM's text format."""
         return self.make_target("TrainTask.txt", processor=LightGBMModelProcessor())
 
     def make_learning_curve_target(self) -> TargetOnKart:
-        """Return the JSON file of the losses: ``{"train": {"multi_logloss": [...]}, "valid": ...}``, one a round."""
+        """Return the JSON file beside the model that keeps what :meth:`fit` returns with it."""
         return self.make_target("TrainTask_learning_curve.json", processor=JsonProcessor())
 
     def complete(self) -> bool:
@@ -53,10 +52,9 @@ class TrainTask(GokartTask[Booster]):
         return super().complete() and self.make_learning_curve_target().exists()
 
     def run(self) -> None:
-        """Train and keep the learning curve, then the model."""
-        booster, learning_curve = self.fit(
-            self.load(self.train_task), self.load(self.valid_task), **self.plain_parameters()
-        )
+        """Train; keep the learning curve and the model."""
+        train, valid = self.load(self.train_task), self.load(self.valid_task)
+        booster, learning_curve = self.fit(train, valid, **self.plain_parameters())
         self.dump(learning_curve, self.make_learning_curve_target())
         self.dump(booster)
 
@@ -66,23 +64,18 @@ class TrainTask(GokartTask[Booster]):
         train: DataFrame[PreprocessedSchema],
         valid: DataFrame[PreprocessedSchema],
         num_boost_round: int,
-        early_stopping_rounds: int,
         **parameters: str | float,
     ) -> tuple[Booster, LearningCurve]:
-        """Train a multiclass model until the loss on the validation rows stops falling.
-
-        The same rows and parameters give the same model, whatever the number of threads
-        (https://lightgbm.readthedocs.io/en/stable/Parameters.html#deterministic).
+        """Train a model that gives each class a probability, until the loss on the validation rows stops falling.
 
         Args:
             train: rows to learn from, with their target.
             valid: rows to stop by, with their target.
             num_boost_round: most rounds of training.
-            early_stopping_rounds: rounds without a lower validation loss after which the training stops.
             parameters: further parameters of LightGBM.
 
         Returns:
-            The booster, and the loss of each round: ``{"train": {"multi_logloss": [...]}, "valid": ...}``.
+            The booster, and the losses: ``{"train": {"multi_logloss": [...]}, "valid": ...}``, one a round.
 
         Raises:
             pandera.errors.SchemaErrors: a frame breaks the schema, or its target is missing.
@@ -90,31 +83,18 @@ class TrainTask(GokartTask[Booster]):
         """
         import lightgbm as lgb
 
-        def make_dataset(data: pd.DataFrame) -> lgb.Dataset:
-            PreprocessedSchema.require_target(data)
-            label = pd.Categorical(data[PreprocessedSchema.target_column()], categories=classes).codes
-            return lgb.Dataset(data[PreprocessedSchema.feature_columns()], label=label)
-
-        classes = PreprocessedSchema.classes()
-        learning_curve: LearningCurve = {}
-        train_set = make_dataset(train)
+        datasets = [
+            lgb.Dataset(PreprocessedSchema.features(rows), label=PreprocessedSchema.label(rows))
+            for rows in (train, valid)
+        ]
+        parameters |= {**FIXED_PARAMETERS, "num_class": len(PreprocessedSchema.classes())}
+        curve: LearningCurve = {}
         booster = lgb.train(
-            {
-                **parameters,
-                "objective": "multiclass",
-                "num_class": len(classes),
-                "metric": "multi_logloss",
-                "deterministic": True,
-                "force_row_wise": True,
-                "verbosity": -1,
-            },
-            train_set,
-            num_boost_round=num_boost_round,
-            valid_sets=[train_set, make_dataset(valid)],
+            parameters,
+            datasets[0],
+            num_boost_round,
+            valid_sets=datasets,
             valid_names=["train", "valid"],
-            callbacks=[
-                lgb.early_stopping(early_stopping_rounds, verbose=False),
-                lgb.record_evaluation(learning_curve),
-            ],
+            callbacks=[lgb.record_evaluation(curve)],
         )
-        return booster, learning_curve
+        return booster, curve

@@ -47,6 +47,21 @@ class BaseSchema(pa.DataFrameModel):
         return sorted(check.statistics["allowed_values"])
 
     @classmethod
+    def features(cls, data: pd.DataFrame) -> pd.DataFrame:
+        """Return what the model learns from: the feature columns alone."""
+        return data[cls.feature_columns()]
+
+    @classmethod
+    def label(cls, data: pd.DataFrame) -> pd.Series[int]:
+        """Return what the model predicts: the number of each row's class.
+
+        Raises:
+            pandera.errors.SchemaErrors: the target is not there.
+        """
+        cls.require_target(data)
+        return pd.Series(pd.Categorical(data[cls.target_column()], categories=cls.classes()).codes, index=data.index)
+
+    @classmethod
     def require_target(cls, data: pd.DataFrame) -> None:
         """Refuse a table without its target, which the schema leaves optional so that it describes new rows too.
 

@@ -30,6 +30,24 @@ class TestEverySchema:
         assert schema.classes() == [0, 1, 2]
 
 
+class TestFeatures:
+    def test_are_neither_the_id_nor_the_target(self, flowers: pd.DataFrame) -> None:
+        features = IrisFeatureSchema.features(flowers)
+        assert features.columns.tolist() == ["sepal_length", "sepal_width", "petal_length", "petal_width"]
+
+
+class TestLabel:
+    def test_is_the_number_of_the_class(self, flowers: pd.DataFrame) -> None:
+        assert IrisFeatureSchema.label(flowers).tolist() == [0, 2]
+
+    def test_keeps_the_rows_apart_from_their_order(self, flowers: pd.DataFrame) -> None:
+        assert IrisFeatureSchema.label(flowers[::-1]).loc[0] == 0
+
+    def test_names_a_missing_target(self, flowers: pd.DataFrame) -> None:
+        with pytest.raises(SchemaErrors, match="column 'target' not in dataframe"):
+            IrisFeatureSchema.label(flowers.drop(columns="target"))
+
+
 class TestRequireTarget:
     def test_takes_a_table_with_a_target(self, flowers: pd.DataFrame) -> None:
         IrisFeatureSchema.require_target(flowers)
