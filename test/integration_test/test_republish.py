@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout
 from support.recording_proxy import RecordingProxy
@@ -29,9 +30,12 @@ def test_a_deleted_object_is_put_again(published: Checkout, bucket: str, s3: S3C
     assert s3.get_object(Bucket=bucket, Key=KEY)["Body"].read() == before
 
 
-def test_an_object_of_somebody_else_is_replaced(published: Checkout, bucket: str, s3: S3Client) -> None:
+@pytest.mark.parametrize("metadata", [{}, {"task-unique-id": "0" * 32, "rows": "1"}])
+def test_an_object_of_somebody_else_is_replaced(
+    published: Checkout, bucket: str, s3: S3Client, metadata: dict[str, str]
+) -> None:
     before = s3.get_object(Bucket=bucket, Key=KEY)["Body"].read()
-    s3.put_object(Bucket=bucket, Key=KEY, Body=b"id,pred\n0,0\n")
+    s3.put_object(Bucket=bucket, Key=KEY, Body=b"id,pred\n0,0\n", Metadata=metadata)
 
     run = published.main()
 
