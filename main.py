@@ -8,65 +8,103 @@ python main.py --serve-s3           serves what was published to the embedded S3
 
 from __future__ import annotations
 
+import configparser
 import contextlib
+import hashlib
 import logging
 import os
+import shlex
 import signal
 import sys
+import tempfile
 import warnings
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from luigi.configuration import LuigiConfigParser
 
     from gokart_pipeline_sample.io.embedded_s3 import EmbeddedS3
+    from gokart_pipeline_sample.io.s3 import S3CsvTarget
 
 PROJECT = Path(__file__).resolve().parent
 DEFAULT_TASK = ["gokart_pipeline_sample.RunTask", "--local-scheduler"]
-PATH_OPTIONS = ("workspace_directory", "local_temporary_directory", "logging_conf_file")
+PATH_OPTIONS = ("workspace_directory", "local_temporary_directory", "logging_conf_file", "lock_pid_dir")
+UPLOAD = "gokart_pipeline_sample.UploadS3Task"
+
+
+class UsageError(Exception):
+    """The command line, the configuration or the environment is wrong; the message says what to do."""
 
 
 def main(arguments: list[str]) -> int | str | None:
-    """Run what the arguments ask for, beside an embedded S3 server if there is no bucket to publish to.
+    """Do what the arguments ask for, and say in the last line on stderr what is wrong if it cannot be done.
 
     Args:
         arguments: a task and its options as luigi takes them, or options of ``RunTask`` alone.
 
     Returns:
-        What the process exits with.
+        What the process exits with: see the README.
     """
-    # SIGTERM ends a run in order, as Ctrl-C does: its workers and its server end with it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    # A worker has nothing to put in order: its parent does that.
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    try:
+        return start(arguments)
+    except (UsageError, configparser.Error) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as interrupt:
+        name = signal.Signals(interrupt.args[0]).name
+        print(f"error: stopped by {name}: the next run goes on where this one stopped", file=sys.stderr)
+        return 128 + int(interrupt.args[0])
+
+
+def stop(number: int, _frame: object) -> None:
+    """End the run: luigi lets nothing else through but a KeyboardInterrupt."""
+    raise KeyboardInterrupt(number)
+
+
+def start(arguments: list[str]) -> int | str | None:
+    """Serve the embedded S3, or run a task, beside the embedded S3 if there is no bucket to publish to."""
     config = load_config()
-
-    from gokart_pipeline_sample.io import embedded_s3
-
+    embedded_s3 = import_embedded_s3()
     directory = Path(config.get("TaskOnKart", "workspace_directory")) / "s3"
     try:
         if arguments == ["--serve-s3"]:
             with embedded_s3.running(directory) as server:
-                return serve(server, config.get("gokart_pipeline_sample.UploadS3Task", "key"))
-        if {"--help", "--help-all"}.intersection(arguments) or not embedded_s3.is_wanted(os.environ):
+                return serve(server)
+        if not needs_bucket_name(arguments, config) or not embedded_s3.is_wanted(os.environ):
             return run(arguments)
+        for variable in embedded_s3.OTHER_S3_VARIABLES:
+            os.environ.pop(variable, None)  # It is empty; boto3 would take it for a value.
         print(f"BUCKET_NAME is not set: publishing to the embedded S3 in {directory}", file=sys.stderr)
         with embedded_s3.running(directory) as server:
-            server.wait_until_ready()
-            os.environ.update(server.environment())
-            return run(arguments, fetch="make s3")
-    except embedded_s3.EmbeddedS3Error as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+            return run(arguments, server)
+    except (embedded_s3.EmbeddedS3Error, OSError) as error:
+        raise UsageError(error) from error
 
 
 def load_config() -> LuigiConfigParser:
     """Have luigi read ``conf/param.ini``, or what ``LUIGI_CONFIG_PATH`` names, with paths relative to this folder."""
     # luigi looks at these when it is imported.
     os.environ.setdefault("LUIGI_CONFIG_PARSER", "ini")
-    os.environ.setdefault("LUIGI_CONFIG_PATH", str(PROJECT / "conf" / "param.ini"))
+    file = os.environ.setdefault("LUIGI_CONFIG_PATH", str(PROJECT / "conf" / "param.ini"))
+    if not Path(file).is_file():
+        raise UsageError(f"there is no configuration file {file}: correct LUIGI_CONFIG_PATH")
     import luigi.configuration
 
     config: LuigiConfigParser = luigi.configuration.get_config()
+    if not config.has_option("TaskOnKart", "workspace_directory"):
+        config.set("TaskOnKart", "workspace_directory", "resources")
+    if not config.has_option("core", "lock_pid_dir"):
+        # luigi's own folder is one for the machine, in which equal commands of two projects or users meet.
+        project = hashlib.sha256(str(PROJECT).encode()).hexdigest()[:16]
+        config.set("core", "lock_pid_dir", str(Path(tempfile.gettempdir()) / f"luigi-{os.getuid()}-{project}"))
     for section in config.sections():
         for option in PATH_OPTIONS:
             value = config.get(section, option, "")
@@ -75,51 +113,102 @@ def load_config() -> LuigiConfigParser:
     return config
 
 
-def run(arguments: list[str], fetch: str = "aws s3 cp {url} -") -> int | str | None:
-    """Run a task and, when the pipeline has published, say what and where.
+def import_embedded_s3() -> Any:
+    """Import ``io/embedded_s3.py`` by its path: its package imports pandas, and the server is to start meanwhile."""
+    module = ModuleType("embedded_s3")
+    SourceFileLoader("embedded_s3", str(PROJECT / "gokart_pipeline_sample/io/embedded_s3.py")).exec_module(module)
+    return module
+
+
+def needs_bucket_name(arguments: list[str], config: LuigiConfigParser) -> bool:
+    """Return whether the bucket comes from ``BUCKET_NAME``, and not from an option or the configuration file."""
+    if {"-h", "--help", "--help-all"}.intersection(arguments):
+        return False
+    if any(argument.startswith(f"--{UPLOAD.replace('_', '-')}-bucket") for argument in arguments):
+        return False
+    return "${BUCKET_NAME}" in config.get(UPLOAD, "bucket", "${BUCKET_NAME}", raw=True)
+
+
+def run(arguments: list[str], server: EmbeddedS3 | None = None) -> int | str | None:
+    """Run a task; say what and where the pipeline has published, or what went wrong.
 
     Args:
         arguments: see :func:`main`.
-        fetch: command that leads to the object at ``{url}``.
+        server: the embedded S3 to publish to, which may still be starting.
 
     Returns:
         What the process exits with.
     """
     import gokart
-    from luigi.cmdline_parser import CmdlineParser
 
-    from gokart_pipeline_sample import RunTask
+    from gokart_pipeline_sample.pipeline.failure import FailureReport, describe
 
+    if server is not None:
+        server.wait_until_ready()
+        os.environ.update(server.environment())
+    arguments = ["--help" if argument == "-h" else argument for argument in arguments]
     if not arguments or arguments[0].startswith("-"):
         arguments = [*DEFAULT_TASK, *arguments]
+    if any(argument.startswith("--delete-unnecessary-output-files") for argument in arguments):
+        raise UsageError("--delete-unnecessary-output-files would delete the embedded S3 and learning curves: use rm")
     # Its summary names tasks with all that they are made of; ours comes below.
     logging.getLogger("luigi-interface").setLevel(logging.WARNING)
     # luigi and gokart read these two sections in part behind the back of what counts the keys that are read.
     warnings.filterwarnings("ignore", message=r".*not consumed by the task '(core|retcode)'")
+    failures, published = FailureReport(), watch_publication()
     try:
         gokart.run(arguments)
     except SystemExit as end:
-        if end.code != 0 or {"--help", "--help-all"}.intersection(arguments):
-            return end.code
-    # Tasks see the command line only in here.
-    with CmdlineParser.global_instance(arguments) as parser:
-        task = parser.get_task_obj()
-        if isinstance(task, RunTask):
-            published = task.requires().output()
-            description = published.describe()
-            print(f"accuracy   {float(description['accuracy']):.4f} (required: more than {task.require_acc})")
-            print(f"rows       {description['rows']}")
-            print(f"published  {published.path()}")
-            print(f"fetch      {fetch.format(url=published.path())}")
+        if end.code == 0 and published:
+            summarize(*published[-1], fetch="aws s3 cp {url} -" if server is None else "make s3")
+        elif failure := failures.first():
+            print(f"error: {failure}", file=sys.stderr)
+        return end.code
+    except Exception as error:
+        # Whatever gets here was raised while the command line was read: a run ends with a SystemExit.
+        raise UsageError(describe(error)) from error
     return 0
 
 
-def serve(server: EmbeddedS3, key: str) -> int:
+def watch_publication() -> list[tuple[S3CsvTarget, float]]:
+    """Return a list that gets the object and the required accuracy of a ``RunTask`` when luigi plans it.
+
+    Only then does the task see the whole command line.
+    """
+    import luigi
+
+    from gokart_pipeline_sample import RunTask
+
+    planned: list[tuple[S3CsvTarget, float]] = []
+
+    def note(task: RunTask, *_: object) -> None:
+        planned.append((task.requires().output(), task.require_acc))
+
+    for event in (luigi.Event.DEPENDENCY_PRESENT, luigi.Event.DEPENDENCY_DISCOVERED):
+        RunTask.event_handler(event)(note)  # type: ignore[no-untyped-call]
+    return planned
+
+
+def summarize(published: S3CsvTarget, require_acc: float, fetch: str) -> None:
+    """Print what was published.
+
+    Args:
+        published: the object on S3.
+        require_acc: the accuracy that it had to exceed.
+        fetch: command that leads to the object at ``{url}``.
+    """
+    description = published.describe()
+    print(f"accuracy   {float(description['accuracy']):.4f} (required: more than {require_acc})")
+    print(f"rows       {description['rows']}")
+    print(f"published  {published.path()}")
+    print(f"fetch      {fetch.format(url=published.path())}")
+
+
+def serve(server: EmbeddedS3) -> int:
     """Serve the embedded S3 until Ctrl-C.
 
     Args:
-        server: the running server.
-        key: key of an object to show how to fetch it.
+        server: the server, which may still be starting.
 
     Returns:
         The exit code.
@@ -127,10 +216,12 @@ def serve(server: EmbeddedS3, key: str) -> int:
     server.wait_until_ready()
     environment = server.environment()
     bucket = environment.pop("BUCKET_NAME")
-    variables = " ".join(f"{name}={value}" for name, value in environment.items())
+    objects = server.connect().list_objects_v2(Bucket=bucket).get("Contents", [])
+    _, key = max(((item["LastModified"], item["Key"]) for item in objects), default=(None, "output.csv"))
+    variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
     print(f"endpoint     {server.endpoint}")
     print(f"credentials  {environment['AWS_SHARED_CREDENTIALS_FILE']}")
-    print(f"fetch        {variables} aws s3 cp s3://{bucket}/{key} -")
+    print(f"fetch        {variables} aws s3 cp {shlex.quote(f's3://{bucket}/{key}')} -")
     print("Ctrl-C stops it.", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         signal.pause()

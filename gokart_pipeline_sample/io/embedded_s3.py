@@ -11,6 +11,7 @@ from __future__ import annotations
 import configparser
 import contextlib
 import fcntl
+import http.client
 import json
 import os
 import secrets
@@ -20,10 +21,13 @@ import socket
 import subprocess
 import sysconfig
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 BUCKET = "gokart-pipeline-sample"
 REGION = "us-east-1"
@@ -31,6 +35,7 @@ REGION = "us-east-1"
 OTHER_S3_VARIABLES = (
     "AWS_ACCESS_KEY_ID",
     "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
     "AWS_ROLE_ARN",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -157,7 +162,10 @@ class EmbeddedS3:
             "BUCKET_NAME": BUCKET,
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_SHARED_CREDENTIALS_FILE": str(self._credentials_file),
+            "AWS_CONFIG_FILE": os.devnull,
             "AWS_DEFAULT_REGION": REGION,
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
         }
 
     def _launch(self, ports: list[int], inherit: int) -> subprocess.Popen[bytes]:
@@ -218,17 +226,24 @@ class EmbeddedS3:
         profile.read(self._credentials_file)
         return profile["default"]["aws_access_key_id"], profile["default"]["aws_secret_access_key"]
 
-    def _create_bucket(self) -> None:
+    def connect(self) -> S3Client:
+        """Return a client of the server."""
         import boto3
+        from botocore.config import Config
 
         key_id, secret = self.access_key()
-        client = boto3.client(
+        # A session of its own: the default one remembers the environment that it was first used in.
+        return boto3.Session().client(
             "s3",
             endpoint_url=self.endpoint,
             region_name=REGION,
             aws_access_key_id=key_id,
             aws_secret_access_key=secret,
+            config=Config(proxies={}),
         )
+
+    def _create_bucket(self) -> None:
+        client = self.connect()
         with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
             client.create_bucket(Bucket=BUCKET)
 
@@ -238,9 +253,12 @@ class EmbeddedS3:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.endpoint}/healthz", timeout=1) as response:  # noqa: S310 - always http
-                return bool(response.status == 200)
-        except (OSError, ValueError):  # It does not listen yet, or its endpoint is not written yet.
+            with contextlib.closing(
+                http.client.HTTPConnection(urlsplit(self.endpoint).netloc, timeout=1)
+            ) as connection:
+                connection.request("GET", "/healthz")
+                return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException, ValueError):  # It does not listen yet, or its state is not written.
             return False
 
 

@@ -46,7 +46,7 @@ class S3CsvTarget(TargetOnKart):
         self._metadata: dict[str, str] = {}
 
     def describe(self) -> dict[str, str]:
-        """Return the metadata of the object that was put: ``rows`` and the ``attrs`` of the frame, as text.
+        """Return the metadata of the object: ``rows`` and the ``attrs`` of the frame, as text.
 
         Raises:
             S3Error: the object cannot be looked at.
@@ -80,9 +80,9 @@ class S3CsvTarget(TargetOnKart):
     def _dump(self, obj: pd.DataFrame, *_: object, **__: object) -> None:
         client = _client()
         metadata = {
-            _UNIQUE_ID: self._unique_id,
-            "rows": str(len(obj)),
             **{str(name): str(value) for name, value in obj.attrs.items()},
+            "rows": str(len(obj)),
+            _UNIQUE_ID: self._unique_id,
         }
         try:
             client.put_object(
@@ -103,10 +103,11 @@ class S3CsvTarget(TargetOnKart):
         return pd.read_csv(BytesIO(_client().get_object(Bucket=self._bucket, Key=self._key)["Body"].read()))
 
     def _remove(self) -> None:
-        """Leave the object to be replaced: a put is atomic, and whoever reads meanwhile finds the one before."""
+        """Leave the object to its readers until a put replaces it: gokart's rerun would remove it first."""
 
     def _last_modification_time(self) -> datetime:
-        return _client().head_object(Bucket=self._bucket, Key=self._key)["LastModified"]
+        modified = _client().head_object(Bucket=self._bucket, Key=self._key)["LastModified"]
+        return modified.astimezone().replace(tzinfo=None)  # gokart compares it with local times without a zone.
 
     def _get_task_lock_params(self) -> TaskLockParams:
         return make_task_lock_params(file_path=self.path(), unique_id=None)
@@ -115,7 +116,7 @@ class S3CsvTarget(TargetOnKart):
         advice = {
             403: "check the credentials and that they grant s3:GetObject, s3:PutObject and s3:ListBucket",
             404: "create the bucket, or correct BUCKET_NAME",
-        }.get(_status(error), "see the error of S3 above")
+        }.get(_status(error), "see S3's answer")
         return f"cannot {action} {self.path()} ({error}): {advice}"
 
 

@@ -12,7 +12,8 @@ import pandera.pandas as pa
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
-from gokart_pipeline_sample.pipeline.schemas import OutputSchema, PreprocessedSchema
+from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.template import GokartTask
 
 logger = getLogger(__name__)
@@ -43,6 +44,8 @@ class CheckAccuracyTask(GokartTask[DataFrame[OutputSchema]]):
         min_value=0.0,
         max_value=1.0,
         right_op=operator.le,
+        # RunTask and RunNestTask have this parameter too: what their own section does not say, this one says.
+        config_path={"section": "gokart_pipeline_sample.CheckAccuracyTask", "name": "require_acc"},
         description="Share of right predictions that the model must exceed.",
     )
 
@@ -81,9 +84,9 @@ class CheckAccuracyTask(GokartTask[DataFrame[OutputSchema]]):
         )
         if not accuracy > require_acc:
             raise AccuracyTooLowError(
-                f"the accuracy {accuracy:.4f} does not exceed the required {require_acc:.4f}: nothing is published"
+                f"the accuracy {accuracy} does not exceed the required {require_acc}: nothing is published"
             )
-        logger.info("the accuracy %.4f exceeds the required %.4f", accuracy, require_acc)
+        logger.info("the accuracy %s exceeds the required %s", accuracy, require_acc)
         checked = prediction.copy()
         checked.attrs["accuracy"] = accuracy
         return checked

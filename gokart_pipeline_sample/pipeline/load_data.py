@@ -8,7 +8,7 @@ import pandera.pandas as pa
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.tables import read_iris
-from gokart_pipeline_sample.pipeline.schemas import IrisFeatureSchema
+from gokart_pipeline_sample.pipeline.schemas.iris_feature import IrisFeatureSchema
 from gokart_pipeline_sample.utils.template import GokartTask
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.pipeline.schemas import OutputSchema, PreprocessedSchema
+from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.template import GokartTask
 
 

@@ -10,7 +10,8 @@ import pandera.pandas as pa
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster
-from gokart_pipeline_sample.pipeline.schemas import PredictionSchema, PreprocessedSchema
+from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.template import GokartTask
 
 
@@ -45,14 +46,17 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
             pandera.errors.SchemaErrors: what comes in or goes out breaks its schema.
             lightgbm.basic.LightGBMError: the model was trained on another number of features.
         """
-        classes = pd.Index(PreprocessedSchema.classes())
         probabilities = pd.DataFrame(
-            model.predict(PreprocessedSchema.features(data)), index=data.index, columns=classes
+            model.predict(PreprocessedSchema.select_features(data)),
+            index=data.index,
+            columns=PredictionSchema.probability_columns(),
         )
-        prediction = pd.DataFrame(
-            {
-                PredictionSchema.id_column(): data[PreprocessedSchema.id_column()],
-                PredictionSchema.target_column(): probabilities.idxmax(axis="columns"),
+        classes = pd.Index(PreprocessedSchema.target_classes())
+        prediction = probabilities.assign(
+            **{
+                PredictionSchema.id_column(): data[PreprocessedSchema.id_column()].to_numpy(),
+                PredictionSchema.target_column(): classes[probabilities.to_numpy().argmax(axis=1)],
             }
-        ).join(probabilities.add_prefix("probability_"))
-        return cast("DataFrame[PredictionSchema]", prediction)
+        )
+        columns = [PredictionSchema.id_column(), PredictionSchema.target_column(), *probabilities.columns]
+        return cast("DataFrame[PredictionSchema]", prediction[columns])

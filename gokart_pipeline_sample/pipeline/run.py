@@ -11,7 +11,7 @@ from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask
-from gokart_pipeline_sample.pipeline.schemas import OutputSchema
+from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
 from gokart_pipeline_sample.pipeline.train import TrainTask
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task

@@ -9,7 +9,7 @@ from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.template import GokartTask
 
 

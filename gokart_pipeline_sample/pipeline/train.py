@@ -10,18 +10,23 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.json_document import JsonProcessor
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
-from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.template import GokartTask
 
 LearningCurve = dict[str, dict[str, list[float]]]
 
-FIXED_PARAMETERS: dict[str, str | float] = {"objective": "multiclass", "metric": "multi_logloss", "verbosity": -1}
-# The same model for any number of threads: https://lightgbm.readthedocs.io/en/stable/Parameters.html#deterministic
-FIXED_PARAMETERS |= {"deterministic": True, "force_row_wise": True}
+FIXED_PARAMETERS: dict[str, str | float] = {
+    "objective": "multiclass",
+    "metric": "multi_logloss",
+    # The same model for any number of threads: https://lightgbm.readthedocs.io/en/stable/Parameters.html#deterministic
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbosity": -1,
+}
 
 
 class TrainTask(GokartTask[Booster]):
-    """Puts out a LightGBM booster. Every parameter that is not a task goes to LightGBM by its name."""
+    """Puts out a LightGBM booster. Its significant parameters, but for the tasks, go to LightGBM by their names."""
 
     train_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
         gokart.TaskInstanceParameter(description="Task that puts out the rows to learn from.")
@@ -37,7 +42,9 @@ class TrainTask(GokartTask[Booster]):
     learning_rate: luigi.FloatParameter = luigi.FloatParameter(default=0.05, description="Weight of a new tree.")
     seed: luigi.IntParameter = luigi.IntParameter(default=42, description="Seed of all that LightGBM draws.")
     num_boost_round: luigi.IntParameter = luigi.IntParameter(default=5000, description="Most rounds of training.")
-    early_stopping_rounds: luigi.IntParameter = luigi.IntParameter(default=100, description="Rounds without progress.")
+    early_stopping_rounds: luigi.IntParameter = luigi.IntParameter(
+        default=100, description="Rounds to go on without gain."
+    )
 
     def output(self) -> TargetOnKart:
         """Return the model's file, in LightGBM's text format."""
@@ -84,10 +91,10 @@ class TrainTask(GokartTask[Booster]):
         import lightgbm as lgb
 
         datasets = [
-            lgb.Dataset(PreprocessedSchema.features(rows), label=PreprocessedSchema.label(rows))
+            lgb.Dataset(PreprocessedSchema.select_features(rows), label=PreprocessedSchema.encode_target(rows))
             for rows in (train, valid)
         ]
-        parameters |= {**FIXED_PARAMETERS, "num_class": len(PreprocessedSchema.classes())}
+        parameters |= {**FIXED_PARAMETERS, "num_class": len(PreprocessedSchema.target_classes())}
         curve: LearningCurve = {}
         booster = lgb.train(
             parameters,

@@ -9,7 +9,7 @@ import luigi
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.s3 import S3CsvTarget
-from gokart_pipeline_sample.pipeline.schemas import OutputSchema
+from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.utils.template import GokartTask
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import inspect
 from importlib import import_module
 from importlib.metadata import version
-from importlib.util import resolve_name
-from types import FunctionType, ModuleType
+from importlib.util import find_spec, resolve_name
 
 # The libraries that compute: a new version may give other figures. Import name: distribution name.
-_COMPUTING_LIBRARIES = {"lightgbm": "lightgbm", "numpy": "numpy", "pandas": "pandas", "sklearn": "scikit-learn"}
+_COMPUTING_LIBRARIES = {"lightgbm": "lightgbm", "pandas": "pandas", "sklearn": "scikit-learn"}
 
 
 @functools.cache
@@ -19,7 +19,8 @@ def serialize_task_definition(task_class: type) -> str:
     """Write down what a task computes with: its code, that of its helpers and schemas, and the libraries' versions.
 
     Code is taken a module at a time, beginning with the modules of the class and its bases, and following the imports
-    within their packages, those inside functions included. Comments, docstrings and layout are left out.
+    within their packages, those inside functions included. Comments, docstrings and layout are left out. So is the
+    ``__init__`` of a package, unless a name is imported from it: tasks import from the module that defines a thing.
 
     Args:
         task_class: the class of a task.
@@ -59,8 +60,19 @@ class _WithoutDocumentation(ast.NodeTransformer):
 
 @functools.cache
 def _syntax_tree(module: str) -> ast.Module:
-    tree: ast.Module = _WithoutDocumentation().visit(ast.parse(inspect.getsource(import_module(module))))
+    tree: ast.Module = _WithoutDocumentation().visit(ast.parse(_source(module)))
     return tree
+
+
+def _source(module: str) -> str:
+    if module == "__main__":
+        with contextlib.suppress(OSError, TypeError):
+            return inspect.getsource(import_module(module))
+        return ""  # What is typed at a prompt has no source.
+    source: str | None = import_module(module).__loader__.get_source(module)  # type: ignore[union-attr]
+    if source is None:
+        raise OSError(f"there is no source of {module}: set serialized_task_definition_check to false, or add it")
+    return source
 
 
 @functools.cache
@@ -76,15 +88,14 @@ def _imported_modules(module: str) -> frozenset[str]:
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             source = resolve_name("." * node.level + (node.module or ""), import_module(module).__package__)
-            same_package = _package(source) == _package(module)
-            names.update(_defining_module(source, alias.name) if same_package else source for alias in node.names)
+            names.add(source)
+            if _package(source) == _package(module):
+                names.update(name for alias in node.names if _is_module(name := f"{source}.{alias.name}"))
     return frozenset(names)
 
 
-def _defining_module(module: str, name: str) -> str:
-    """Find where ``from module import name`` comes from: a package may only pass on what its modules define."""
-    package = import_module(module)
-    value = getattr(package, name) if hasattr(package, name) else import_module(f"{module}.{name}")
-    if isinstance(value, ModuleType):
-        return value.__name__
-    return value.__module__ if isinstance(value, (type, FunctionType)) else module
+def _is_module(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # The part before the last dot is no package.
+        return False

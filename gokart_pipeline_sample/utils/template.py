@@ -26,7 +26,7 @@ class GokartTask(gokart.TaskOnKart[T]):
     serialized_task_definition_check: luigi.BoolParameter = gokart.ExplicitBoolParameter(
         default=True, significant=False, description="Whether a change of a task's code makes it run again."
     )
-    # gokart's log files are pickles, and a pickle runs code when it is read: none is written, and none is read below.
+    # gokart's log files are pickles, and a pickle runs code when it is read: none is written or read.
     should_dump_supplementary_log_files: luigi.BoolParameter = gokart.ExplicitBoolParameter(
         default=False, significant=False, description="Whether gokart writes log files of its own, as pickles."
     )
@@ -34,6 +34,14 @@ class GokartTask(gokart.TaskOnKart[T]):
     def output(self) -> FlattenableItems[TargetOnKart]:
         """Return the Parquet file that the task's frame is kept in."""
         return self.make_frame_target(type(self).__name__)
+
+    def complete(self) -> bool:
+        """Return whether the output is there; if that cannot be said, tell the event handlers: luigi only logs it."""
+        try:
+            return super().complete()
+        except Exception as error:
+            self.trigger_event(luigi.Event.BROKEN_TASK, self, error)  # type: ignore[no-untyped-call]
+            raise
 
     def make_frame_target(self, name: str) -> TargetOnKart:
         """Return the Parquet file ``name`` of the workspace, with the task's unique id in its name."""
@@ -44,15 +52,11 @@ class GokartTask(gokart.TaskOnKart[T]):
         return serialize_task_definition(type(self))
 
     def get_task_log(self) -> dict[str, Any]:
-        """Return what the task has noted in this process."""
+        """Return what the task has noted in this process: gokart would read a pickle here."""
         return dict(self.task_log)
 
-    def get_task_params(self) -> dict[str, Any]:
-        """Return the significant parameters as text."""
-        return dict(self.to_str_params(only_significant=True))  # type: ignore[no-untyped-call]
-
     def get_processing_time(self) -> str:
-        """Return that the time is not kept."""
+        """Return 'unknown': gokart would read a pickle here."""
         return "unknown"
 
     def plain_parameters(self) -> dict[str, Any]:

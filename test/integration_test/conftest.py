@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout, make_environment
@@ -24,14 +23,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded_s3.Emb
 
 @pytest.fixture(scope="session")
 def s3(server: embedded_s3.EmbeddedS3) -> S3Client:
-    key_id, secret = server.access_key()
-    return boto3.client(
-        "s3",
-        endpoint_url=server.endpoint,
-        region_name=embedded_s3.REGION,
-        aws_access_key_id=key_id,
-        aws_secret_access_key=secret,
-    )
+    return server.connect()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -65,6 +66,43 @@ def test_help_describes_the_parameters_and_starts_nothing(checkout: Checkout) ->
     assert run.exit_code == 0
     assert "Share of right predictions that the model must exceed." in " ".join(run.stdout.split())
     assert not checkout.workspace.exists()
+
+
+def test_a_configuration_file_may_say_little(published: Checkout, tmp_path: Path) -> None:
+    little = tmp_path / "little.ini"
+    little.write_text("[gokart_pipeline_sample.UploadS3Task]\nbucket=${BUCKET_NAME}\n")
+
+    run = published.main(LUIGI_CONFIG_PATH=str(little))
+
+    assert (run.exit_code, run.tasks) == (0, [])
+
+
+def test_two_projects_run_at_once(published: Checkout, tmp_path: Path) -> None:
+    other = published.copy(tmp_path / "other")
+    command = [sys.executable, "main.py"]
+    with subprocess.Popen(command, cwd=other.directory, env=other.environment) as process:
+        run = published.execute(command)
+    assert (run.exit_code, process.returncode) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "last_line"),
+    [
+        pytest.param(["NoTask"], {}, "error: TaskClassNotFoundException: No task NoTask", id="unknown task"),
+        pytest.param(["--no-option"], {}, "main.py: error: unrecognized arguments: --no-option", id="unknown option"),
+        pytest.param(
+            ["--require-acc", "high"], {}, "error: ValueError: could not convert string to float: 'high'", id="type"
+        ),
+        pytest.param([], {"LUIGI_CONFIG_PATH": "no.ini"}, "error: there is no configuration file no.ini", id="no file"),
+    ],
+)
+def test_a_wrong_command_line_is_said_in_one_line(
+    checkout: Checkout, arguments: list[str], variables: dict[str, str], last_line: str
+) -> None:
+    run = checkout.main(*arguments, **variables)
+
+    assert run.exit_code == 2
+    assert run.stderr.splitlines()[-1].startswith(last_line)
 
 
 def test_luigis_own_command_line_does_the_same(published: Checkout, bucket: str, s3: S3Client) -> None:

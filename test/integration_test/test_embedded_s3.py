@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout, make_environment
@@ -22,8 +22,8 @@ from gokart_pipeline_sample.io import embedded_s3
 @pytest.fixture
 def alone(published_once: Checkout, tmp_path: Path) -> Checkout:
     """A project in an environment that names no S3."""
-    checkout = published_once.copy(tmp_path / "alone")
-    checkout.environment = make_environment()
+    checkout = published_once.copy(tmp_path / "all alone")
+    checkout.environment = make_environment(TMPDIR=str(tmp_path))
     return checkout
 
 
@@ -42,12 +42,8 @@ def serving(checkout: Checkout) -> Iterator[dict[str, str]]:
             assert process.wait() == 0
 
 
-def connect(printed: dict[str, str]) -> S3Client:
-    session = boto3.Session(region_name=embedded_s3.REGION)
-    key_id, secret = embedded_s3.EmbeddedS3(Path(printed["credentials"]).parent).access_key()
-    return session.client(
-        "s3", endpoint_url=printed["endpoint"], aws_access_key_id=key_id, aws_secret_access_key=secret
-    )
+def connect(directory: Path) -> S3Client:
+    return embedded_s3.EmbeddedS3(directory).connect()
 
 
 def test_publishes_beside_the_workspace_and_serves_it_later(alone: Checkout) -> None:
@@ -59,14 +55,50 @@ def test_publishes_beside_the_workspace_and_serves_it_later(alone: Checkout) -> 
     )
     assert run.stdout.splitlines()[-1] == "fetch      make s3"
     with serving(alone) as printed:
-        assert f"aws s3 cp s3://{embedded_s3.BUCKET}/output.csv -" in printed["fetch"]
-        content = connect(printed).get_object(Bucket=embedded_s3.BUCKET, Key="output.csv")["Body"].read()
+        words = shlex.split(printed["fetch"])
+        assert words[-5:] == ["aws", "s3", "cp", f"s3://{embedded_s3.BUCKET}/output.csv", "-"]
+        assert f"AWS_SHARED_CREDENTIALS_FILE={printed['credentials']}" in words
+        content = connect(alone.workspace / "s3").get_object(Bucket=embedded_s3.BUCKET, Key="output.csv")["Body"].read()
         assert content.startswith(b"id,pred\n")
 
         # The pipeline shares the server that somebody else runs, and leaves it running.
         run = alone.main()
         assert (run.exit_code, run.tasks) == (0, [])
-        assert connect(printed).head_object(Bucket=embedded_s3.BUCKET, Key="output.csv")
+        assert connect(alone.workspace / "s3").head_object(Bucket=embedded_s3.BUCKET, Key="output.csv")
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        pytest.param({"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}, id="proxy"),
+        pytest.param({"AWS_PROFILE": ""}, id="empty variable"),
+        pytest.param({"AWS_CONFIG_FILE": "aws_config"}, id="profile of a role"),
+    ],
+)
+def test_what_the_user_has_set_for_other_servers_makes_no_difference(
+    alone: Checkout, variables: dict[str, str]
+) -> None:
+    (alone.directory / "aws_config").write_text("[default]\nrole_arn=arn:aws:iam::1:role/x\nsource_profile=y\n")
+
+    run = alone.main(**variables)
+
+    assert run.exit_code == 0, run.stderr
+
+
+def test_a_bucket_that_does_not_come_from_the_environment_is_not_embedded(alone: Checkout) -> None:
+    run = alone.main("--gokart-pipeline-sample.UploadS3Task-bucket", "mine", AWS_EC2_METADATA_DISABLED="true", HOME="/")
+
+    assert run.exit_code == 50
+    assert "embedded" not in run.stderr
+    assert not (alone.workspace / "s3").exists()
+
+
+def test_refuses_to_delete_what_gokart_does_not_know(alone: Checkout) -> None:
+    run = alone.main("--delete-unnecessary-output-files")
+
+    assert run.exit_code == 2
+    assert run.stderr.splitlines()[-1].startswith("error: --delete-unnecessary-output-files would delete")
+    assert any(alone.workspace.glob("TrainTask_*.txt"))
 
 
 def test_keeps_its_secrets(alone: Checkout) -> None:
@@ -117,7 +149,7 @@ def test_keeps_what_was_put_when_it_is_stopped(tmp_path: Path) -> None:
     for number in range(3):
         with embedded_s3.running(tmp_path) as server:
             server.wait_until_ready()
-            client = connect({"endpoint": server.endpoint, "credentials": str(tmp_path / "credentials")})
+            client = server.connect()
             listed = client.list_objects_v2(Bucket=embedded_s3.BUCKET).get("Contents", [])
             assert [item["Key"] for item in listed] == [str(key) for key in range(number)]
             client.put_object(Bucket=embedded_s3.BUCKET, Key=str(number), Body=b"x" * 1000)

@@ -18,7 +18,8 @@ def test_a_weak_model_changes_nothing_on_s3_however_often_it_runs(
     for _ in range(2):
         run = published.main(*ONE_ROUND, "--require-acc", "0.8", AWS_ENDPOINT_URL=proxy.endpoint)
         assert run.exit_code == 40
-        assert "the accuracy 0.7000 does not exceed the required 0.8000: nothing is published" in run.stderr
+        assert "the accuracy 0.7 does not exceed the required 0.8: nothing is published" in run.stderr
+        assert run.stderr.splitlines()[-1].startswith("error: CheckAccuracyTask: the accuracy 0.7 does not exceed")
         assert run.stdout == ""
 
     assert proxy.count("HEAD") > 0
@@ -36,7 +37,7 @@ def test_an_accuracy_that_is_only_equal_fails(published: Checkout) -> None:
     run = published.main(*ONE_ROUND, "--require-acc", "0.7")
 
     assert run.exit_code == 40
-    assert "the accuracy 0.7000 does not exceed the required 0.7000" in run.stderr
+    assert "the accuracy 0.7 does not exceed the required 0.7" in run.stderr
 
 
 @pytest.mark.parametrize("require_acc", ["nan", "-0.1", "1.1"])
@@ -45,6 +46,23 @@ def test_a_required_accuracy_that_is_no_share_is_refused(
 ) -> None:
     run = published.main("--require-acc", require_acc, AWS_ENDPOINT_URL=proxy.endpoint)
 
-    assert run.exit_code != 0
-    assert require_acc in run.stderr
+    assert run.exit_code == 2
+    assert require_acc in run.stderr.splitlines()[-1]
     assert proxy.requests == []
+
+
+@pytest.mark.parametrize("section", ["CheckAccuracyTask", "RunTask"])
+@pytest.mark.parametrize("task", ["RunTask", "RunNestTask"])
+def test_the_ini_file_sets_the_gate(published: Checkout, section: str, task: str) -> None:
+    if (section, task) == ("RunTask", "RunNestTask"):
+        pytest.skip("a section is for its own task")
+    published.edit(
+        "conf/param.ini",
+        "[gokart_pipeline_sample.CheckAccuracyTask]\nrequire_acc=0.9\n",
+        f"[gokart_pipeline_sample.{section}]\nrequire_acc=0.8\n",
+    )
+
+    run = published.main(f"gokart_pipeline_sample.{task}", "--local-scheduler", *ONE_ROUND)
+
+    assert run.exit_code == 40
+    assert "does not exceed the required 0.8" in run.stderr

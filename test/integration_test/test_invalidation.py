@@ -76,7 +76,9 @@ def test_comments_and_docstrings_are_no_change(published: Checkout) -> None:
     published.edit(f"{PIPELINE}/preprocess.py", '"""Make features."""', '"""Make the features."""')
     published.edit(f"{PIPELINE}/preprocess.py", "return length * width", "# An area.\n        return (length * width)")
     published.edit(
-        f"{PIPELINE}/schemas/base.py", '"""Field metadata: the column names', '"""Metadata: the column names'
+        f"{PIPELINE}/schemas/base.py",
+        '"""Return the name of the column that names',
+        '"""Give the name of the column that names',
     )
 
     run = published.main()

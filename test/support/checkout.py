@@ -49,12 +49,12 @@ class Checkout:
             source = PROJECT / name
             copy = shutil.copytree if source.is_dir() else shutil.copy2
             copy(source, directory / name)
-        return cls(directory, environment)
+        return cls(directory, {**environment, "TMPDIR": str(directory.parent)})
 
     def copy(self, directory: Path, **variables: str) -> Checkout:
         """Copy the project with its workspace, to run in an environment with other variables."""
         shutil.copytree(self.directory, directory)
-        return Checkout(directory, {**self.environment, **variables})
+        return Checkout(directory, {**self.environment, "TMPDIR": str(directory.parent), **variables})
 
     @property
     def workspace(self) -> Path:

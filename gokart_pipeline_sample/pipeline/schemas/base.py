@@ -7,11 +7,10 @@ from typing import Any
 import pandas as pd
 import pandera.pandas as pa
 
+# Metadata of the field that names a row. Rows are matched by it, and it is never a feature.
 ID = {"role": "id"}
-"""Field metadata: the column names the row. It is what rows are matched by, and never a feature."""
-
+# Metadata of the field that the model predicts. Its isin lists the classes.
 TARGET = {"role": "target"}
-"""Field metadata: the column is what the model predicts. Its ``isin`` lists the classes."""
 
 
 class BaseSchema(pa.DataFrameModel):
@@ -24,42 +23,45 @@ class BaseSchema(pa.DataFrameModel):
     class Config:
         coerce = False
         strict = True
+        unique_column_names = True
 
     @classmethod
     def id_column(cls) -> str:
         """Return the name of the column that names a row."""
-        return cls._columns_of(ID)[0]
+        return cls._column_of(ID)
 
     @classmethod
     def target_column(cls) -> str:
         """Return the name of the column that the model predicts."""
-        return cls._columns_of(TARGET)[0]
+        return cls._column_of(TARGET)
 
     @classmethod
     def feature_columns(cls) -> list[str]:
         """Return the names of the columns that the model learns from, in the order of the schema."""
-        return cls._columns_of(None)
+        return [name for name, role in cls._roles().items() if role is None]
 
     @classmethod
-    def classes(cls) -> list[Any]:
+    def target_classes(cls) -> list[Any]:
         """Return the values that the target can take, sorted: the n-th is the model's class n."""
         (check,) = (check for check in cls.to_schema().columns[cls.target_column()].checks if check.name == "isin")
         return sorted(check.statistics["allowed_values"])
 
     @classmethod
-    def features(cls, data: pd.DataFrame) -> pd.DataFrame:
+    def select_features(cls, data: pd.DataFrame) -> pd.DataFrame:
         """Return what the model learns from: the feature columns alone."""
         return data[cls.feature_columns()]
 
     @classmethod
-    def label(cls, data: pd.DataFrame) -> pd.Series[int]:
+    def encode_target(cls, data: pd.DataFrame) -> pd.Series[int]:
         """Return what the model predicts: the number of each row's class.
 
         Raises:
             pandera.errors.SchemaErrors: the target is not there.
         """
         cls.require_target(data)
-        return pd.Series(pd.Categorical(data[cls.target_column()], categories=cls.classes()).codes, index=data.index)
+        return pd.Series(
+            pd.Categorical(data[cls.target_column()], categories=cls.target_classes()).codes, index=data.index
+        )
 
     @classmethod
     def require_target(cls, data: pd.DataFrame) -> None:
@@ -74,5 +76,14 @@ class BaseSchema(pa.DataFrameModel):
         pa.DataFrameSchema({cls.target_column(): pa.Column()}, name=cls.__name__).validate(data, lazy=True)
 
     @classmethod
-    def _columns_of(cls, role: dict[str, str] | None) -> list[str]:
-        return [name for name, column in cls.to_schema().columns.items() if column.metadata == role]
+    def _column_of(cls, metadata: dict[str, str]) -> str:
+        columns = [name for name, role in cls._roles().items() if role == metadata["role"]]
+        if len(columns) != 1:
+            raise TypeError(
+                f"{cls.__name__} needs exactly one field with the metadata {metadata}, it has {len(columns)}"
+            )
+        return columns[0]
+
+    @classmethod
+    def _roles(cls) -> dict[str, str | None]:
+        return {name: (column.metadata or {}).get("role") for name, column in cls.to_schema().columns.items()}

@@ -13,7 +13,9 @@ class OutputSchema(BaseSchema):
     """What is published: a class for each row. Further columns of a table of predictions are dropped."""
 
     id: Series[int] = pa.Field(unique=True, metadata=ID, description="id of the row that the prediction is for")
-    pred: Series[int] = pa.Field(isin=IrisFeatureSchema.classes(), metadata=TARGET, description="predicted species")
+    pred: Series[int] = pa.Field(
+        isin=IrisFeatureSchema.target_classes(), metadata=TARGET, description="predicted species"
+    )
 
     class Config:
         strict = "filter"

@@ -13,5 +13,10 @@ class PredictionSchema(OutputSchema):
 
     probability: Series[float] = pa.Field(alias="probability_.+", regex=True, ge=0, le=1, description="softmax output")
 
+    @classmethod
+    def probability_columns(cls) -> list[str]:
+        """Return the names of the columns of probabilities, in the order of the classes."""
+        return [f"probability_{name}" for name in cls.target_classes()]
+
     class Config:
         strict = True

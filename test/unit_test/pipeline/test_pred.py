@@ -32,6 +32,10 @@ class TestPredict:
         unlabelled = PredTask.predict(model, test.drop(columns="target"))
         assert unlabelled.equals(PredTask.predict(model, test))
 
+    def test_takes_rows_that_share_labels(self, model: Booster, parts: Parts) -> None:
+        batches = pd.concat([parts[2][:10].reset_index(drop=True), parts[2][10:].reset_index(drop=True)])
+        assert PredTask.predict(model, batches).reset_index(drop=True).equals(PredTask.predict(model, parts[2]))
+
     def test_takes_one_row(self, model: Booster, parts: Parts) -> None:
         test = parts[2]
         assert PredTask.predict(model, test[:1]).equals(PredTask.predict(model, test)[:1])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -8,13 +9,44 @@ from lightgbm.basic import LightGBMError
 from pandera.errors import SchemaErrors
 
 from gokart_pipeline_sample.pipeline.check import AccuracyTooLowError, CheckAccuracyTask
+from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.train import TrainTask
 
 Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
 
+class TestTrainTask:
+    def test_trains_as_agreed_unless_told_otherwise(self) -> None:
+        task = TrainTask(train_task=LoadDataTask(), valid_task=LoadDataTask())
+        assert task.plain_parameters() == {
+            "boosting": "gbdt",
+            "num_leaves": 31,
+            "feature_fraction": 0.5,
+            "bagging_fraction": 0.5,
+            "bagging_freq": 20,
+            "learning_rate": 0.05,
+            "seed": 42,
+            "num_boost_round": 5000,
+            "early_stopping_rounds": 100,
+        }
+
+    def test_is_complete_with_its_learning_curve_only(self, tmp_path: Path) -> None:
+        task = TrainTask(train_task=LoadDataTask(), valid_task=LoadDataTask(), workspace_directory=str(tmp_path))
+        Path(task.output().path()).touch()
+        assert not task.complete()
+        Path(task.make_learning_curve_target().path()).touch()
+        assert task.complete()
+
+
 class TestFit:
+    def test_is_deterministic_and_leaves_the_number_of_threads_open(
+        self, parts: Parts, parameters: dict[str, Any]
+    ) -> None:
+        text = TrainTask.fit(parts[0], parts[1], **parameters)[0].model_to_string()
+        for line in ("[deterministic: 1]", "[num_threads: 0]", "[objective: multiclass]", "[metric: multi_logloss]"):
+            assert line in text
+
     def test_learns_from_the_features_of_the_schema(self, parts: Parts, parameters: dict[str, Any]) -> None:
         train, valid, _ = parts
         booster, _ = TrainTask.fit(train, valid, **parameters)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ TASK = '''
 import lightgbm
 
 from some_project.helpers import double
-from some_project.tables import Table
+from some_project.tables.one import Table
 
 
 class SomeTask:
@@ -28,13 +29,23 @@ class SomeTask:
         # A comment.
         return double(LATE), Table
 '''
+HELPERS = """
+from statistics import mean as average
+from some_project import constants
+from some_project.wrapping import *
+
+
+@wrapped
+def double(x):
+    return constants.TWO * x
+"""
 SOURCES = {
     "__init__": "",
     "task": TASK,
-    "helpers": "from some_project import constants\n\n\ndef double(x):\n    return constants.TWO * x\n",
+    "helpers": HELPERS,
+    "wrapping": "def wrapped(function):\n    return lambda *x: function(*x)\n",
     "constants": 'TWO = 2\n"""Two."""\n',
     "late": "LATE = 1\n",
-    # A package that only passes on what its modules define.
     "tables/__init__": "from some_project.tables.one import Table\nfrom some_project.tables.other import OtherTable\n",
     "tables/one": "class Table:\n    column: int\n",
     "tables/other": "class OtherTable:\n    column: int\n",
@@ -45,7 +56,7 @@ Define = Callable[..., str]
 
 
 @pytest.fixture
-def define(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Define:
+def define(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Define]:
     """Write the modules down, some of them changed, and serialize the task."""
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
@@ -76,9 +87,11 @@ def define(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Define:
     [
         pytest.param({"task": ("double(LATE)", "double(2 * LATE)")}, id="the task"),
         pytest.param({"helpers": ("constants.TWO * x", "x * constants.TWO")}, id="a helper"),
+        pytest.param({"helpers": ("mean as", "median as")}, id="what a helper imports from elsewhere"),
+        pytest.param({"wrapping": ("*x: function", "*x: 2 * function")}, id="the wrapper of a helper, imported by *"),
         pytest.param({"constants": ("TWO = 2", "TWO = 3")}, id="a constant of a helper"),
         pytest.param({"late": ("1", "2")}, id="what is imported in a function, relatively"),
-        pytest.param({"tables_one": ("int", "float")}, id="what a package passes on"),
+        pytest.param({"tables_one": ("int", "float")}, id="the module of a package"),
     ],
 )
 def test_code_that_the_task_computes_with_counts(define: Define, change: dict[str, tuple[str, str]]) -> None:
@@ -109,3 +122,11 @@ def test_versions_of_the_libraries_that_compute_count(define: Define, monkeypatc
     assert define() != before
     assert "lightgbm==99.0" in define()
     assert "scikit-learn" not in define()
+
+
+def test_what_is_typed_at_a_prompt_has_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Typed:
+        __module__ = "__main__"
+
+    monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
+    assert serialize_task_definition(Typed) == ""

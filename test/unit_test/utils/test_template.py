@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 from gokart.task import TaskOnKart
 
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
@@ -26,7 +27,7 @@ class TestGokartTask:
         assert repr(LoadDataTask()) == "LoadDataTask()"
         assert str(make_split()) == "SplitDataTask(test_fraction=0.2, valid_fraction=0.2, random_state=42)"
 
-    def test_naming_a_task_does_not_build_the_chain_behind_it(self, monkeypatch: object) -> None:
+    def test_naming_a_task_does_not_build_the_chain_behind_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         task = GetDataTask(data_task=make_split(), name="train")
         calls: list[TaskOnKart] = []
         monkeypatch.setattr(TaskOnKart, "make_unique_id", lambda self: calls.append(self))

@@ -1,0 +1,85 @@
+"""What went wrong, in one sentence that a person can act on."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+
+import luigi
+from pandera.errors import SchemaErrors
+
+from gokart_pipeline_sample.pipeline.schemas.base import ID
+
+SHOWN_IDS = 5
+LONGEST_SENTENCE = 1000
+
+
+def describe(error: BaseException) -> str:
+    """Say in one sentence what an error means.
+
+    Args:
+        error: what was raised.
+
+    Returns:
+        One line: for a frame that breaks its schema, each column with the check, the number of rows and the first of
+        their ids; for another error of this project its message; for any other its type, message and cause.
+    """
+    if isinstance(error, SchemaErrors):
+        return _describe_breaches(error)
+    sentence = " ".join(str(error).split())
+    if not type(error).__module__.startswith("gokart_pipeline_sample"):
+        sentence = f"{type(error).__name__}: {sentence}"
+    if error.__cause__ is not None and str(error.__cause__) not in sentence:
+        sentence += f" ({describe(error.__cause__)})"
+    return sentence[:LONGEST_SENTENCE]
+
+
+def _describe_breaches(error: SchemaErrors) -> str:
+    breaches = []
+    for (column, check), cases in error.failure_cases.groupby(["column", "check"], sort=False):
+        rows = cases["index"].dropna()
+        value = cases["failure_case"].iloc[0]
+        if check == "column_in_dataframe":
+            breaches.append(f"the column {value} is missing")
+        elif check == "column_in_schema":
+            breaches.append(f"the column {value} is not described")
+        elif rows.empty:
+            breaches.append(f"{column} is {value} instead of {check}")
+        else:
+            (id_column,) = (name for name, described in error.schema.columns.items() if described.metadata == ID)
+            ids = error.data.loc[rows[:SHOWN_IDS], id_column].tolist()
+            breaches.append(f"{column} breaks {check} in {len(rows)} rows, the first of them with {id_column} {ids}")
+    return f"the frame breaks {error.schema.name}: " + "; ".join(breaches)
+
+
+class FailureReport(logging.Handler):
+    """Gathers what goes wrong in a run, in this process and in the workers that are forked from it.
+
+    Tasks that break tell luigi's event handlers; what luigi itself breaks on only reaches its log.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        # A pipe, so that a worker's failures reach its parent.
+        self._failures = multiprocessing.get_context("fork").SimpleQueue()
+        for event in (luigi.Event.FAILURE, luigi.Event.BROKEN_TASK):
+            luigi.Task.event_handler(event)(self.note)
+        luigi.Task.event_handler(luigi.Event.PROCESS_FAILURE)(self.note_death)
+        logging.getLogger("luigi-interface").addHandler(self)
+
+    def note(self, task: luigi.Task, error: BaseException) -> None:
+        """Note that a task has failed, or cannot be planned."""
+        self._failures.put(f"{type(task).__name__}: {describe(error)}")
+
+    def note_death(self, task: luigi.Task, message: str) -> None:
+        """Note that the worker of a task has died."""
+        self._failures.put(f"{type(task).__name__}: {message}")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note what luigi breaks on."""
+        if record.exc_info and record.exc_info[1] is not None:
+            self._failures.put(describe(record.exc_info[1]))
+
+    def first(self) -> str | None:
+        """Return the first failure, or None."""
+        return None if self._failures.empty() else str(self._failures.get())
