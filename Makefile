@@ -29,7 +29,7 @@ lint: setup
 	$(PYTHON) -m venv --clear .venv
 	$(PYTHON) -m venv .venv/poetry
 	.venv/poetry/bin/pip install --quiet poetry==2.5.1 poetry-plugin-export==1.10.1
-	$(POETRY) export --quiet --with dev --extras local --output .venv/requirements.txt
+	$(POETRY) export --quiet --with dev --output .venv/requirements.txt
 	$(BIN)/pip install --quiet --require-hashes --requirement .venv/requirements.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@

@@ -197,9 +197,9 @@ def summarize(published: S3CsvTarget, require_acc: float, fetch: str) -> None:
         require_acc: the accuracy that it had to exceed.
         fetch: command that leads to the object at ``{url}``.
     """
-    description = published.describe()
-    print(f"accuracy   {float(description['accuracy']):.4f} (required: more than {require_acc})")
-    print(f"rows       {description['rows']}")
+    if description := published.describe():
+        print(f"accuracy   {float(description['accuracy']):.4f} (required: more than {require_acc})")
+        print(f"rows       {description['rows']}")
     print(f"published  {published.path()}")
     print(f"fetch      {fetch.format(url=published.path())}")
 

@@ -46,14 +46,13 @@ class S3CsvTarget(TargetOnKart):
         self._metadata: dict[str, str] = {}
 
     def describe(self) -> dict[str, str]:
-        """Return the metadata of the object: ``rows`` and the ``attrs`` of the frame, as text.
+        """Return the metadata of the object, ``rows`` and the ``attrs`` of the frame, as text; nothing if it is gone.
 
         Raises:
             S3Error: the object cannot be looked at.
         """
-        if self._metadata.get(_UNIQUE_ID) != self._unique_id:
-            self._exists()
-        return self._metadata
+        known = self._metadata.get(_UNIQUE_ID) == self._unique_id
+        return self._metadata if known or self._exists() else {}
 
     def _path(self) -> str:
         return f"s3://{self._bucket}/{self._key}"

@@ -59,6 +59,22 @@ def test_encrypts_the_object_if_told_so(published: Checkout, bucket: str, s3: S3
     assert s3.head_object(Bucket=bucket, Key="output.csv")["ServerSideEncryption"] == "AES256"
 
 
+def test_asks_for_the_key_that_it_is_told(published: Checkout, proxy: RecordingProxy) -> None:
+    """The server has no KMS, so it is only asked."""
+    upload = "--gokart-pipeline-sample.UploadS3Task"
+    options = (f"{upload}-server-side-encryption", "aws:kms", f"{upload}-kms-key-id", "alias/key")
+
+    run = published.main(*options, AWS_ENDPOINT_URL=proxy.endpoint)
+
+    assert run.exit_code == 40
+    assert run.stderr.splitlines()[-1].startswith("error: UploadS3Task: cannot put s3://")
+    (asked, *_) = (
+        headers for (method, _), headers in zip(proxy.requests, proxy.headers, strict=True) if method == "PUT"
+    )
+    assert asked["x-amz-server-side-encryption"] == "aws:kms"
+    assert asked["x-amz-server-side-encryption-aws-kms-key-id"] == "alias/key"
+
+
 def test_says_what_it_has_published(published: Checkout, bucket: str) -> None:
     run = published.main()
 

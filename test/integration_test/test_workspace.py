@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from support.checkout import Checkout
 
 from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema
+
+PIPELINE = "gokart_pipeline_sample/pipeline"
 
 
 def test_only_tasks_that_make_something_write(published: Checkout) -> None:
@@ -51,6 +54,27 @@ def test_the_model_has_the_features_of_the_schema_and_not_the_id(published: Chec
     assert PreprocessedSchema.target_column() not in features
 
 
+def test_the_learning_curve_is_kept_beside_the_model(published: Checkout) -> None:
+    (file,) = published.workspace.glob("TrainTask_learning_curve_*.json")
+
+    curve = json.loads(file.read_text())
+
+    losses = curve["valid"]["multi_logloss"]
+    assert len(losses) == len(curve["train"]["multi_logloss"])
+    assert losses.index(min(losses)) == len(losses) - 1 - 100  # It went on for 100 rounds without gain.
+
+
+def test_a_task_that_keeps_nothing_fails(published: Checkout) -> None:
+    published.edit(
+        f"{PIPELINE}/make_output.py", "        self.dump(self.make_output(", "        print(self.make_output("
+    )
+
+    run = published.main()
+
+    assert run.exit_code == 40
+    assert "MakeOutputTask" in run.stderr.splitlines()[-1]
+
+
 class Trap:
     """A pickle of it makes a file when it is read."""
 
@@ -66,21 +90,39 @@ def test_the_trap_works(tmp_path: Path) -> None:
     assert (tmp_path / "evidence").exists()
 
 
-@pytest.mark.parametrize("extra_arguments", [[], ["--tree-info-mode", "all"]])
-def test_no_pickle_is_read(published: Checkout, tmp_path: Path, extra_arguments: list[str]) -> None:
-    evidence = tmp_path / "evidence"
-    trap = pickle.dumps(Trap(evidence))
-    outputs = list(published.workspace.iterdir())
-    for output in outputs:
-        output.write_bytes(trap)
-        # Where gokart keeps its own pickles, for this task and this unique id.
-        for log in ("task_log", "task_params", "processing_time", "random_seed", "module_versions"):
+@pytest.mark.parametrize(
+    ("planted", "removed"),
+    [
+        pytest.param("LoadDataTask_*.parquet", ["PreprocessTask", "SplitDataTask", "TrainTask"], id="frame"),
+        pytest.param("TrainTask_[0-9a-f]*.txt", [], id="model"),
+    ],
+)
+def test_a_pickle_in_place_of_an_output_is_not_read(
+    published: Checkout, tmp_path: Path, planted: str, removed: list[str]
+) -> None:
+    (output,) = published.workspace.glob(planted)
+    output.write_bytes(pickle.dumps(Trap(tmp_path / "evidence")))
+    # So that the run needs what was planted.
+    for task in [*removed, "PredTask", "MakeOutputTask", "CheckAccuracyTask"]:
+        for path in published.workspace.glob(f"{task}_*"):
+            path.unlink()
+
+    run = published.main("--require-acc", "0.5")
+
+    assert run.exit_code == 40
+    assert not (tmp_path / "evidence").exists()
+
+
+def test_a_pickle_where_gokart_keeps_its_logs_is_not_read(published: Checkout, tmp_path: Path) -> None:
+    logs = ("task_log", "task_params", "processing_time", "random_seed", "module_versions")
+    for output in list(published.workspace.iterdir()):
+        for log in logs:
             planted = published.workspace / "log" / log / f"{output.stem}.pkl"
             planted.parent.mkdir(parents=True, exist_ok=True)
-            planted.write_bytes(trap)
-        output.with_suffix(".pkl").write_bytes(trap)
+            planted.write_bytes(pickle.dumps(Trap(tmp_path / "evidence")))
 
-    for task in ("RunTask", "RunNestTask"):
-        published.main(f"gokart_pipeline_sample.{task}", "--local-scheduler", "--require-acc", "0.5", *extra_arguments)
+    assert published.main("--require-acc", "0.5").exit_code == 0
+    assert published.main("--tree-info-mode", "all").exit_code == 0
 
-    assert not evidence.exists()
+    assert "TrainTask" in (published.workspace / "tree.txt").read_text()
+    assert not (tmp_path / "evidence").exists()

@@ -19,6 +19,7 @@ class RecordingProxy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream = urlsplit(upstream).netloc
         self.requests: list[tuple[str, str]] = []
+        self.headers: list[dict[str, str]] = []
 
     @property
     def endpoint(self) -> str:
@@ -34,6 +35,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def relay(self) -> None:
         self.server.requests.append((self.command, self.path))
+        self.server.headers.append({name.lower(): value for name, value in self.headers.items()})
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         connection = http.client.HTTPConnection(self.server.upstream)
         with contextlib.closing(connection):
