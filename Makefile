@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Poetry only reads the lock file here, in an environment of its own.
 POETRY := .venv/poetry/bin/poetry
 
-.PHONY: setup run test lint s3
+.PHONY: setup run s3 test bench lint
 
 setup: .venv/ready
 
@@ -16,6 +16,9 @@ s3: setup  ## serve what was published to the embedded S3
 
 test: setup
 	$(BIN)/pytest --numprocesses=auto
+
+bench: setup  ## what the pipeline costs over plain scripts
+	$(BIN)/python benchmark/compare.py
 
 lint: setup
 	$(POETRY) check --lock

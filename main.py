@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import configparser
 import contextlib
+import gc
 import hashlib
 import logging
+import multiprocessing
 import os
 import shlex
 import signal
@@ -53,19 +55,30 @@ def main(arguments: list[str]) -> int | str | None:
     # A worker has nothing to put in order: its parent does that.
     os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
     os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    # Imports make half a million objects that stay. Python looks for garbage among them again and again, and once more
+    # at its exit: half a second for nothing. So it starts when run() has imported, and the exit leaves them alone.
+    gc.disable()
     try:
         return start(arguments)
     except (UsageError, configparser.Error) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print("error:", *str(error).split(), file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         name = signal.Signals(interrupt.args[0]).name
-        print(f"error: stopped by {name}: the next run goes on where this one stopped", file=sys.stderr)
-        return 128 + int(interrupt.args[0])
+        print(f"error: stopped by {name}: the next run goes on where this one stopped", file=sys.stderr, flush=True)
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        # Not by returning: the interrupt may have met luigi's queue, which Python would then wait for at its exit.
+        os._exit(128 + int(interrupt.args[0]))
+    finally:
+        gc.freeze()
 
 
 def stop(number: int, _frame: object) -> None:
-    """End the run: luigi lets nothing else through but a KeyboardInterrupt."""
+    """End the run with what luigi lets through, a KeyboardInterrupt; again and again, as its event handlers do not."""
+    signal.signal(signal.SIGALRM, lambda *_: stop(number, None))
+    signal.setitimer(signal.ITIMER_REAL, 1)
     raise KeyboardInterrupt(number)
 
 
@@ -140,9 +153,13 @@ def run(arguments: list[str], server: EmbeddedS3 | None = None) -> int | str | N
         What the process exits with.
     """
     import gokart
+    import luigi
 
     from gokart_pipeline_sample.pipeline.failure import FailureReport, describe
+    from gokart_pipeline_sample.utils.configuration import ConfigurationError, check_names
 
+    gc.freeze()
+    gc.enable()
     if server is not None:
         server.wait_until_ready()
         os.environ.update(server.environment())
@@ -151,6 +168,10 @@ def run(arguments: list[str], server: EmbeddedS3 | None = None) -> int | str | N
         arguments = [*DEFAULT_TASK, *arguments]
     if any(argument.startswith("--delete-unnecessary-output-files") for argument in arguments):
         raise UsageError("--delete-unnecessary-output-files would delete the embedded S3 and learning curves: use rm")
+    try:
+        check_names(luigi.configuration.get_config())
+    except ConfigurationError as error:
+        raise UsageError(error) from error
     # Its summary names tasks with all that they are made of; ours comes below.
     logging.getLogger("luigi-interface").setLevel(logging.WARNING)
     # luigi and gokart read these two sections in part behind the back of what counts the keys that are read.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+from collections.abc import Iterator
 from datetime import datetime
 from io import BytesIO
 from logging import getLogger
@@ -44,6 +46,7 @@ class S3CsvTarget(TargetOnKart):
         self._unique_id = unique_id
         self._encryption: dict[str, Any] = {**encryption}
         self._metadata: dict[str, str] = {}
+        self._is_put = False
 
     def describe(self) -> dict[str, str]:
         """Return the metadata of the object, ``rows`` and the ``attrs`` of the frame, as text; nothing if it is gone.
@@ -58,32 +61,26 @@ class S3CsvTarget(TargetOnKart):
         return f"s3://{self._bucket}/{self._key}"
 
     def _exists(self) -> bool:
-        client = _client()
-        try:
-            self._metadata = client.head_object(Bucket=self._bucket, Key=self._key)["Metadata"]
-        except client.exceptions.ClientError as error:
-            if _status(error) != 404:
-                raise S3Error(self._advice("look at", error)) from error
-            self._metadata = {}
-            self._check_bucket()
+        if self._is_put:
+            return True  # S3 has confirmed it, and is strongly consistent.
+        with self._asking("look at it") as client:
+            try:
+                self._metadata = client.head_object(Bucket=self._bucket, Key=self._key)["Metadata"]
+            except client.exceptions.ClientError as error:
+                if _status(error) != 404:
+                    raise
+                self._metadata = {}
+                # S3 says so of a missing bucket too, and only a missing object is good news.
+                client.head_bucket(Bucket=self._bucket)
         return self._metadata.get(_UNIQUE_ID) == self._unique_id
 
-    def _check_bucket(self) -> None:
-        """Tell a missing bucket from a missing object: S3 answers 404 for both, and only the second is good news."""
-        client = _client()
-        try:
-            client.head_bucket(Bucket=self._bucket)
-        except client.exceptions.ClientError as error:
-            raise S3Error(self._advice("find the bucket of", error)) from error
-
     def _dump(self, obj: pd.DataFrame, *_: object, **__: object) -> None:
-        client = _client()
         metadata = {
             **{str(name): str(value) for name, value in obj.attrs.items()},
             "rows": str(len(obj)),
             _UNIQUE_ID: self._unique_id,
         }
-        try:
+        with self._asking("put it") as client:
             client.put_object(
                 Bucket=self._bucket,
                 Key=self._key,
@@ -93,9 +90,7 @@ class S3CsvTarget(TargetOnKart):
                 Metadata=metadata,
                 **self._encryption,
             )
-        except client.exceptions.ClientError as error:
-            raise S3Error(self._advice("put", error)) from error
-        self._metadata = metadata
+        self._metadata, self._is_put = metadata, True
         logger.info("put %d rows to %s", len(obj), self.path())
 
     def _load(self) -> pd.DataFrame:
@@ -111,12 +106,23 @@ class S3CsvTarget(TargetOnKart):
     def _get_task_lock_params(self) -> TaskLockParams:
         return make_task_lock_params(file_path=self.path(), unique_id=None)
 
-    def _advice(self, action: str, error: ClientError) -> str:
-        advice = {
-            403: "check the credentials and that they grant s3:GetObject, s3:PutObject and s3:ListBucket",
-            404: "create the bucket, or correct BUCKET_NAME",
-        }.get(_status(error), "see S3's answer")
-        return f"cannot {action} {self.path()} ({error}): {advice}"
+    @contextlib.contextmanager
+    def _asking(self, action: str) -> Iterator[S3Client]:
+        """Give a client, and turn what goes wrong into an S3Error."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield _client()
+        except ClientError as error:
+            advice = {
+                400: "check the credentials: they may be expired",
+                403: "check the credentials, and that they grant s3:GetObject, s3:PutObject and s3:ListBucket",
+                404: "create the bucket, or correct BUCKET_NAME",
+            }.get(_status(error), "try again, or ask who runs the server")
+            raise S3Error(f"{self.path()}: S3 refuses to {action}: {advice} ({error})") from error
+        except BotoCoreError as error:
+            advice = "check the network, AWS_ENDPOINT_URL and the credentials"
+            raise S3Error(f"{self.path()}: S3 cannot be asked to {action}: {advice} ({error})") from error
 
 
 def _status(error: ClientError) -> int:
@@ -133,5 +139,6 @@ def _client_of_process(_process_id: int) -> S3Client:
     import boto3
     from botocore.config import Config
 
-    config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 3})
+    # Three attempts and the pauses between them end within 30 s, whatever the server does not do.
+    config = Config(connect_timeout=5, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3})
     return boto3.client("s3", config=config)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import re
 
 import luigi
+from luigi.rpc import RPCError
 from pandera.errors import SchemaErrors
 
 from gokart_pipeline_sample.pipeline.schemas.base import ID
@@ -26,7 +28,10 @@ def describe(error: BaseException) -> str:
     """
     if isinstance(error, SchemaErrors):
         return _describe_breaches(error)
-    sentence = " ".join(str(error).split())
+    if isinstance(error, RPCError):
+        return "luigi's scheduler does not answer: add --local-scheduler, or start luigid"
+    # luigi says a task with all its arguments before it says what is wrong.
+    sentence = re.sub(r"\[args=\(.*?\), kwargs=\{.*?\}\]", "", " ".join(str(error).split()))
     if not type(error).__module__.startswith("gokart_pipeline_sample"):
         sentence = f"{type(error).__name__}: {sentence}"
     if error.__cause__ is not None and str(error.__cause__) not in sentence:

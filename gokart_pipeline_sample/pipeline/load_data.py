@@ -32,6 +32,12 @@ class LoadDataTask(GokartTask[DataFrame[IrisFeatureSchema]]):
 
         Raises:
             pandera.errors.SchemaErrors: the table breaks the schema, or its target is missing.
+            ValueError: the table has no rows, or all of one class.
         """
         IrisFeatureSchema.require_target(data)
+        classes = data[IrisFeatureSchema.target_column()].unique()
+        if len(classes) < 2:
+            raise ValueError(
+                f"the table has {len(data)} rows of the classes {classes.tolist()}: give at least two classes"
+            )
         return data

@@ -55,8 +55,9 @@ class TrainTask(GokartTask[Booster]):
         return self.make_target("TrainTask_learning_curve.json", processor=JsonProcessor())
 
     def complete(self) -> bool:
-        """Return whether both the model and its learning curve are there."""
-        return super().complete() and self.make_learning_curve_target().exists()
+        """Return whether both the model and its learning curve are there and whole."""
+        curve = self.make_learning_curve_target()
+        return super().complete() and curve.exists() and not self.discard_damaged([curve])
 
     def run(self) -> None:
         """Train; keep the learning curve and the model."""

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import gokart
 import luigi
 from gokart.target import TargetOnKart
-from gokart.utils import FlattenableItems
+from gokart.utils import FlattenableItems, flatten
 
+from gokart_pipeline_sample.io.damage import discard_if_damaged
 from gokart_pipeline_sample.io.parquet import ParquetProcessor
 from gokart_pipeline_sample.utils.task_definition import serialize_task_definition
 
@@ -36,12 +37,17 @@ class GokartTask(gokart.TaskOnKart[T]):
         return self.make_frame_target(type(self).__name__)
 
     def complete(self) -> bool:
-        """Return whether the output is there; if that cannot be said, tell the event handlers: luigi only logs it."""
+        """Return whether the output is there and whole; if that cannot be said, tell why, which luigi only logs."""
         try:
-            return super().complete()
+            return super().complete() and not self.discard_damaged(flatten(self.output()))
         except Exception as error:
             self.trigger_event(luigi.Event.BROKEN_TASK, self, error)  # type: ignore[no-untyped-call]
             raise
+
+    @staticmethod
+    def discard_damaged(targets: list[TargetOnKart]) -> bool:
+        """Delete what was cut off, and return whether there was any."""
+        return any(discard_if_damaged(target.path()) for target in targets)
 
     def make_frame_target(self, name: str) -> TargetOnKart:
         """Return the Parquet file ``name`` of the workspace, with the task's unique id in its name."""

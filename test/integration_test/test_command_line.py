@@ -121,6 +121,7 @@ def test_luigis_own_command_line_does_the_same(published: Checkout, bucket: str,
     assert "This progress looks :)" in run.stderr
     assert s3.head_object(Bucket=bucket, Key="output.csv")["Metadata"]["rows"] == "30"
     assert published.execute([*command, "--require-acc", "1.0"], **variables).exit_code == 40
+    assert published.execute(command, **variables, BUCKET_NAME="not-there").exit_code == 50
 
 
 @pytest.mark.parametrize("variable", OTHER_S3_VARIABLES)

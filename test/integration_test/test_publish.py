@@ -14,24 +14,26 @@ from support.recording_proxy import RecordingProxy
 from gokart_pipeline_sample.pipeline.schemas import OutputSchema
 
 
-def test_publishes_the_predictions_of_the_test_rows(published: Checkout, bucket: str, s3: S3Client) -> None:
+def test_publishes_the_predictions_of_the_test_rows(published_once: Checkout, s3: S3Client) -> None:
+    bucket = published_once.environment["BUCKET_NAME"]
     content = s3.get_object(Bucket=bucket, Key="output.csv")["Body"].read()
 
     output = pd.read_csv(BytesIO(content))
     assert output.columns.tolist() == ["id", "pred"]
     OutputSchema.validate(output)
-    (test_rows,) = published.workspace.glob("SplitDataTask_test_*.parquet")
+    (test_rows,) = published_once.workspace.glob("SplitDataTask_test_*.parquet")
     assert output["id"].tolist() == pd.read_parquet(test_rows)["id"].tolist()
     assert b"\r" not in content
 
 
-def test_describes_the_object(published: Checkout, bucket: str, s3: S3Client) -> None:
+def test_describes_the_object(published_once: Checkout, s3: S3Client) -> None:
+    bucket = published_once.environment["BUCKET_NAME"]
     answer = s3.get_object(Bucket=bucket, Key="output.csv", ChecksumMode="ENABLED")
 
     assert answer["ContentType"] == "text/csv; charset=utf-8"
     digest = hashlib.sha256(answer["Body"].read()).digest()
     assert answer["ChecksumSHA256"] == base64.b64encode(digest).decode()
-    (checked,) = published.workspace.glob("CheckAccuracyTask_*.parquet")
+    (checked,) = published_once.workspace.glob("CheckAccuracyTask_*.parquet")
     accuracy = pd.read_parquet(checked).attrs["accuracy"]
     unique_id = answer["Metadata"].pop("task-unique-id")
     assert len(unique_id) == 32
@@ -59,7 +61,7 @@ def test_encrypts_the_object_if_told_so(published: Checkout, bucket: str, s3: S3
     assert s3.head_object(Bucket=bucket, Key="output.csv")["ServerSideEncryption"] == "AES256"
 
 
-def test_asks_for_the_key_that_it_is_told(published: Checkout, proxy: RecordingProxy) -> None:
+def test_asks_for_the_key_that_it_is_told(published: Checkout, bucket: str, proxy: RecordingProxy) -> None:
     """The server has no KMS, so it is only asked."""
     upload = "--gokart-pipeline-sample.UploadS3Task"
     options = (f"{upload}-server-side-encryption", "aws:kms", f"{upload}-kms-key-id", "alias/key")
@@ -67,7 +69,9 @@ def test_asks_for_the_key_that_it_is_told(published: Checkout, proxy: RecordingP
     run = published.main(*options, AWS_ENDPOINT_URL=proxy.endpoint)
 
     assert run.exit_code == 40
-    assert run.stderr.splitlines()[-1].startswith("error: UploadS3Task: cannot put s3://")
+    assert run.stderr.splitlines()[-1].startswith(
+        f"error: UploadS3Task: s3://{bucket}/output.csv: S3 refuses to put it"
+    )
     (asked, *_) = (
         headers for (method, _), headers in zip(proxy.requests, proxy.headers, strict=True) if method == "PUT"
     )

@@ -20,6 +20,15 @@ def test_a_run_that_is_up_to_date_is_one_request(published: Checkout, proxy: Rec
     assert proxy.requests == [("HEAD", f"/{bucket}/{KEY}")]
 
 
+def test_a_run_that_is_up_to_date_does_not_import_what_it_does_not_need(published: Checkout) -> None:
+    run = published.main(python_options=("-X", "importtime"))
+
+    assert run.exit_code == 0
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in run.stderr.splitlines()}
+    assert {"gokart", "pandera", "boto3"} <= imported
+    assert not {"sklearn", "lightgbm", "scipy"} & imported
+
+
 def test_a_deleted_object_is_put_again(published: Checkout, bucket: str, s3: S3Client) -> None:
     before = s3.get_object(Bucket=bucket, Key=KEY)["Body"].read()
     s3.delete_object(Bucket=bucket, Key=KEY)

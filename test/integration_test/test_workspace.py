@@ -91,17 +91,18 @@ def test_the_trap_works(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("planted", "removed"),
+    ("planted", "removed", "end"),
     [
-        pytest.param("LoadDataTask_*.parquet", ["PreprocessTask", "SplitDataTask", "TrainTask"], id="frame"),
-        pytest.param("TrainTask_[0-9a-f]*.txt", [], id="model"),
+        pytest.param("LoadDataTask_*.parquet", ["PreprocessTask", "SplitDataTask", "TrainTask"], b"PAR1", id="frame"),
+        pytest.param("TrainTask_[0-9a-f]*.txt", [], b"\npandas_categorical:[]\n", id="model"),
     ],
 )
 def test_a_pickle_in_place_of_an_output_is_not_read(
-    published: Checkout, tmp_path: Path, planted: str, removed: list[str]
+    published: Checkout, tmp_path: Path, planted: str, removed: list[str], end: bytes
 ) -> None:
     (output,) = published.workspace.glob(planted)
-    output.write_bytes(pickle.dumps(Trap(tmp_path / "evidence")))
+    # With the end of a whole file: what is cut off is not read at all.
+    output.write_bytes(pickle.dumps(Trap(tmp_path / "evidence")) + end)
     # So that the run needs what was planted.
     for task in [*removed, "PredTask", "MakeOutputTask", "CheckAccuracyTask"]:
         for path in published.workspace.glob(f"{task}_*"):

@@ -33,9 +33,9 @@ class TestTrainTask:
 
     def test_is_complete_with_its_learning_curve_only(self, tmp_path: Path) -> None:
         task = TrainTask(train_task=LoadDataTask(), valid_task=LoadDataTask(), workspace_directory=str(tmp_path))
-        Path(task.output().path()).touch()
+        Path(task.output().path()).write_text("tree\n\npandas_categorical:[]\n")
         assert not task.complete()
-        Path(task.make_learning_curve_target().path()).touch()
+        Path(task.make_learning_curve_target().path()).write_text("{}")
         assert task.complete()
 
 

@@ -1,0 +1,109 @@
+"""A run that is told to stop stops, leaves nothing behind, and goes on the next time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mypy_boto3_s3 import S3Client
+from support.checkout import Checkout, make_environment
+
+# Rounds for minutes of training.
+LONG = (
+    "--gokart-pipeline-sample.TrainTask-num-boost-round=1000000",
+    "--gokart-pipeline-sample.TrainTask-early-stopping-rounds=1000000",
+)
+
+
+@contextlib.contextmanager
+def training(checkout: Checkout, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the pipeline in a process group of its own until it trains."""
+    command = [sys.executable, str(checkout.directory / "main.py"), *LONG, *arguments]
+    with subprocess.Popen(
+        command,
+        cwd=checkout.directory,
+        env=checkout.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            for line in process.stderr:
+                if "SplitDataTask took" in line:
+                    break
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def living(group: int) -> list[str]:
+    """The processes of a group that still do something."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            state, _, process_group = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(process_group) == group and state != "Z":
+                found.append(stat.parent.name)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("number", "to_group", "workers"),
+    [
+        pytest.param(signal.SIGTERM, False, "1", id="SIGTERM to the process"),
+        pytest.param(signal.SIGTERM, False, "2", id="SIGTERM to the parent of workers"),
+        pytest.param(signal.SIGTERM, True, "2", id="SIGTERM to all"),
+        pytest.param(signal.SIGINT, True, "1", id="Ctrl-C"),
+        pytest.param(signal.SIGINT, True, "2", id="Ctrl-C with workers"),
+    ],
+)
+def test_a_signal_ends_the_run_and_all_that_belongs_to_it(
+    checkout: Checkout, bucket: str, s3: S3Client, number: signal.Signals, to_group: bool, workers: str
+) -> None:
+    with training(checkout, "--workers", workers) as process:
+        started = time.monotonic()
+        (os.killpg if to_group else os.kill)(process.pid, number)
+        _, errors = process.communicate(timeout=20)
+        seconds = time.monotonic() - started
+
+        assert living(process.pid) == []
+    assert process.returncode == 128 + number
+    assert seconds < 5
+    assert errors.splitlines()[-1] == f"error: stopped by {number.name}: the next run goes on where this one stopped"
+    assert "KeyboardInterrupt" not in errors
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+def test_the_embedded_s3_ends_with_the_run(checkout: Checkout, tmp_path: Path) -> None:
+    checkout.environment = make_environment(TMPDIR=str(tmp_path))
+    with training(checkout) as process:
+        process.terminate()
+        assert process.wait(timeout=20) == 128 + signal.SIGTERM
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(json.loads((checkout.workspace / "s3" / "server.json").read_text())["process_id"], 0)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_killed_run_is_taken_up_again(
+    checkout: Checkout, published_once: Checkout, bucket: str, s3: S3Client, workers: str
+) -> None:
+    with training(checkout, "--workers", workers) as process:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    run = checkout.main()
+
+    assert run.exit_code == 0, run.stderr
+    assert run.tasks[0] == "TrainTask"
+    expected = s3.get_object(Bucket=published_once.environment["BUCKET_NAME"], Key="output.csv")["Body"].read()
+    assert s3.get_object(Bucket=bucket, Key="output.csv")["Body"].read() == expected
