@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parent
 DEFAULT_TASK = ["gokart_pipeline_sample.RunTask", "--local-scheduler"]
 PATH_OPTIONS = ("workspace_directory", "local_temporary_directory", "logging_conf_file", "lock_pid_dir")
+LAST_LINES: dict[object, str] = {10: "this command is running already: wait for it to end, or stop it"}
 UPLOAD = "gokart_pipeline_sample.UploadS3Task"
 
 
@@ -154,6 +155,7 @@ def run(arguments: list[str], server: EmbeddedS3 | None = None) -> int | str | N
     """
     import gokart
     import luigi
+    from luigi.task_register import Register
 
     from gokart_pipeline_sample.pipeline.failure import FailureReport, describe
     from gokart_pipeline_sample.utils.configuration import ConfigurationError, check_names
@@ -164,7 +166,8 @@ def run(arguments: list[str], server: EmbeddedS3 | None = None) -> int | str | N
         server.wait_until_ready()
         os.environ.update(server.environment())
     arguments = ["--help" if argument == "-h" else argument for argument in arguments]
-    if not arguments or arguments[0].startswith("-"):
+    task_names = set(Register.task_names())
+    if all(argument.startswith("-") for argument in arguments[:1]) and not task_names.intersection(arguments):
         arguments = [*DEFAULT_TASK, *arguments]
     if any(argument.startswith("--delete-unnecessary-output-files") for argument in arguments):
         raise UsageError("--delete-unnecessary-output-files would delete the embedded S3 and learning curves: use rm")
@@ -182,7 +185,7 @@ def run(arguments: list[str], server: EmbeddedS3 | None = None) -> int | str | N
     except SystemExit as end:
         if end.code == 0 and published:
             summarize(*published[-1], fetch="aws s3 cp {url} -" if server is None else "make s3")
-        elif failure := failures.first():
+        elif failure := failures.first() or LAST_LINES.get(end.code):
             print(f"error: {failure}", file=sys.stderr)
         return end.code
     except Exception as error:

@@ -29,6 +29,14 @@ def test_a_task_can_be_named(published: Checkout) -> None:
     assert "required: more than 0.95" in run.stdout
 
 
+def test_options_of_luigi_may_stand_before_the_task(published: Checkout) -> None:
+    run = published.main("--local-scheduler", "gokart_pipeline_sample.RunNestTask", "--require-acc", "0.95")
+
+    assert run.exit_code == 0, run.stderr
+    assert "required: more than 0.95" in run.stdout
+    assert "TrainTask" in run.tasks
+
+
 def test_a_task_that_publishes_nothing_can_be_named(checkout: Checkout) -> None:
     run = checkout.main("gokart_pipeline_sample.PrepareDataTask", "--local-scheduler")
 

@@ -83,6 +83,14 @@ def test_a_signal_ends_the_run_and_all_that_belongs_to_it(
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
 
 
+def test_a_command_that_is_running_is_not_run_again(checkout: Checkout) -> None:
+    with training(checkout):
+        run = checkout.main(*LONG)
+
+    assert run.exit_code == 10
+    assert run.stderr.splitlines()[-1] == "error: this command is running already: wait for it to end, or stop it"
+
+
 def test_the_embedded_s3_ends_with_the_run(checkout: Checkout, tmp_path: Path) -> None:
     checkout.environment = make_environment(TMPDIR=str(tmp_path))
     with training(checkout) as process:
