@@ -5,18 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.checkout import Checkout
+from support.checkout import CHAIN, Checkout
 
-CHAIN = [
-    "LoadDataTask",
-    "PreprocessTask",
-    "SplitDataTask",
-    "TrainTask",
-    "PredTask",
-    "MakeOutputTask",
-    "CheckAccuracyTask",
-    "UploadS3Task",
-]
 PIPELINE = "gokart_pipeline_sample/pipeline"
 
 

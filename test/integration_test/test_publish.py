@@ -8,7 +8,7 @@ from io import BytesIO
 
 import pandas as pd
 from mypy_boto3_s3 import S3Client
-from support.checkout import Checkout
+from support.checkout import CHAIN, Checkout
 from support.recording_proxy import RecordingProxy
 
 from gokart_pipeline_sample.pipeline.schemas import OutputSchema
@@ -95,15 +95,6 @@ def test_logs_calmly(checkout: Checkout) -> None:
     run = checkout.main()
 
     assert run.exit_code == 0, run.stderr
-    assert run.tasks == [
-        "LoadDataTask",
-        "PreprocessTask",
-        "SplitDataTask",
-        "TrainTask",
-        "PredTask",
-        "MakeOutputTask",
-        "CheckAccuracyTask",
-        "UploadS3Task",
-    ]
+    assert run.tasks == CHAIN
     # A line for each task, one for the accuracy and one for the object.
     assert len(run.stderr.splitlines()) == 10

@@ -11,6 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
+# The tasks of the pipeline that do something, in the order in which they run.
+CHAIN = [
+    "LoadDataTask",
+    "PreprocessTask",
+    "SplitDataTask",
+    "TrainTask",
+    "PredTask",
+    "MakeOutputTask",
+    "CheckAccuracyTask",
+    "UploadS3Task",
+]
 SOURCES = ("main.py", "conf", "gokart_pipeline_sample")
 FOREIGN_VARIABLES = ("AWS_", "BUCKET_NAME", "LUIGI_", "OMP_", "PYTHON")
 
