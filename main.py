@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import configparser
 import contextlib
+import functools
 import gc
 import hashlib
 import logging
@@ -53,9 +54,8 @@ def main(arguments: list[str]) -> int | str | None:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    # A worker has nothing to put in order: its parent does that.
-    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
-    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        # A worker has nothing to put in order: its parent does that.
+        os.register_at_fork(after_in_child=functools.partial(signal.signal, number, signal.SIG_DFL))
     # Imports make half a million objects that stay. Python looks for garbage among them again and again, and once more
     # at its exit: half a second for nothing. So it starts when run() has imported, and the exit leaves them alone.
     gc.disable()
@@ -158,7 +158,7 @@ def run(arguments: list[str], server: EmbeddedS3 | None = None) -> int | str | N
     from luigi.task_register import Register
 
     from gokart_pipeline_sample.pipeline.failure import FailureReport, describe
-    from gokart_pipeline_sample.utils.configuration import ConfigurationError, check_names
+    from gokart_pipeline_sample.utils.configuration import check_names
 
     gc.freeze()
     gc.enable()
@@ -171,10 +171,7 @@ def run(arguments: list[str], server: EmbeddedS3 | None = None) -> int | str | N
         arguments = [*DEFAULT_TASK, *arguments]
     if any(argument.startswith("--delete-unnecessary-output-files") for argument in arguments):
         raise UsageError("--delete-unnecessary-output-files would delete the embedded S3 and learning curves: use rm")
-    try:
-        check_names(luigi.configuration.get_config())
-    except ConfigurationError as error:
-        raise UsageError(error) from error
+    check_names(luigi.configuration.get_config())
     # Its summary names tasks with all that they are made of; ours comes below.
     logging.getLogger("luigi-interface").setLevel(logging.WARNING)
     # luigi and gokart read these two sections in part behind the back of what counts the keys that are read.

@@ -24,7 +24,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -254,7 +253,7 @@ class EmbeddedS3:
     def _answers(self) -> bool:
         try:
             with contextlib.closing(
-                http.client.HTTPConnection(urlsplit(self.endpoint).netloc, timeout=1)
+                http.client.HTTPConnection("127.0.0.1", self._state()["ports"][0], timeout=1)
             ) as connection:
                 connection.request("GET", "/healthz")
                 return connection.getresponse().status == 200

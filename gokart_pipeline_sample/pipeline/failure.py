@@ -10,7 +10,7 @@ import luigi
 from luigi.rpc import RPCError
 from pandera.errors import SchemaErrors
 
-from gokart_pipeline_sample.pipeline.schemas.base import ID
+from gokart_pipeline_sample.pipeline.schemas.base import ID, column_roles
 
 SHOWN_IDS = 5
 LONGEST_SENTENCE = 1000
@@ -51,7 +51,7 @@ def _describe_breaches(error: SchemaErrors) -> str:
         elif rows.empty:
             breaches.append(f"{column} is {value} instead of {check}")
         else:
-            (id_column,) = (name for name, described in error.schema.columns.items() if described.metadata == ID)
+            (id_column,) = (name for name, role in column_roles(error.schema).items() if role == ID["role"])
             ids = error.data.loc[rows[:SHOWN_IDS], id_column].tolist()
             breaches.append(f"{column} breaks {check} in {len(rows)} rows, the first of them with {id_column} {ids}")
     return f"the frame breaks {error.schema.name}: " + "; ".join(breaches)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import configparser
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -23,7 +25,7 @@ _CORE = {
 }
 
 
-class ConfigurationError(Exception):
+class ConfigurationError(configparser.Error):
     """The configuration names a section or a key that does not exist; the message says which and what is near."""
 
 
@@ -51,6 +53,6 @@ def check_names(config: LuigiConfigParser) -> None:
                 raise ConfigurationError(_sentence(f"the key {key} in [{section}]", key, known))
 
 
-def _sentence(what: str, name: str, known: object) -> str:
-    near = get_close_matches(name, list(known), n=1)  # type: ignore[call-overload]
+def _sentence(what: str, name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), n=1)
     return f"{what} of the configuration is not known" + (f": did you mean {near[0]}?" if near else "")

@@ -13,6 +13,11 @@ ID = {"role": "id"}
 TARGET = {"role": "target"}
 
 
+def column_roles(schema: pa.DataFrameSchema) -> dict[str, str | None]:
+    """Return the role of each column, by name: that of ``ID``, of ``TARGET``, or None."""
+    return {name: (column.metadata or {}).get("role") for name, column in schema.columns.items()}
+
+
 class BaseSchema(pa.DataFrameModel):
     """A table as the pipeline expects it: no coercion, no column that is not described.
 
@@ -86,4 +91,4 @@ class BaseSchema(pa.DataFrameModel):
 
     @classmethod
     def _roles(cls) -> dict[str, str | None]:
-        return {name: (column.metadata or {}).get("role") for name, column in cls.to_schema().columns.items()}
+        return column_roles(cls.to_schema())

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import pandas as pd
+import pandera.pandas as pa
 import pytest
 from luigi.rpc import RPCError
 from pandera.errors import SchemaErrors
+from pandera.typing import Series
 
 from gokart_pipeline_sample.pipeline.check import AccuracyTooLowError
 from gokart_pipeline_sample.pipeline.failure import describe
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
+from gokart_pipeline_sample.pipeline.schemas.base import ID, BaseSchema
 
 
 class TestDescribe:
@@ -31,6 +34,15 @@ class TestDescribe:
         with pytest.raises(SchemaErrors) as caught:
             PreprocessTask.add_area_feature(flowers.assign(petal_width=[1.0, -1.0]).set_index(pd.Index([5, 5])))
         assert "with id" in describe(caught.value)
+
+    def test_finds_the_id_whatever_else_its_field_says(self) -> None:
+        class Schema(BaseSchema):
+            key: Series[str] = pa.Field(metadata={**ID, "unit": "none"})
+            length: Series[float] = pa.Field(gt=0)
+
+        with pytest.raises(SchemaErrors) as caught:
+            Schema.validate(pd.DataFrame({"key": ["a", "b"], "length": [1.0, -1.0]}), lazy=True)
+        assert describe(caught.value).endswith("in 1 rows, the first of them with key ['b']")
 
     def test_gives_the_message_of_an_error_of_this_project(self) -> None:
         assert describe(AccuracyTooLowError("too low")) == "too low"
