@@ -24,17 +24,16 @@ import warnings
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from luigi.configuration import LuigiConfigParser
 
     from gokart_pipeline_sample.io.embedded_s3 import EmbeddedS3
-    from gokart_pipeline_sample.io.s3 import S3CsvTarget
 
 PROJECT = Path(__file__).resolve().parent
 DEFAULT_TASK = ["gokart_pipeline_sample.RunTask", "--local-scheduler"]
-PATH_OPTIONS = ("workspace_directory", "local_temporary_directory", "logging_conf_file", "lock_pid_dir")
+PATH_OPTIONS = ("table", "workspace_directory", "local_temporary_directory", "logging_conf_file", "lock_pid_dir")
 LAST_LINES: dict[object, str] = {10: "this command is running already: wait for it to end, or stop it"}
 UPLOAD = "gokart_pipeline_sample.UploadS3Task"
 
@@ -56,8 +55,8 @@ def main(arguments: list[str]) -> int | str | None:
         signal.signal(number, stop)
         # A worker has nothing to put in order: its parent does that.
         os.register_at_fork(after_in_child=functools.partial(signal.signal, number, signal.SIG_DFL))
-    # Imports make half a million objects that stay. Python looks for garbage among them again and again, and once more
-    # at its exit: half a second for nothing. So it starts when run() has imported, and the exit leaves them alone.
+    # Imports make half a million objects that stay, among which Python looks for garbage again and again: half a second
+    # for nothing. So it starts when run() has imported.
     gc.disable()
     try:
         return start(arguments)
@@ -70,10 +69,22 @@ def main(arguments: list[str]) -> int | str | None:
         print(f"error: stopped by {name}: the next run goes on where this one stopped", file=sys.stderr, flush=True)
         for worker in multiprocessing.active_children():
             worker.kill()
-        # Not by returning: the interrupt may have met luigi's queue, which Python would then wait for at its exit.
-        os._exit(128 + int(interrupt.args[0]))
-    finally:
-        gc.freeze()
+        return 128 + int(interrupt.args[0])
+
+
+def end(status: int | str | None) -> NoReturn:
+    """Exit as sys.exit does, but at once.
+
+    Python would look for garbage once more, wait for luigi's queue, which an interrupt may have met, and abort if
+    pyarrow still reads ahead in a thread.
+    """
+    if isinstance(status, str):
+        print(status, file=sys.stderr)
+        status = 1
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status or 0)
 
 
 def stop(number: int, _frame: object) -> None:
@@ -138,7 +149,7 @@ def needs_bucket_name(arguments: list[str], config: LuigiConfigParser) -> bool:
     """Return whether the bucket comes from ``BUCKET_NAME``, and not from an option or the configuration file."""
     if {"-h", "--help", "--help-all"}.intersection(arguments):
         return False
-    if any(argument.startswith(f"--{UPLOAD.replace('_', '-')}-bucket") for argument in arguments):
+    if any(argument.partition("=")[0].endswith("Task-bucket") for argument in arguments):
         return False
     return "${BUCKET_NAME}" in config.get(UPLOAD, "bucket", "${BUCKET_NAME}", raw=True)
 
@@ -158,6 +169,7 @@ def run(arguments: list[str], server: EmbeddedS3 | None = None) -> int | str | N
     from luigi.task_register import Register
 
     from gokart_pipeline_sample.pipeline.failure import FailureReport, describe
+    from gokart_pipeline_sample.pipeline.publication import PublicationReport
     from gokart_pipeline_sample.utils.configuration import check_names
 
     gc.freeze()
@@ -176,12 +188,15 @@ def run(arguments: list[str], server: EmbeddedS3 | None = None) -> int | str | N
     logging.getLogger("luigi-interface").setLevel(logging.WARNING)
     # luigi and gokart read these two sections in part behind the back of what counts the keys that are read.
     warnings.filterwarnings("ignore", message=r".*not consumed by the task '(core|retcode)'")
-    failures, published = FailureReport(), watch_publication()
+    failures, publication = FailureReport(), PublicationReport()
     try:
         gokart.run(arguments)
     except SystemExit as end:
-        if end.code == 0 and published:
-            summarize(*published[-1], fetch="aws s3 cp {url} -" if server is None else "make s3")
+        if end.code == 0:
+            for name, value in publication.summarize(
+                fetch="aws s3 cp {url} -" if server is None else "make s3"
+            ).items():
+                print(f"{name:10} {value}")
         elif failure := failures.first() or LAST_LINES.get(end.code):
             print(f"error: {failure}", file=sys.stderr)
         return end.code
@@ -189,40 +204,6 @@ def run(arguments: list[str], server: EmbeddedS3 | None = None) -> int | str | N
         # Whatever gets here was raised while the command line was read: a run ends with a SystemExit.
         raise UsageError(describe(error)) from error
     return 0
-
-
-def watch_publication() -> list[tuple[S3CsvTarget, float]]:
-    """Return a list that gets the object and the required accuracy of a ``RunTask`` when luigi plans it.
-
-    Only then does the task see the whole command line.
-    """
-    import luigi
-
-    from gokart_pipeline_sample import RunTask
-
-    planned: list[tuple[S3CsvTarget, float]] = []
-
-    def note(task: RunTask, *_: object) -> None:
-        planned.append((task.requires().output(), task.require_acc))
-
-    for event in (luigi.Event.DEPENDENCY_PRESENT, luigi.Event.DEPENDENCY_DISCOVERED):
-        RunTask.event_handler(event)(note)  # type: ignore[no-untyped-call]
-    return planned
-
-
-def summarize(published: S3CsvTarget, require_acc: float, fetch: str) -> None:
-    """Print what was published.
-
-    Args:
-        published: the object on S3.
-        require_acc: the accuracy that it had to exceed.
-        fetch: command that leads to the object at ``{url}``.
-    """
-    if description := published.describe():
-        print(f"accuracy   {float(description['accuracy']):.4f} (required: more than {require_acc})")
-        print(f"rows       {description['rows']}")
-    print(f"published  {published.path()}")
-    print(f"fetch      {fetch.format(url=published.path())}")
 
 
 def serve(server: EmbeddedS3) -> int:
@@ -250,4 +231,4 @@ def serve(server: EmbeddedS3) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    end(main(sys.argv[1:]))

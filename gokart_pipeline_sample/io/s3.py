@@ -21,41 +21,32 @@ if TYPE_CHECKING:
 
 logger = getLogger(__name__)
 
-_UNIQUE_ID = "task-unique-id"
+UNIQUE_ID = "task-unique-id"
 
 
 class S3Error(Exception):
     """S3 refused a request; the message says what to do."""
 
 
-class S3CsvTarget(TargetOnKart):
-    """A frame as a CSV object that exists only if the task with this unique id has put it.
+class S3Target(TargetOnKart):
+    """An object that exists only if the task with this unique id has put it.
 
-    A deleted object, or one that another task or person has put, does not count: then the frame is put again.
+    A deleted object, or one that another task or person has put, does not count: then it is put again.
 
     Args:
         bucket: name of the bucket.
         key: key of the object.
         unique_id: unique id of the task that puts the object; kept in the object's metadata.
-        encryption: ``ServerSideEncryption`` and ``SSEKMSKeyId`` of S3's PutObject, as far as they are wanted.
+        encryption: the arguments of S3's PutObject that ask for encryption.
     """
 
-    def __init__(self, bucket: str, key: str, unique_id: str, encryption: dict[str, str]) -> None:
+    def __init__(self, bucket: str, key: str, unique_id: str, encryption: dict[str, Any]) -> None:
         self._bucket = bucket
         self._key = key
         self._unique_id = unique_id
-        self._encryption: dict[str, Any] = {**encryption}
+        self._encryption = encryption
         self._metadata: dict[str, str] = {}
         self._is_put = False
-
-    def describe(self) -> dict[str, str]:
-        """Return the metadata of the object, ``rows`` and the ``attrs`` of the frame, as text; nothing if it is gone.
-
-        Raises:
-            S3Error: the object cannot be looked at.
-        """
-        known = self._metadata.get(_UNIQUE_ID) == self._unique_id
-        return self._metadata if known or self._exists() else {}
 
     def _path(self) -> str:
         return f"s3://{self._bucket}/{self._key}"
@@ -63,69 +54,130 @@ class S3CsvTarget(TargetOnKart):
     def _exists(self) -> bool:
         if self._is_put:
             return True  # S3 has confirmed it, and is strongly consistent.
-        with self._asking("look at it") as client:
-            try:
-                self._metadata = client.head_object(Bucket=self._bucket, Key=self._key)["Metadata"]
-            except client.exceptions.ClientError as error:
-                if _status(error) != 404:
-                    raise
-                self._metadata = {}
-                # S3 says so of a missing bucket too, and only a missing object is good news.
-                client.head_bucket(Bucket=self._bucket)
-        return self._metadata.get(_UNIQUE_ID) == self._unique_id
+        self._metadata = read_metadata(self._bucket, self._key)
+        return self._is_ours(self._metadata)
 
-    def _dump(self, obj: pd.DataFrame, *_: object, **__: object) -> None:
-        metadata = {
-            **{str(name): str(value) for name, value in obj.attrs.items()},
-            "rows": str(len(obj)),
-            _UNIQUE_ID: self._unique_id,
-        }
-        with self._asking("put it") as client:
-            client.put_object(
-                Bucket=self._bucket,
-                Key=self._key,
-                Body=obj.to_csv(index=False, lineterminator="\n").encode(),
-                ContentType="text/csv; charset=utf-8",
-                ChecksumAlgorithm="SHA256",
-                Metadata=metadata,
-                **self._encryption,
-            )
+    def _is_ours(self, metadata: dict[str, str]) -> bool:
+        return metadata.get(UNIQUE_ID) == self._unique_id
+
+    def _put(self, content: bytes, content_type: str, metadata: dict[str, str]) -> None:
+        metadata = {**metadata, UNIQUE_ID: self._unique_id}
+        put_object(self._bucket, self._key, content, content_type, metadata, self._encryption)
         self._metadata, self._is_put = metadata, True
-        logger.info("put %d rows to %s", len(obj), self.path())
 
-    def _load(self) -> pd.DataFrame:
-        return pd.read_csv(BytesIO(_client().get_object(Bucket=self._bucket, Key=self._key)["Body"].read()))
+    def _get(self) -> bytes:
+        with asking(self.path(), "read it") as client:
+            return client.get_object(Bucket=self._bucket, Key=self._key)["Body"].read()
 
     def _remove(self) -> None:
         """Leave the object to its readers until a put replaces it: gokart's rerun would remove it first."""
 
     def _last_modification_time(self) -> datetime:
-        modified = _client().head_object(Bucket=self._bucket, Key=self._key)["LastModified"]
+        with asking(self.path(), "look at it") as client:
+            modified = client.head_object(Bucket=self._bucket, Key=self._key)["LastModified"]
         return modified.astimezone().replace(tzinfo=None)  # gokart compares it with local times without a zone.
 
     def _get_task_lock_params(self) -> TaskLockParams:
         return make_task_lock_params(file_path=self.path(), unique_id=None)
 
-    @contextlib.contextmanager
-    def _asking(self, action: str) -> Iterator[S3Client]:
-        """Give a client, and turn what goes wrong into an S3Error."""
-        from botocore.exceptions import BotoCoreError, ClientError
 
+class S3CsvTarget(S3Target):
+    """A frame as a CSV object."""
+
+    def describe(self) -> dict[str, str]:
+        """Return the accuracy and the number of rows, as the object's metadata says; nothing if the object is gone.
+
+        Raises:
+            S3Error: the object cannot be looked at.
+        """
+        metadata = self._metadata if self._is_ours(self._metadata) or self._exists() else {}
+        return {name: metadata[name] for name in ("accuracy", "rows") if name in metadata}
+
+    def _dump(self, obj: pd.DataFrame, *_: object, **__: object) -> None:
+        metadata = {**{str(name): str(value) for name, value in obj.attrs.items()}, "rows": str(len(obj))}
+        self._put(obj.to_csv(index=False, lineterminator="\n").encode(), "text/csv; charset=utf-8", metadata)
+        logger.info("put %d rows to %s", len(obj), self.path())
+
+    def _load(self) -> pd.DataFrame:
+        return pd.read_csv(BytesIO(self._get()))
+
+
+def read_metadata(bucket: str, key: str) -> dict[str, str]:
+    """Return the metadata of an object; nothing if there is none.
+
+    Raises:
+        S3Error: there is no bucket either, S3 refuses, or does not answer.
+    """
+    with asking(f"s3://{bucket}/{key}", "look at it") as client:
         try:
-            yield _client()
-        except ClientError as error:
-            advice = {
-                400: "check the credentials: they may be expired",
-                403: "check the credentials, and that they grant s3:GetObject, s3:PutObject and s3:ListBucket",
-                404: "create the bucket, or correct BUCKET_NAME",
-            }.get(_status(error), "try again, or ask who runs the server")
-            raise S3Error(f"{self.path()}: S3 refuses to {action}: {advice} ({error})") from error
-        except BotoCoreError as error:
-            advice = "check the network, AWS_ENDPOINT_URL and the credentials"
-            raise S3Error(f"{self.path()}: S3 cannot be asked to {action}: {advice} ({error})") from error
+            return client.head_object(Bucket=bucket, Key=key)["Metadata"]
+        except client.exceptions.ClientError as error:
+            if get_status(error) != 404:
+                raise
+            # S3 says so of a missing bucket too, and only a missing object is good news.
+            client.head_bucket(Bucket=bucket)
+            return {}
 
 
-def _status(error: ClientError) -> int:
+def put_object(
+    bucket: str, key: str, content: bytes, content_type: str, metadata: dict[str, str], encryption: dict[str, Any]
+) -> None:
+    """Put an object in one request, with a checksum.
+
+    Args:
+        bucket: name of the bucket.
+        key: key of the object.
+        content: its bytes.
+        content_type: its media type.
+        metadata: its metadata.
+        encryption: the arguments of S3's PutObject that ask for encryption.
+
+    Raises:
+        S3Error: S3 refuses, or does not answer.
+    """
+    with asking(f"s3://{bucket}/{key}", "put it") as client:
+        client.put_object(
+            Bucket=bucket,
+            Key=key,
+            Body=content,
+            ContentType=content_type,
+            ChecksumAlgorithm="SHA256",
+            Metadata=metadata,
+            **encryption,
+        )
+
+
+@contextlib.contextmanager
+def asking(url: str, action: str, if_missing: str = "create the bucket, or correct BUCKET_NAME") -> Iterator[S3Client]:
+    """Give a client of S3, and say what to do when S3 does not do what it is asked.
+
+    Args:
+        url: what it is about, for the message.
+        action: what S3 is asked to do with it, for the message.
+        if_missing: what to do if it, or its bucket, is not there.
+
+    Raises:
+        S3Error: S3 refuses, or does not answer.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield _client()
+    except ClientError as error:
+        advice = {
+            400: "check the credentials: they may be expired",
+            403: "check the credentials, and that they grant s3:GetObject, s3:PutObject and s3:ListBucket",
+            404: if_missing,
+            412: "it has changed meanwhile: run again",
+        }.get(get_status(error), "try again, or ask who runs the server")
+        raise S3Error(f"{url}: S3 refuses to {action}: {advice} ({error})") from error
+    except BotoCoreError as error:
+        advice = "check the network, AWS_ENDPOINT_URL and the credentials"
+        raise S3Error(f"{url}: S3 cannot be asked to {action}: {advice} ({error})") from error
+
+
+def get_status(error: ClientError) -> int:
+    """Return the HTTP status that S3 has answered with."""
     return error.response["ResponseMetadata"]["HTTPStatusCode"]
 
 

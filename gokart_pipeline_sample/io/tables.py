@@ -1,8 +1,30 @@
-"""Tables that the pipeline can start from."""
+"""Tables that the pipeline can start from, and that it can score."""
 
 from __future__ import annotations
 
+import csv
+import functools
+import hashlib
+import io
+import itertools
+import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
+
 import pandas as pd
+
+from gokart_pipeline_sample.io.table_files import LocalFile, S3File, TableError, list_files
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from _typeshed import WriteableBuffer
+
+# Cells of a CSV file that mean that there is no value, unless they are quoted.
+MISSING = ["", "NA", "NaN", "nan", "NULL", "null"]
+_BATCH_ROWS = 131_072
+_CSV_BLOCK_BYTES = 1024 * 1024
+_CSV_COMPRESSION = {".csv": None, ".csv.gz": "gzip", ".csv.zst": "zstd"}
 
 
 def read_iris() -> pd.DataFrame:
@@ -20,3 +42,241 @@ def read_iris() -> pd.DataFrame:
         .rename_axis(index="id")
         .reset_index()
     )
+
+
+@functools.cache
+def open_table(uri: str) -> Table:
+    """List a table, once for the life of the process: all that is read of it is what was there then.
+
+    Args:
+        uri: see :class:`Table`.
+
+    Raises:
+        TableError: there is no such table.
+        S3Error: S3 refuses to list it, or does not answer.
+    """
+    return Table(uri)
+
+
+class Table:
+    """A table in CSV (``.csv``, ``.csv.gz``, ``.csv.zst``) or Parquet (``.parquet``) files.
+
+    In CSV, text is UTF-8, the first line names the columns, and an unquoted cell of ``MISSING`` has no value. A cell is
+    a number if pyarrow reads it as one, but for hexadecimal ones.
+
+    In Parquet, columns have types of their own: integers become floats where those are expected, and narrow numbers
+    wide ones. Any other type is an error, text that looks like a number included.
+
+    Args:
+        uri: path or URI (``s3://bucket/key``) of a file, or of a folder of files, which are read in the order of their
+            paths.
+
+    Raises:
+        TableError: there is no such table.
+        S3Error: S3 refuses to list it, or does not answer.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._files = list_files(uri)
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells the content of the table from any other, as hexadecimal digits."""
+        return hashlib.sha256("\n".join(file.digest for file in self._files).encode()).hexdigest()
+
+    def read(self, schema: pa.Schema) -> pd.DataFrame:
+        """Read the whole table; see :meth:`read_chunks`."""
+        return _to_frame(list(self._read_batches(schema)), schema)
+
+    def read_chunks(self, schema: pa.Schema, rows: int) -> Iterator[pd.DataFrame]:
+        """Read the table piece by piece.
+
+        Args:
+            schema: the columns to read, and their types.
+            rows: rows of each piece; the last one may have fewer.
+
+        Yields:
+            Frames with an index from 0; at least one, though it may have no rows. A column in which a value could not
+            be read as its type is of dtype ``object``, and has the text of that value.
+
+        Raises:
+            TableError: a file cannot be read, has no such column, or one of another type; the message names them.
+            S3Error: S3 refuses to give a file, or does not answer.
+        """
+        pending: list[pa.RecordBatch] = []
+        count = 0
+        for batch in self._read_batches(schema):
+            rest = batch
+            while count + len(rest) > rows:
+                yield _to_frame([*pending, rest[: rows - count]], schema)
+                pending, rest, count = [], rest[rows - count :], 0
+            pending.append(rest)
+            count += len(rest)
+        yield _to_frame(pending, schema)
+
+    def _read_batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        for file in self._files:
+            read = _read_parquet if file.path.lower().endswith(".parquet") else _read_csv
+            with _explaining(file) as content:
+                for batch in read(content, file.path, schema):
+                    # Not at the end: what is yielded may be published before the end is read.
+                    file.check_unchanged()
+                    yield batch.select(schema.names)
+
+
+@contextmanager
+def _explaining(file: LocalFile | S3File) -> Iterator[BinaryIO]:
+    import pyarrow as pa
+
+    try:
+        with file.open() as content:
+            yield content
+    except (pa.ArrowException, OSError, csv.Error) as error:
+        raise TableError(f"{file.path}: it cannot be read: {error}") from error
+
+
+def _read_parquet(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(content) as parquet:
+        _check_names(parquet.schema_arrow.names, path, schema)
+        for field in schema:
+            found = parquet.schema_arrow.field(field.name).type
+            if not _is_convertible(found, field.type):
+                raise TableError(f"{path}: the column {field.name} is {found} instead of {field.type}")
+        # One by one, because a reader of many row groups keeps the bytes of all that it has read.
+        for group in range(parquet.num_row_groups):
+            yield from parquet.iter_batches(_BATCH_ROWS, [group], schema.names, use_threads=False)
+
+
+def _is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
+    from pyarrow import types
+
+    if types.is_dictionary(found):
+        found = found.value_type
+    if _is_text(wanted):
+        convertible = _is_text(found)
+    elif types.is_floating(wanted):
+        convertible = types.is_floating(found) or types.is_integer(found) or types.is_decimal(found)
+    elif types.is_integer(wanted):
+        convertible = types.is_integer(found)
+    else:
+        convertible = found.id == wanted.id
+    return bool(convertible or types.is_null(found))
+
+
+def _is_text(arrow_type: pa.DataType) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_unicode(arrow_type) or types.is_large_unicode(arrow_type) or types.is_string_view(arrow_type))
+
+
+def _read_csv(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+    import pyarrow.csv as pacsv
+
+    ending = next((ending for ending in _CSV_COMPRESSION if path.lower().endswith(ending)), None)
+    if ending is None:
+        raise TableError(f"{path}: its format is told by its name: let that end in .parquet, .csv, .csv.gz or .csv.zst")
+    compression = _CSV_COMPRESSION[ending]
+    plain: Any = content if compression is None else pa.CompressedInputStream(content, compression)
+    text = _CsvText(plain)
+    stream = io.BufferedReader(text, _CSV_BLOCK_BYTES)
+    header = io.StringIO(stream.peek().decode("utf-8-sig", errors="replace"), newline="")
+    _check_names(next(csv.reader(header), []), path, schema)
+    yield from pacsv.open_csv(
+        stream,
+        pacsv.ReadOptions(block_size=_CSV_BLOCK_BYTES),
+        pacsv.ParseOptions(newlines_in_values=True),
+        pacsv.ConvertOptions(
+            include_columns=schema.names,
+            column_types=dict.fromkeys(schema.names, pa.string()),
+            null_values=MISSING,
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    if text.quotes % 2:
+        raise TableError(f"{path}: a quote is not closed: what follows it would be one cell")
+
+
+class _CsvText(io.RawIOBase):
+    """Passes a file on, with a newline at its end, which pyarrow needs after a header, and counts its quotes."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._last = b"\n"
+        self.quotes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        content = self._file.read(len(view))
+        if not content and self._last != b"\n":
+            content = b"\n"
+        view[: len(content)] = content
+        self._last = content[-1:] or self._last
+        self.quotes += content.count(b'"')
+        return len(content)
+
+
+def _check_names(found: list[str], path: str, schema: pa.Schema) -> None:
+    for names, problem in (
+        ([name for name in schema.names if name not in found], "columns are missing"),
+        ([name for name in schema.names if found.count(name) > 1], "columns occur more than once"),
+    ):
+        if names:
+            raise TableError(f"{path}: {problem}: {', '.join(names)}")
+
+
+def _to_frame(batches: list[pa.RecordBatch], schema: pa.Schema) -> pd.DataFrame:
+    import pyarrow as pa
+
+    frames = []
+    # Text from CSV and columns with types from Parquet may follow one another.
+    for _, group in itertools.groupby(batches, key=operator.attrgetter("schema")):
+        table = pa.Table.from_batches(group)
+        frames.append(pd.DataFrame({field.name: _to_series(table[field.name], field.type) for field in schema}))
+    return pd.concat(frames, ignore_index=True) if frames else schema.empty_table().to_pandas()
+
+
+def _to_series(column: pa.ChunkedArray, wanted: pa.DataType) -> pd.Series[Any]:
+    import pyarrow as pa
+
+    try:
+        typed = _cast(column, wanted)
+    except pa.ArrowInvalid:
+        cells = itertools.chain.from_iterable(_read_cells(chunk, wanted) for chunk in column.chunks)
+        return pd.Series(list(cells), dtype=object)
+    # Integers with gaps would become floats, of which large ones are not exact.
+    series: pd.Series[Any] = typed.to_pandas(integer_object_nulls=True)
+    return series
+
+
+def _cast(column: Any, wanted: pa.DataType) -> Any:
+    """Cast an array; raise an ArrowInvalid if a value is none of the wanted type."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    # pyarrow reads 0x1A as a number.
+    if (
+        _is_text(column.type)
+        and pa.types.is_integer(wanted)
+        and pc.any(pc.match_substring(column, "x", ignore_case=True)).as_py()
+    ):
+        raise pa.ArrowInvalid("a hexadecimal number")
+    return column.cast(wanted)
+
+
+def _read_cells(column: pa.Array, wanted: pa.DataType) -> list[object]:
+    """Read the cells one by one if they cannot be read all at once; what cannot be read stays text."""
+    import pyarrow as pa
+
+    try:
+        cells: list[object] = _cast(column, wanted).to_pylist()
+        return cells
+    except pa.ArrowInvalid:
+        halves = (column[: len(column) // 2], column[len(column) // 2 :])
+        return [str(column[0])] if len(column) == 1 else [cell for half in halves for cell in _read_cells(half, wanted)]

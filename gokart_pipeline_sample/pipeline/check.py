@@ -44,7 +44,7 @@ class CheckAccuracyTask(GokartTask[DataFrame[OutputSchema]]):
         min_value=0.0,
         max_value=1.0,
         right_op=operator.le,
-        # RunTask and RunNestTask have this parameter too: what their own section does not say, this one says.
+        # The run tasks have this parameter too: what their own section does not say, this one says.
         config_path={"section": "gokart_pipeline_sample.CheckAccuracyTask", "name": "require_acc"},
         description="Share of right predictions that the model must exceed.",
     )

@@ -11,8 +11,8 @@ from luigi.rpc import RPCError
 from pandera.errors import SchemaErrors
 
 from gokart_pipeline_sample.pipeline.schemas.base import ID, column_roles
+from gokart_pipeline_sample.pipeline.schemas.breaches import SHOWN_IDS, describe_breach
 
-SHOWN_IDS = 5
 LONGEST_SENTENCE = 1000
 
 
@@ -53,7 +53,7 @@ def _describe_breaches(error: SchemaErrors) -> str:
         else:
             (id_column,) = (name for name, role in column_roles(error.schema).items() if role == ID["role"])
             ids = error.data.loc[rows[:SHOWN_IDS], id_column].tolist()
-            breaches.append(f"{column} breaks {check} in {len(rows)} rows, the first of them with {id_column} {ids}")
+            breaches.append(describe_breach(column, check, len(rows), id_column, ids))
     return f"the frame breaks {error.schema.name}: " + "; ".join(breaches)
 
 

@@ -4,28 +4,63 @@ from __future__ import annotations
 
 from typing import cast
 
+import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.tables import read_iris
-from gokart_pipeline_sample.pipeline.schemas.iris_feature import IrisFeatureSchema
+from gokart_pipeline_sample.io.tables import open_table, read_iris
+from gokart_pipeline_sample.pipeline.schemas.breaches import BadRowsError, Breaches
+from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
+from gokart_pipeline_sample.utils.table_parameter import TableParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
 
-class LoadDataTask(GokartTask[DataFrame[IrisFeatureSchema]]):
-    """Puts out the table to train on, an ``IrisFeatureSchema`` frame with its target: scikit-learn's iris."""
+class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
+    """Puts out the table to train on, a ``FeatureSchema`` frame with its target."""
+
+    table: TableParameter = TableParameter(
+        default="", description="Path or URI of the table to train on; scikit-learn's bundled iris when empty."
+    )
 
     def run(self) -> None:
         """Read, check and keep the table."""
-        self.dump(self.check_labelled(cast("DataFrame[IrisFeatureSchema]", read_iris())))
+        self.dump(self.check_labelled(self.check_rows(self.read())))
+
+    def read(self) -> pd.DataFrame:
+        """Read the table as it is."""
+        if not self.table:
+            return read_iris()
+        columns = [*FeatureSchema.new_row_columns(), FeatureSchema.target_column()]
+        return open_table(self.table).read(FeatureSchema.arrow_schema(columns))
+
+    @staticmethod
+    def check_rows(data: pd.DataFrame) -> DataFrame[FeatureSchema]:
+        """Let a table pass if all rows keep the schema.
+
+        Args:
+            data: the table as it was read; see :meth:`BaseSchema.sift`.
+
+        Returns:
+            The same rows.
+
+        Raises:
+            BadRowsError: there are others.
+            pandera.errors.SchemaErrors: a column is missing, too much or of another type.
+        """
+        good, found = FeatureSchema.sift(data)
+        if not found.empty:
+            breaches = Breaches(FeatureSchema.id_column())
+            breaches.add(found, data)
+            raise BadRowsError(f"the frame breaks {FeatureSchema.__name__}: {breaches}")
+        return cast("DataFrame[FeatureSchema]", good)
 
     @staticmethod
     @pa.check_types(lazy=True)
-    def check_labelled(data: DataFrame[IrisFeatureSchema]) -> DataFrame[IrisFeatureSchema]:
+    def check_labelled(data: DataFrame[FeatureSchema]) -> DataFrame[FeatureSchema]:
         """Let a table pass that one can train on.
 
         Args:
-            data: the table as it was read.
+            data: rows of the table.
 
         Returns:
             The same table.
@@ -34,8 +69,8 @@ class LoadDataTask(GokartTask[DataFrame[IrisFeatureSchema]]):
             pandera.errors.SchemaErrors: the table breaks the schema, or its target is missing.
             ValueError: the table has no rows, or all of one class.
         """
-        IrisFeatureSchema.require_target(data)
-        classes = data[IrisFeatureSchema.target_column()].unique()
+        FeatureSchema.require_target(data)
+        classes = data[FeatureSchema.target_column()].unique()
         if len(classes) < 2:
             raise ValueError(
                 f"the table has {len(data)} rows of the classes {classes.tolist()}: give at least two classes"

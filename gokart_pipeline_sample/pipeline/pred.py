@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import gokart
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
@@ -36,7 +37,7 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
 
         Args:
             model: a model that was trained on frames of the same schema.
-            data: rows, with or without a target.
+            data: rows, with or without a target; there may be none.
 
         Returns:
             A frame with the id of each row, its most probable class and the probability of each class, in the order
@@ -46,17 +47,16 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
             pandera.errors.SchemaErrors: what comes in or goes out breaks its schema.
             lightgbm.basic.LightGBMError: the model was trained on another number of features.
         """
-        probabilities = pd.DataFrame(
-            model.predict(PreprocessedSchema.select_features(data)),
-            index=data.index,
-            columns=PredictionSchema.probability_columns(),
-        )
+        columns = PredictionSchema.probability_columns()
+        # LightGBM refuses a frame without rows.
+        values = np.empty((0, len(columns))) if data.empty else model.predict(PreprocessedSchema.select_features(data))
+        probabilities = pd.DataFrame(values, index=data.index, columns=columns)
         classes = pd.Index(PreprocessedSchema.target_classes())
         prediction = probabilities.assign(
             **{
-                PredictionSchema.id_column(): data[PreprocessedSchema.id_column()].to_numpy(),
+                PredictionSchema.id_column(): data[PreprocessedSchema.id_column()],
                 PredictionSchema.target_column(): classes[probabilities.to_numpy().argmax(axis=1)],
             }
         )
-        columns = [PredictionSchema.id_column(), PredictionSchema.target_column(), *probabilities.columns]
+        columns = [PredictionSchema.id_column(), PredictionSchema.target_column(), *columns]
         return cast("DataFrame[PredictionSchema]", prediction[columns])

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
+from gokart_pipeline_sample.pipeline.guard_table import GuardTableTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
+from gokart_pipeline_sample.pipeline.publish_batch import PublishBatchTask
 from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
+from gokart_pipeline_sample.pipeline.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
 from gokart_pipeline_sample.pipeline.train import TrainTask
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task
@@ -54,3 +59,43 @@ class RunNestTask(RunTask):
         output = MakeOutputTask(pred_task=predicted, test_task=test)
         checked = CheckAccuracyTask(pred_task=output, test_task=test, require_acc=self.require_acc)
         return UploadS3Task(output_task=checked)
+
+
+class RunBatchTask(ViewTask[dict[str, Any]]):
+    """Trains a model and, if it is accurate enough, scores a table of new rows and publishes that on S3."""
+
+    table = ScoreTableTask.table
+    prefix = ScoreTableTask.prefix
+    output_format = ScoreTableTask.output_format
+    rows_per_part = ScoreTableTask.rows_per_part
+    with_proba = ScoreTableTask.with_proba
+    on_bad_row = GuardTableTask.on_bad_row
+    max_rejected_share = GuardTableTask.max_rejected_share
+    require_acc = CheckAccuracyTask.require_acc
+
+    def requires(self) -> PublishBatchTask:
+        """Wire the tasks."""
+        prepared = PrepareDataTask()
+        train = GetDataTask(data_task=prepared, name="train")
+        valid = GetDataTask(data_task=prepared, name="valid")
+        test = GetDataTask(data_task=prepared, name="test")
+
+        model = TrainTask(train_task=train, valid_task=valid)
+        predicted = PredTask(model_task=model, test_task=test)
+        output = MakeOutputTask(pred_task=predicted, test_task=test)
+        checked = CheckAccuracyTask(pred_task=output, test_task=test, require_acc=self.require_acc)
+
+        guarded = GuardTableTask(
+            table=self.table, on_bad_row=self.on_bad_row, max_rejected_share=self.max_rejected_share
+        )
+        scored = ScoreTableTask(
+            model_task=model,
+            checked_task=checked,
+            guard_task=guarded,
+            table=self.table,
+            prefix=self.prefix,
+            output_format=self.output_format,
+            rows_per_part=self.rows_per_part,
+            with_proba=self.with_proba,
+        )
+        return PublishBatchTask(score_task=scored, checked_task=checked)

@@ -11,6 +11,7 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.io.json_document import JsonProcessor
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+from gokart_pipeline_sample.utils.progress import showing_progress
 from gokart_pipeline_sample.utils.template import GokartTask
 
 LearningCurve = dict[str, dict[str, list[float]]]
@@ -97,12 +98,13 @@ class TrainTask(GokartTask[Booster]):
         ]
         parameters |= {**FIXED_PARAMETERS, "num_class": len(PreprocessedSchema.target_classes())}
         curve: LearningCurve = {}
-        booster = lgb.train(
-            parameters,
-            datasets[0],
-            num_boost_round,
-            valid_sets=datasets,
-            valid_names=["train", "valid"],
-            callbacks=[lgb.record_evaluation(curve)],
-        )
+        with showing_progress("trained", num_boost_round, "rounds") as advance:
+            booster = lgb.train(
+                parameters,
+                datasets[0],
+                num_boost_round,
+                valid_sets=datasets,
+                valid_names=["train", "valid"],
+                callbacks=[lgb.record_evaluation(curve), lambda _: advance(1)],
+            )
         return booster, curve

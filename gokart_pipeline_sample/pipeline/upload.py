@@ -10,23 +10,16 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.s3 import S3CsvTarget
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
-from gokart_pipeline_sample.utils.template import GokartTask
+from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
 
 
-class UploadS3Task(GokartTask[DataFrame[OutputSchema]]):
+class UploadS3Task(S3DestinationTask[DataFrame[OutputSchema]]):
     """Puts a frame on S3 as CSV. It is done when the object is there and was put by this very task."""
 
     output_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[OutputSchema]]] = (
         gokart.TaskInstanceParameter(description="Task that puts out the frame to publish.")
     )
-    bucket: luigi.Parameter[str] = luigi.Parameter(description="Bucket to publish to.")
     key: luigi.Parameter[str] = luigi.Parameter(default="output.csv", description="Key of the object.")
-    server_side_encryption: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
-        default="", choices=["", "AES256", "aws:kms"], description="SSE-S3, SSE-KMS or what the bucket does by itself."
-    )
-    kms_key_id: luigi.Parameter[str] = luigi.Parameter(
-        default="", description="KMS key of SSE-KMS; the account's own key for S3 when empty."
-    )
 
     def output(self) -> S3CsvTarget:
         """Return the object on S3."""
@@ -35,13 +28,7 @@ class UploadS3Task(GokartTask[DataFrame[OutputSchema]]):
     @functools.cached_property
     def _target(self) -> S3CsvTarget:
         # One target for the life of the task: it remembers what S3 said of the object.
-        encryption = {"ServerSideEncryption": self.server_side_encryption, "SSEKMSKeyId": self.kms_key_id}
-        return S3CsvTarget(
-            self.bucket,
-            self.key,
-            self.make_unique_id(),
-            encryption={name: value for name, value in encryption.items() if value},
-        )
+        return S3CsvTarget(self.bucket, self.key, self.make_unique_id(), self.encryption())
 
     def run(self) -> None:
         """Put the frame."""

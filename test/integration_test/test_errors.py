@@ -186,8 +186,8 @@ class TestTables:
             ),
             pytest.param(
                 f"{PIPELINE}/pred.py",
-                "data[PreprocessedSchema.id_column()].to_numpy()",
-                "data[PreprocessedSchema.id_column()].to_numpy() + 1000",
+                "data[PreprocessedSchema.id_column()],",
+                "data[PreprocessedSchema.id_column()] + 1000,",
                 "error: MakeOutputTask: ValueError: 60 ids are in only one of the predictions and the rows, ",
                 id="make output",
             ),

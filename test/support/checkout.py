@@ -29,7 +29,8 @@ FOREIGN_VARIABLES = ("AWS_", "BUCKET_NAME", "LUIGI_", "OMP_", "PYTHON")
 def make_environment(**variables: str) -> dict[str, str]:
     """Return this process's environment without what would lead a run elsewhere, plus some variables."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_VARIABLES)}
-    return {**inherited, **variables}
+    # Several runs at a time share the cores, and LightGBM's threads that wait for one another then take ages.
+    return {**inherited, "OMP_NUM_THREADS": "1", **variables}
 
 
 @dataclass

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -20,6 +21,15 @@ class RecordingProxy(ThreadingHTTPServer):
         self.upstream = urlsplit(upstream).netloc
         self.requests: list[tuple[str, str]] = []
         self.headers: list[dict[str, str]] = []
+        # Called with the method and the path before a request is passed on, and when the server has answered; what
+        # they raise cuts the connection.
+        self.before: Callable[[str, str], None] = lambda *_: None
+        self.after: Callable[[str, str], None] = lambda *_: None
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of connections that were cut on purpose, or by a client that was killed."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def endpoint(self) -> str:
@@ -36,6 +46,7 @@ class _Handler(BaseHTTPRequestHandler):
     def relay(self) -> None:
         self.server.requests.append((self.command, self.path))
         self.server.headers.append({name.lower(): value for name, value in self.headers.items()})
+        self.server.before(self.command, self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         connection = http.client.HTTPConnection(self.server.upstream)
         with contextlib.closing(connection):
@@ -46,6 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
             connection.endheaders(body)
             response = connection.getresponse()
             content = response.read()
+        self.server.after(self.command, self.path)
         self.send_response_only(response.status, response.reason)
         for name, value in response.getheaders():
             if name.lower() not in ("connection", "transfer-encoding", "content-length"):

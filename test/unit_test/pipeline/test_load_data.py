@@ -1,10 +1,104 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from pandera.errors import SchemaErrors
 
+from gokart_pipeline_sample.io.table_files import TableError
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
+from gokart_pipeline_sample.pipeline.schemas.breaches import BadRowsError
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "table.csv"
+
+
+class TestRead:
+    def test_reads_iris_unless_told_otherwise(self, iris: pd.DataFrame) -> None:
+        pd.testing.assert_frame_equal(LoadDataTask().read(), iris)
+
+    def test_reads_a_table_in_the_order_of_the_schema(self, flowers: pd.DataFrame, path: Path) -> None:
+        flowers.assign(note="x")[["target", "note", *flowers.columns[:-1]]].to_csv(path, index=False)
+        pd.testing.assert_frame_equal(LoadDataTask(table=str(path)).read(), flowers)
+
+    def test_names_a_missing_target(self, flowers: pd.DataFrame, path: Path) -> None:
+        flowers.drop(columns="target").to_csv(path, index=False)
+        with pytest.raises(TableError, match=r"table\.csv: columns are missing: target"):
+            LoadDataTask(table=str(path)).read()
+
+
+class TestRun:
+    def test_keeps_the_table(self, iris: pd.DataFrame, path: Path, tmp_path: Path) -> None:
+        iris.to_csv(path, index=False)
+        task = LoadDataTask(table=str(path), workspace_directory=str(tmp_path / "workspace"))
+        task.run()
+        pd.testing.assert_frame_equal(task.output().load(), iris)
+
+    @pytest.mark.parametrize(
+        ("column", "values", "error"),
+        [
+            ("petal_width", ["0.5 cm", "2.0"], BadRowsError),
+            ("target", [1, 1], ValueError),
+            ("id", [7, 7], BadRowsError),
+        ],
+    )
+    def test_keeps_no_table_that_one_cannot_train_on(
+        self,
+        flowers: pd.DataFrame,
+        path: Path,
+        tmp_path: Path,
+        column: str,
+        values: list[object],
+        error: type[Exception],
+    ) -> None:
+        flowers.assign(**{column: values}).to_csv(path, index=False)
+        task = LoadDataTask(table=str(path), workspace_directory=str(tmp_path / "workspace"))
+        with pytest.raises(error):
+            task.run()
+        assert not task.output().exists()
+
+
+class TestCheckRows:
+    def test_lets_good_rows_pass(self, flowers: pd.DataFrame) -> None:
+        pd.testing.assert_frame_equal(LoadDataTask.check_rows(flowers), flowers)
+
+    def test_gives_them_the_types_of_the_schema(self, flowers: pd.DataFrame) -> None:
+        pd.testing.assert_frame_equal(LoadDataTask.check_rows(flowers.astype({"id": object})), flowers)
+
+    def test_names_every_breach_at_once(self, iris: pd.DataFrame) -> None:
+        data = iris[:6].assign(
+            id=[1, 2, 3, 4, 5, 5],
+            petal_width=pd.Series(["0.5 cm", *iris["petal_width"][1:6]], dtype=object),
+            sepal_width=[3.0, -3.5, *iris["sepal_width"][2:6]],
+            target=pd.Series([0, 0, None, "rose", 0, 0], dtype=object),
+        )
+        with pytest.raises(BadRowsError) as caught:
+            LoadDataTask.check_rows(data)
+        start, *breaches = str(caught.value).replace(": ", "; ", 1).split("; ")
+        assert start == "the frame breaks IrisFeatureSchema"
+        assert sorted(breaches) == [
+            "id breaks field_uniqueness in 2 rows, the first of them with id [5, 5]",
+            "petal_width breaks dtype('float64') in 1 rows, the first of them with id [1]",
+            "sepal_width breaks greater_than(0) in 1 rows, the first of them with id [2]",
+            "target breaks dtype('int64') in 1 rows, the first of them with id [4]",
+            "target breaks not_nullable in 1 rows, the first of them with id [3]",
+        ]
+
+    def test_counts_rows_by_check(self, iris: pd.DataFrame) -> None:
+        with pytest.raises(BadRowsError) as caught:
+            LoadDataTask.check_rows(iris.assign(petal_width=-1.0, target=iris["target"] + 2))
+        assert str(caught.value) == (
+            "the frame breaks IrisFeatureSchema: "
+            "petal_width breaks greater_than(0) in 150 rows, the first of them with id [0, 1, 2, 3, 4]; "
+            "target breaks isin([0, 1, 2]) in 100 rows, the first of them with id [50, 51, 52, 53, 54]"
+        )
+
+    def test_names_a_missing_column(self, flowers: pd.DataFrame) -> None:
+        with pytest.raises(SchemaErrors, match="column 'petal_width' not in dataframe"):
+            LoadDataTask.check_rows(flowers.drop(columns="petal_width"))
 
 
 class TestCheckLabelled:
@@ -20,3 +114,10 @@ class TestCheckLabelled:
             LoadDataTask.check_labelled(flowers.assign(sepal_width=-1.0).drop(columns="petal_width"))
         assert set(caught.value.failure_cases["column"]) == {"sepal_width", "IrisFeatureSchema"}
         assert "petal_width" in set(caught.value.failure_cases["failure_case"])
+
+    @pytest.mark.parametrize(
+        ("rows", "message"), [(0, r"0 rows of the classes \[\]"), (1, r"1 rows of the classes \[0\]")]
+    )
+    def test_refuses_a_table_of_less_than_two_classes(self, flowers: pd.DataFrame, rows: int, message: str) -> None:
+        with pytest.raises(ValueError, match=f"{message}: give at least two classes"):
+            LoadDataTask.check_labelled(flowers[:rows])

@@ -40,6 +40,16 @@ class TestPredict:
         test = parts[2]
         assert PredTask.predict(model, test[:1]).equals(PredTask.predict(model, test)[:1])
 
+    def test_takes_no_rows(self, model: Booster, parts: Parts) -> None:
+        test = parts[2]
+        prediction = PredTask.predict(model, test[:0])
+        assert prediction.empty
+        assert prediction.dtypes.equals(PredTask.predict(model, test).dtypes)
+
+    def test_names_a_missing_feature_even_without_rows(self, model: Booster, parts: Parts) -> None:
+        with pytest.raises(SchemaErrors, match="petal_area"):
+            PredTask.predict(model, parts[2][:0].drop(columns="petal_area"))
+
     def test_names_a_missing_feature(self, model: Booster, parts: Parts) -> None:
         with pytest.raises(SchemaErrors, match="petal_area"):
             PredTask.predict(model, parts[2].drop(columns="petal_area"))

@@ -1,0 +1,77 @@
+"""Values that occur more than once among more of them than fit into memory."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+# As many files are open at a time.
+_PARTITIONS = 64
+
+Hashes = npt.NDArray[np.uint64]
+
+
+def find_duplicates(read: Callable[[], Iterator[pd.Series[Any]]]) -> pd.Series[Any]:
+    """Find the values that occur more than once.
+
+    Values that increase from row to row cannot: one look at them is enough. For others, eight bytes a row go to
+    temporary files (``TMPDIR``), and a look at those is taken in memory, a 64th of them at a time.
+
+    Args:
+        read: begins to read the values, which come in pieces; it is called up to three times. There are no nulls.
+
+    Returns:
+        Each of those values once.
+    """
+    if _increase(read()):
+        return pd.Series([])
+    repeated = pd.Index(_find_repeated(_hash(values) for values in read()))
+    # Different values may have the same hash.
+    suspects: pd.Series[Any] = pd.concat(
+        [values.iloc[np.flatnonzero(_are_in(repeated, _hash(values)))] for values in read()]
+    )
+    return suspects.loc[suspects.duplicated()].drop_duplicates()
+
+
+def _increase(pieces: Iterator[pd.Series[Any]]) -> bool:
+    last = None
+    for values in pieces:
+        if values.empty:
+            continue
+        if not (values.is_monotonic_increasing and values.is_unique) or (last is not None and values.iloc[0] <= last):
+            return False
+        last = values.iloc[-1]
+    return True
+
+
+def _hash(values: pd.Series[Any]) -> Hashes:
+    return np.asarray(pd.util.hash_pandas_object(values, index=False), dtype=np.uint64)
+
+
+def _are_in(repeated: pd.Index[Any], hashes: Hashes) -> npt.NDArray[np.bool_]:
+    # Not isin, which would sort or hash the repeated ones anew each time.
+    return repeated.get_indexer(pd.Index(hashes)) >= 0
+
+
+def _find_repeated(pieces: Iterable[Hashes]) -> Hashes:
+    """Find the hashes that occur more than once: equal ones meet in one of the files."""
+    width = 2**64 // _PARTITIONS
+    edges = np.array([width * number for number in range(1, _PARTITIONS)], dtype=np.uint64)
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(tempfile.TemporaryFile(buffering=0)) for _ in range(_PARTITIONS)]
+        for hashes in pieces:
+            ordered = np.sort(hashes)
+            for file, part in zip(files, np.split(ordered, np.searchsorted(ordered, edges)), strict=True):
+                part.tofile(file)
+        repeated = []
+        for file in files:
+            file.seek(0)
+            ordered = np.sort(np.fromfile(file, dtype=np.uint64))
+            repeated.append(np.unique(ordered[1:][ordered[1:] == ordered[:-1]]))
+        return np.concatenate(repeated)

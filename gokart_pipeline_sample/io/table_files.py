@@ -1,0 +1,187 @@
+"""The files that a table is made of, on this machine or on S3, each as it was when it was listed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
+
+from gokart_pipeline_sample.io.s3 import asking
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+# What one request to S3 brings: a larger block costs memory, a smaller one time.
+_BLOCK_BYTES = 8 * 1024 * 1024
+# Spark and others keep notes of their own in files that begin so.
+_HIDDEN = ("_", ".")
+_IF_MISSING = "correct the parameter table"
+
+
+class TableError(Exception):
+    """A table cannot be read; the message names the file and says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file on this machine.
+
+    Args:
+        path: where it is.
+        digest: the SHA-256 of its content.
+        state: size and time of the last change (ns) when it was listed.
+    """
+
+    path: str
+    digest: str
+    state: tuple[int, int]
+
+    def open(self) -> BinaryIO:
+        """Open the file."""
+        return Path(self.path).open("rb")
+
+    def check_unchanged(self) -> None:
+        """Raise a TableError if the file has changed since it was listed."""
+        if _get_state(Path(self.path).stat()) != self.state:
+            raise TableError(f"{self.path}: it has changed while it was read: run again")
+
+
+@dataclass(frozen=True)
+class S3File:
+    """An object on S3.
+
+    Args:
+        bucket: its bucket.
+        key: its key.
+        digest: its ETag.
+        size: its length in bytes.
+    """
+
+    bucket: str
+    key: str
+    digest: str
+    size: int
+
+    @property
+    def path(self) -> str:
+        """The URI of the object."""
+        return f"s3://{self.bucket}/{self.key}"
+
+    def open(self) -> BinaryIO:
+        """Open the object; reading raises an S3Error if it has changed since it was listed."""
+        return io.BufferedReader(_S3Reader(self), _BLOCK_BYTES)
+
+    def check_unchanged(self) -> None:
+        """Do nothing: each read asks S3 for the very content that was listed."""
+
+
+def list_files(uri: str) -> list[LocalFile] | list[S3File]:
+    """List the files of a table.
+
+    Args:
+        uri: path or URI (``s3://bucket/key``) of a file, or of a folder with files at any depth.
+
+    Returns:
+        The files, sorted by path, without those whose name, or whose folder's name, begins with ``_`` or ``.``.
+
+    Raises:
+        TableError: there is nothing of that name, or it cannot be read.
+        S3Error: S3 refuses to list it, or does not answer.
+    """
+    if not uri:
+        raise TableError("there is no table to read: set the parameter table")
+    try:
+        files = _list_objects(uri) if uri.startswith("s3://") else _list_local_files(Path(uri.removeprefix("file://")))
+    except OSError as error:
+        raise TableError(
+            f"the table {uri} cannot be read ({error.filename}: {error.strerror}): correct the parameter table"
+        ) from None
+    if not files:
+        raise TableError(f"the table {uri} has no files: correct the parameter table")
+    return files
+
+
+def _list_local_files(path: Path) -> list[LocalFile]:
+    if not path.is_dir():
+        return [_describe_local_file(path)]
+    found = [
+        Path(folder, name)
+        for folder, _, names in os.walk(path, onerror=_raise, followlinks=True)
+        for name in names
+        if not _is_hidden(Path(folder, name).relative_to(path).parts)
+    ]
+    return [_describe_local_file(file) for file in sorted(found, key=Path.as_posix)]
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
+
+
+def _describe_local_file(path: Path) -> LocalFile:
+    with path.open("rb") as file:
+        state = _get_state(os.fstat(file.fileno()))
+        return LocalFile(str(path), hashlib.file_digest(file, "sha256").hexdigest(), state)
+
+
+def _get_state(status: os.stat_result) -> tuple[int, int]:
+    return status.st_size, status.st_mtime_ns
+
+
+def _list_objects(uri: str) -> list[S3File]:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    folder = f"{key.rstrip('/')}/" if key.strip("/") else ""
+    with asking(uri, "list it", _IF_MISSING) as client:
+        found = [
+            S3File(bucket, item["Key"], item["ETag"], item["Size"])
+            for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder.rstrip("/"))
+            for item in page.get("Contents", [])
+        ]
+    # A key that ends in a slash is what S3's console makes for a folder.
+    if exact := [file for file in found if file.key == key and not key.endswith("/")]:
+        return exact
+    return [
+        file
+        for file in found
+        if file.key.startswith(folder)
+        and not file.key.endswith("/")
+        and not _is_hidden(PurePosixPath(file.key[len(folder) :]).parts)
+    ]
+
+
+def _is_hidden(parts: tuple[str, ...]) -> bool:
+    return any(part.startswith(_HIDDEN) for part in parts)
+
+
+class _S3Reader(io.RawIOBase):
+    """Reads an object by ranges, so that one can seek, and so that no connection stays open between two reads."""
+
+    def __init__(self, file: S3File) -> None:
+        self._file = file
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._file.size}[whence]
+        return self._position
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        end = min(self._position + len(view), self._file.size)
+        if end <= self._position:
+            return 0
+        file = self._file
+        with asking(file.path, "read it", _IF_MISSING) as client:
+            content = client.get_object(
+                Bucket=file.bucket, Key=file.key, Range=f"bytes={self._position}-{end - 1}", IfMatch=file.digest
+            )["Body"].read()
+        view[: len(content)] = content
+        self._position += len(content)
+        return len(content)

@@ -1,0 +1,54 @@
+"""How far a task is: a bar on a terminal, a line in the log now and then elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Callable, Iterator
+from logging import getLogger
+
+logger = getLogger(__name__)
+
+# Nobody wants to read of what is over before.
+_BAR_AFTER_SECONDS = 1.0
+_LINE_EVERY_SECONDS = 10.0
+
+
+@contextlib.contextmanager
+def showing_progress(description: str, total: int | None, unit: str) -> Iterator[Callable[[int], object]]:
+    """Show how far something is, how fast it goes and when it ends, until the context ends.
+
+    Args:
+        description: what is done.
+        total: how many units there are to do, if that is known.
+        unit: what is counted.
+
+    Yields:
+        What to call with the number of units that have been done since the last call.
+    """
+    from tqdm import tqdm
+
+    tqdm.monitor_interval = 0  # It would start a thread.
+    on_terminal = sys.stderr.isatty()
+    with tqdm(
+        desc=description,
+        total=total,
+        unit=f" {unit}",
+        unit_scale=True,
+        leave=False,
+        file=None if on_terminal else _Log(),
+        bar_format=None if on_terminal else "{desc}: {n_fmt} of {total_fmt}{unit} ({rate_fmt}), {remaining} left",
+        delay=_BAR_AFTER_SECONDS if on_terminal else _LINE_EVERY_SECONDS,
+        mininterval=0.1 if on_terminal else _LINE_EVERY_SECONDS,
+    ) as bar:
+        yield bar.update
+
+
+class _Log(io.StringIO):
+    """Passes to the log what a terminal would show."""
+
+    def write(self, text: str) -> int:
+        if line := text.strip():
+            logger.info(line)
+        return len(text)

@@ -1,0 +1,76 @@
+"""A batch that is killed goes on where it stopped, and no reader ever sees half of one."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import subprocess
+import sys
+
+from mypy_boto3_s3 import S3Client
+from support.batch import RUN_BATCH, make_flowers, read_batch, read_objects
+from support.checkout import Checkout
+from support.recording_proxy import RecordingProxy
+
+
+def test_a_batch_that_is_killed_again_and_again_goes_on(
+    published: Checkout, proxy: RecordingProxy, bucket: str, s3: S3Client
+) -> None:
+    older, newer = (published.directory / name for name in ("older.csv", "newer.csv"))
+    make_flowers(5).to_csv(older, index=False)
+    flowers = make_flowers(10)
+    flowers.loc[1, "petal_width"] = -1.0
+    flowers.to_csv(newer, index=False)
+    assert published.main(*RUN_BATCH, "--table", str(older)).exit_code == 0
+    reject = ("--on-bad-row", "reject", "--max-rejected-share", "0.5")
+    command = [*RUN_BATCH, "--table", str(newer), "--rows-per-part", "3", *reject]
+    puts: list[str] = []
+    rows_seen: list[int] = []
+
+    def look(method: str, path: str) -> None:
+        if method == "PUT":
+            puts.append(path.rpartition("/")[2])
+            rows_seen.append(read_batch(s3, bucket).manifest["rows_in"])
+
+    def run_until_second_put(kill: str) -> None:
+        """Run the batch and kill it at its second put: before that reaches the server, or after it did."""
+        count = itertools.count(1)
+
+        def cut(method: str, _: str) -> None:
+            if method == "PUT" and next(count) == 2:
+                process.kill()
+                process.wait()
+                raise ConnectionAbortedError
+
+        def look_and_cut(method: str, path: str) -> None:
+            look(method, path)
+            cut(method, path)
+
+        proxy.before, proxy.after = (cut, look) if kill == "before" else (ignore, look_and_cut)
+        environment = {**published.environment, "AWS_ENDPOINT_URL": proxy.endpoint}
+        main = [sys.executable, str(published.directory / "main.py"), *command]
+        with subprocess.Popen(main, env=environment, stderr=subprocess.DEVNULL) as process:
+            pass
+        assert process.returncode == -signal.SIGKILL
+
+    for kill in ("after", "before", "after", "before"):
+        run_until_second_put(kill)
+    proxy.before, proxy.after = ignore, look
+    last = published.main(*command, AWS_ENDPOINT_URL=proxy.endpoint)
+
+    assert last.exit_code == 0, last.stderr
+    assert last.tasks == ["PublishBatchTask"]
+    parts = [f"part-0000{number}.csv" for number in (0, 0, 1, 2, 3)]
+    assert puts == [*parts, "manifest.json", "latest.json"]
+    assert rows_seen == [5, 5, 5, 5, 5, 5, 10]
+    resumed = read_objects(s3, bucket)
+    for key in resumed:
+        s3.delete_object(Bucket=bucket, Key=key)
+    assert published.main(*command).exit_code == 0
+    in_one_go = read_objects(s3, bucket)
+    assert in_one_go.items() <= resumed.items()
+    assert len(in_one_go) == 7
+
+
+def ignore(*_: str) -> None:
+    """Let a request pass."""

@@ -1,0 +1,71 @@
+"""Tables to score, and what a reader sees of the result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mypy_boto3_s3 import S3Client
+
+RUN_BATCH = ("gokart_pipeline_sample.RunBatchTask", "--local-scheduler")
+# The tasks of a batch that do something after the model has passed.
+BATCH_CHAIN = ["GuardTableTask", "ScoreTableTask", "PublishBatchTask"]
+
+
+def make_flowers(rows: int) -> pd.DataFrame:
+    """Make up flowers without a target."""
+    generator = np.random.default_rng(rows)
+    lengths = ("sepal_length", "sepal_width", "petal_length", "petal_width")
+    columns = {name: generator.uniform(0.1, 8.0, rows).round(1) for name in lengths}
+    return pd.DataFrame({"id": np.arange(rows), **columns})
+
+
+@dataclass
+class Batch:
+    """What a reader finds who follows ``latest.json``."""
+
+    manifest: dict[str, Any]
+    published: pd.DataFrame
+    rejected: pd.DataFrame
+
+
+def read_batch(s3: S3Client, bucket: str, prefix: str = "batch") -> Batch | None:
+    """Follow ``latest.json`` to the last byte, as a distrustful reader does; None if there is none."""
+
+    def read(key: str) -> bytes:
+        return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+    def read_parts(parts: list[dict[str, Any]]) -> pd.DataFrame:
+        frames = [pd.DataFrame()]
+        for part in parts:
+            content = read(part["key"])
+            assert len(content) == part["size"]
+            assert hashlib.sha256(content).hexdigest() == part["sha256"]
+            load = pd.read_parquet if part["key"].endswith(".parquet") else pd.read_csv
+            frames.append(load(BytesIO(content)))
+            assert len(frames[-1]) == part["rows"]
+        return pd.concat(frames, ignore_index=True)
+
+    try:
+        pointer = json.loads(read(f"{prefix}/latest.json"))
+    except s3.exceptions.NoSuchKey:
+        return None
+    manifest = json.loads(read(pointer["manifest"]))
+    batch = Batch(manifest, read_parts(manifest["parts"]), read_parts(manifest["rejected"]))
+    assert manifest["rows_published"] == len(batch.published)
+    assert manifest["rows_rejected"] == len(batch.rejected)
+    assert manifest["rows_in"] == manifest["rows_published"] + manifest["rows_rejected"]
+    return batch
+
+
+def read_objects(s3: S3Client, bucket: str) -> dict[str, tuple[bytes, dict[str, str]]]:
+    """Return the content and the metadata of every object of a bucket, by key."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    answers = {key: s3.get_object(Bucket=bucket, Key=key) for key in keys}
+    return {key: (answer["Body"].read(), answer["Metadata"]) for key, answer in answers.items()}
