@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Poetry only reads the lock file here, in an environment of its own.
 POETRY := .venv/poetry/bin/poetry
 
-.PHONY: setup run s3 test bench lint
+.PHONY: setup run s3 test bench bench-batch lint
 
 setup: .venv/ready
 
@@ -19,6 +19,9 @@ test: setup
 
 bench: setup  ## what the pipeline costs over plain scripts
 	$(BIN)/python benchmark/compare.py
+
+bench-batch: setup  ## memory and throughput of batches of ten million rows
+	$(BIN)/python benchmark/batch.py
 
 lint: setup
 	$(POETRY) check --lock
