@@ -19,16 +19,12 @@ def serialize_frame(data: pd.DataFrame, file_format: str) -> bytes:
     """
     import pyarrow as pa
     import pyarrow.csv as pacsv
-    import pyarrow.parquet as pq
 
-    table = pa.Table.from_pandas(data, preserve_index=False)
     if file_format == "parquet":
-        content = io.BytesIO()
-        pq.write_table(table, content, compression="zstd")
-        return content.getvalue()
+        return data.to_parquet(index=False, compression="zstd")
     header = io.StringIO()
     csv.writer(header, lineterminator="\n").writerow(data.columns)
     content = io.BytesIO(header.getvalue().encode())
     content.seek(0, io.SEEK_END)
-    pacsv.write_csv(table, content, pacsv.WriteOptions(include_header=False))
+    pacsv.write_csv(pa.Table.from_pandas(data, preserve_index=False), content, pacsv.WriteOptions(include_header=False))
     return content.getvalue()

@@ -15,6 +15,8 @@ import pandas as pd
 from gokart.conflict_prevention_lock.task_lock import TaskLockParams, make_task_lock_params
 from gokart.target import TargetOnKart
 
+from gokart_pipeline_sample.io.frame_formats import CONTENT_TYPES
+
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
     from mypy_boto3_s3 import S3Client
@@ -95,7 +97,7 @@ class S3CsvTarget(S3Target):
 
     def _dump(self, obj: pd.DataFrame, *_: object, **__: object) -> None:
         metadata = {**{str(name): str(value) for name, value in obj.attrs.items()}, "rows": str(len(obj))}
-        self._put(obj.to_csv(index=False, lineterminator="\n").encode(), "text/csv; charset=utf-8", metadata)
+        self._put(obj.to_csv(index=False, lineterminator="\n").encode(), CONTENT_TYPES["csv"], metadata)
         logger.info("put %d rows to %s", len(obj), self.path())
 
     def _load(self) -> pd.DataFrame:
