@@ -3,6 +3,8 @@
 python main.py                      runs gokart_pipeline_sample.RunTask with conf/param.ini
 python main.py --require-acc 0.95   the same with another parameter
 python main.py TASK [OPTION ...]    runs any task
+python main.py --plan [TASK ...]    shows what would run, and why; with --mermaid it draws the tasks
+python main.py --history            shows the last runs
 python main.py --serve-s3           serves what was published to the embedded S3, until Ctrl-C
 """
 
@@ -21,6 +23,8 @@ import signal
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parent
 DEFAULT_TASK = ["gokart_pipeline_sample.RunTask", "--local-scheduler"]
 PATH_OPTIONS = ("table", "workspace_directory", "local_temporary_directory", "logging_conf_file", "lock_pid_dir")
+CANNOT_BE_PLANNED = 50  # luigi's scheduling_error
 LAST_LINES: dict[object, str] = {10: "this command is running already: wait for it to end, or stop it"}
 UPLOAD = "gokart_pipeline_sample.UploadS3Task"
 
@@ -67,8 +72,6 @@ def main(arguments: list[str]) -> int | str | None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         name = signal.Signals(interrupt.args[0]).name
         print(f"error: stopped by {name}: the next run goes on where this one stopped", file=sys.stderr, flush=True)
-        for worker in multiprocessing.active_children():
-            worker.kill()
         return 128 + int(interrupt.args[0])
 
 
@@ -95,21 +98,30 @@ def stop(number: int, _frame: object) -> None:
 
 
 def start(arguments: list[str]) -> int | str | None:
-    """Serve the embedded S3, or run a task, beside the embedded S3 if there is no bucket to publish to."""
+    """Do what the arguments ask for, beside the embedded S3 if that is needed."""
     config = load_config()
     embedded_s3 = import_embedded_s3()
-    directory = Path(config.get("TaskOnKart", "workspace_directory")) / "s3"
+    workspace = config.get("TaskOnKart", "workspace_directory")
+    directory = Path(workspace) / "s3"
+    is_plan = "--plan" in arguments
     try:
+        if arguments == ["--history"]:
+            return show_history(workspace)
         if arguments == ["--serve-s3"]:
             with embedded_s3.running(directory) as server:
                 return serve(server)
+        act = functools.partial(plan if is_plan else run, arguments, workspace)
         if not needs_bucket_name(arguments, config) or not embedded_s3.is_wanted(os.environ):
-            return run(arguments)
+            return act()
         for variable in embedded_s3.OTHER_S3_VARIABLES:
             os.environ.pop(variable, None)  # It is empty; boto3 would take it for a value.
-        print(f"BUCKET_NAME is not set: publishing to the embedded S3 in {directory}", file=sys.stderr)
-        with embedded_s3.running(directory) as server:
-            return run(arguments, server)
+        with contextlib.ExitStack() as stack:
+            if is_plan and not directory.exists():
+                # Nothing was published yet, and a plan leaves it at that.
+                directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            elif not is_plan:
+                print(f"BUCKET_NAME is not set: publishing to the embedded S3 in {directory}", file=sys.stderr)
+            return act(stack.enter_context(embedded_s3.running(directory)))
     except (embedded_s3.EmbeddedS3Error, OSError) as error:
         raise UsageError(error) from error
 
@@ -154,22 +166,20 @@ def needs_bucket_name(arguments: list[str], config: LuigiConfigParser) -> bool:
     return "${BUCKET_NAME}" in config.get(UPLOAD, "bucket", "${BUCKET_NAME}", raw=True)
 
 
-def run(arguments: list[str], server: EmbeddedS3 | None = None) -> int | str | None:
-    """Run a task; say what and where the pipeline has published, or what went wrong.
+def prepare(arguments: list[str], server: EmbeddedS3 | None) -> list[str]:
+    """Import the tasks, lead them to the S3, and refuse what is wrong before anything runs.
 
     Args:
         arguments: see :func:`main`.
         server: the embedded S3 to publish to, which may still be starting.
 
     Returns:
-        What the process exits with.
+        The arguments for luigi.
     """
-    import gokart
     import luigi
     from luigi.task_register import Register
 
-    from gokart_pipeline_sample.pipeline.failure import FailureReport, describe
-    from gokart_pipeline_sample.pipeline.publication import PublicationReport
+    import gokart_pipeline_sample.monitoring.closing  # noqa: F401 (the tasks, and the settings)
     from gokart_pipeline_sample.utils.configuration import check_names
 
     gc.freeze()
@@ -184,25 +194,105 @@ def run(arguments: list[str], server: EmbeddedS3 | None = None) -> int | str | N
     if any(argument.startswith("--delete-unnecessary-output-files") for argument in arguments):
         raise UsageError("--delete-unnecessary-output-files would delete the embedded S3 and learning curves: use rm")
     check_names(luigi.configuration.get_config())
-    # Its summary names tasks with all that they are made of; ours comes below.
-    logging.getLogger("luigi-interface").setLevel(logging.WARNING)
     # luigi and gokart read these two sections in part behind the back of what counts the keys that are read.
     warnings.filterwarnings("ignore", message=r".*not consumed by the task '(core|retcode)'")
-    failures, publication = FailureReport(), PublicationReport()
+    return arguments
+
+
+@contextlib.contextmanager
+def reading_the_command_line() -> Iterator[None]:
+    """Take what is raised for a mistake in the arguments."""
+    from gokart_pipeline_sample.monitoring.failure import describe
+
     try:
-        gokart.run(arguments)
-    except SystemExit as end:
-        if end.code == 0:
-            for name, value in publication.summarize(
-                fetch="aws s3 cp {url} -" if server is None else "make s3"
-            ).items():
-                print(f"{name:10} {value}")
-        elif failure := failures.first() or LAST_LINES.get(end.code):
-            print(f"error: {failure}", file=sys.stderr)
-        return end.code
+        yield
     except Exception as error:
-        # Whatever gets here was raised while the command line was read: a run ends with a SystemExit.
         raise UsageError(describe(error)) from error
+
+
+def run(arguments: list[str], workspace: str, server: EmbeddedS3 | None = None) -> int | str | None:
+    """Run a task; say what and where the pipeline has published, or what went wrong.
+
+    Args:
+        arguments: see :func:`main`.
+        workspace: path or URI of the workspace.
+        server: the embedded S3 to publish to, which may still be starting.
+
+    Returns:
+        What the process exits with.
+    """
+    started = datetime.now(UTC)
+    arguments = prepare(arguments, server)
+    import gokart
+
+    from gokart_pipeline_sample.monitoring.closing import close_run
+    from gokart_pipeline_sample.monitoring.recorder import RunRecorder
+
+    # Its summary names tasks with all that they are made of; ours comes below.
+    logging.getLogger("luigi-interface").setLevel(logging.WARNING)
+    recorder = RunRecorder()
+    fetch = "aws s3 cp {url} -" if server is None else "make s3"
+    close = functools.partial(close_run, recorder, workspace, started=started, command=arguments, fetch=fetch)
+    try:
+        # A run ends with a SystemExit.
+        with reading_the_command_line():
+            gokart.run(arguments)
+    except KeyboardInterrupt as interrupt:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        close(exit_status=128 + int(interrupt.args[0]))
+        raise
+    except SystemExit as end:
+        summary = close(exit_status=end.code if isinstance(end.code, int) else int(end.code is not None))
+        for name, value in summary.items():
+            print(f"{name:10} {value}", file=sys.stderr if end.code else sys.stdout)
+        if end.code and (failure := recorder.first_failure()):
+            print(f"error: {failure.message}", file=sys.stderr)
+        elif end.code in LAST_LINES:
+            print(f"error: {LAST_LINES[end.code]}", file=sys.stderr)
+        return end.code
+    return 0
+
+
+def plan(arguments: list[str], workspace: str, server: EmbeddedS3 | None = None) -> int:
+    """Show what would run and why, or draw it, and touch nothing.
+
+    Args:
+        arguments: see :func:`main`.
+        workspace: path or URI of the workspace.
+        server: the embedded S3 to look at, which may still be starting.
+
+    Returns:
+        The exit code.
+    """
+    options = [argument for argument in arguments if argument not in ("--plan", "--mermaid")]
+    options = prepare(options, server)
+    from luigi.cmdline_parser import CmdlineParser
+
+    from gokart_pipeline_sample.monitoring.failure import describe
+    from gokart_pipeline_sample.monitoring.history import History
+    from gokart_pipeline_sample.monitoring.plan import make_plan
+    from gokart_pipeline_sample.monitoring.task_graph import TaskGraph
+
+    with reading_the_command_line(), CmdlineParser.global_instance(options) as parser:
+        root = parser.get_task_obj()
+        try:
+            graph = TaskGraph(root)
+            planned = make_plan(graph, History(workspace).records(graph.family))
+        except Exception as error:
+            print(f"error: {type(root).__name__}: {describe(error)}", file=sys.stderr)
+            return CANNOT_BE_PLANNED
+    print(graph.to_mermaid(planned.up_to_date) if "--mermaid" in arguments else planned)
+    return 0
+
+
+def show_history(workspace: str) -> int:
+    """Show the last runs."""
+    from gokart_pipeline_sample.monitoring.history import History
+
+    with reading_the_command_line():
+        print(History(workspace))
     return 0
 
 

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from logging import getLogger
 from pathlib import Path
-
-logger = getLogger(__name__)
 
 # A Parquet file begins and ends with it: https://parquet.apache.org/docs/file-format/
 _PARQUET_MAGIC = b"PAR1"
 _LAST_LINE_OF_MODEL = b"\npandas_categorical:"
 
 
-def discard_if_damaged(path: str) -> bool:
-    """Delete a file if its end is missing, and say so.
+def is_damaged(path: str) -> bool:
+    """Return whether a file is there, but its end is missing.
 
     Args:
-        path: a Parquet file, a JSON file or the text of a LightGBM model; an URL is left alone.
-
-    Returns:
-        Whether the file was damaged.
+        path: a Parquet file, a JSON file or the text of a LightGBM model; a URL is taken for whole.
     """
-    if "://" in path or _has_its_end(Path(path)):
-        return False
-    logger.warning("%s is damaged: it is made again", path)
-    Path(path).unlink()
-    return True
+    return "://" not in path and Path(path).exists() and not _has_its_end(Path(path))
 
 
 def _has_its_end(path: Path) -> bool:

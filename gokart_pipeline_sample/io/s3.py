@@ -67,6 +67,15 @@ class S3Target(TargetOnKart):
         put_object(self._bucket, self._key, content, content_type, metadata, self._encryption)
         self._metadata, self._is_put = metadata, True
 
+    def put_beside(self, name: str, content: bytes, content_type: str) -> None:
+        """Put another object into the folder of this one, encrypted as it is.
+
+        Raises:
+            S3Error: S3 refuses, or does not answer.
+        """
+        folder = self._key.rpartition("/")[0]
+        put_object(self._bucket, f"{folder}/{name}" if folder else name, content, content_type, {}, self._encryption)
+
     def _get(self) -> bytes:
         with asking(self.path(), "read it") as client:
             return client.get_object(Bucket=self._bucket, Key=self._key)["Body"].read()

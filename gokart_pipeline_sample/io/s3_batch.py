@@ -140,5 +140,13 @@ class S3PointerTarget(S3JsonTarget):
             "parts": str(len(manifest["parts"])),
         }
 
+    def put_beside(self, name: str, content: bytes, content_type: str) -> None:
+        """Put another object beside the manifest, where no later batch replaces it.
+
+        Raises:
+            S3Error: S3 refuses, or does not answer.
+        """
+        self.manifest.put_beside(name, content, content_type)
+
     def _exists(self) -> bool:
         return super()._exists() and self.manifest.exists()

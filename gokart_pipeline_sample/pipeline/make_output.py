@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import gokart
 import pandas as pd
@@ -46,7 +46,15 @@ class MakeOutputTask(GokartTask[DataFrame[OutputSchema]]):
             pandera.errors.SchemaErrors: what comes in or goes out breaks its schema.
             ValueError: a row has no prediction, or a prediction has no row; the ids are named.
         """
-        ids = data[PreprocessedSchema.id_column()]
+        return cast("DataFrame[OutputSchema]", MakeOutputTask.match(prediction, data[PreprocessedSchema.id_column()]))
+
+    @staticmethod
+    def match(prediction: pd.DataFrame, ids: pd.Series[Any]) -> pd.DataFrame:
+        """Order predictions by ids; ``OutputSchema`` names the column of theirs.
+
+        Raises:
+            ValueError: an id has no prediction, or a prediction has no id; they are named.
+        """
         by_id = prediction.set_index(OutputSchema.id_column())
         unmatched = by_id.index.symmetric_difference(pd.Index(ids))
         if not unmatched.empty:

@@ -22,6 +22,9 @@ class PublishBatchTask(GokartTask[dict[str, Any]]):
     checked_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[OutputSchema]]] = (
         gokart.TaskInstanceParameter(description="Task that lets the model pass.")
     )
+    after: gokart.ListTaskInstanceParameter[gokart.TaskOnKart[Any]] = gokart.ListTaskInstanceParameter(
+        default=[], description="Further tasks that must have succeeded before."
+    )
 
     def output(self) -> S3PointerTarget:
         """Return the pointer on S3."""

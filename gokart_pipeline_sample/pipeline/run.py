@@ -7,6 +7,7 @@ from typing import Any
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
+from gokart_pipeline_sample.pipeline.evaluate import EvaluateTask
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.pipeline.guard_table import GuardTableTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
@@ -39,9 +40,10 @@ class RunTask(ViewTask[DataFrame[OutputSchema]]):
 
         model = TrainTask(train_task=train, valid_task=valid)
         predicted = PredTask(model_task=model, test_task=test)
+        evaluated = EvaluateTask(model_task=model, pred_task=predicted, test_task=test)
         output = MakeOutputTask(pred_task=predicted, test_task=test)
         checked = CheckAccuracyTask(pred_task=output, test_task=test, require_acc=self.require_acc)
-        return UploadS3Task(output_task=checked)
+        return UploadS3Task(output_task=checked, after=[evaluated])
 
 
 class RunNestTask(RunTask):
@@ -56,9 +58,10 @@ class RunNestTask(RunTask):
 
         model = TrainTask(train_task=train, valid_task=valid)
         predicted = PredTask(model_task=model, test_task=test)
+        evaluated = EvaluateTask(model_task=model, pred_task=predicted, test_task=test)
         output = MakeOutputTask(pred_task=predicted, test_task=test)
         checked = CheckAccuracyTask(pred_task=output, test_task=test, require_acc=self.require_acc)
-        return UploadS3Task(output_task=checked)
+        return UploadS3Task(output_task=checked, after=[evaluated])
 
 
 class RunBatchTask(ViewTask[dict[str, Any]]):
@@ -82,6 +85,7 @@ class RunBatchTask(ViewTask[dict[str, Any]]):
 
         model = TrainTask(train_task=train, valid_task=valid)
         predicted = PredTask(model_task=model, test_task=test)
+        evaluated = EvaluateTask(model_task=model, pred_task=predicted, test_task=test)
         output = MakeOutputTask(pred_task=predicted, test_task=test)
         checked = CheckAccuracyTask(pred_task=output, test_task=test, require_acc=self.require_acc)
 
@@ -98,4 +102,4 @@ class RunBatchTask(ViewTask[dict[str, Any]]):
             rows_per_part=self.rows_per_part,
             with_proba=self.with_proba,
         )
-        return PublishBatchTask(score_task=scored, checked_task=checked)
+        return PublishBatchTask(score_task=scored, checked_task=checked, after=[evaluated])

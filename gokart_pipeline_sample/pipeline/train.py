@@ -55,10 +55,13 @@ class TrainTask(GokartTask[Booster]):
         """Return the JSON file beside the model that keeps what :meth:`fit` returns with it."""
         return self.make_target("TrainTask_learning_curve.json", processor=JsonProcessor())
 
+    def kept_targets(self) -> list[TargetOnKart]:
+        """Return the model's file and that of its learning curve."""
+        return [*super().kept_targets(), self.make_learning_curve_target()]
+
     def complete(self) -> bool:
         """Return whether both the model and its learning curve are there and whole."""
-        curve = self.make_learning_curve_target()
-        return super().complete() and curve.exists() and not self.discard_damaged([curve])
+        return super().complete() and self.make_learning_curve_target().exists()
 
     def run(self) -> None:
         """Train; keep the learning curve and the model."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import gokart
 import luigi
@@ -18,6 +19,9 @@ class UploadS3Task(S3DestinationTask[DataFrame[OutputSchema]]):
 
     output_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[OutputSchema]]] = (
         gokart.TaskInstanceParameter(description="Task that puts out the frame to publish.")
+    )
+    after: gokart.ListTaskInstanceParameter[gokart.TaskOnKart[Any]] = gokart.ListTaskInstanceParameter(
+        default=[], description="Further tasks that must have succeeded before."
     )
     key: luigi.Parameter[str] = luigi.Parameter(default="output.csv", description="Key of the object.")
 

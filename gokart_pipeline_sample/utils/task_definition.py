@@ -9,14 +9,26 @@ import inspect
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec, resolve_name
+from typing import NamedTuple
 
 # The libraries that compute: a new version may give other figures. Import name: distribution name.
-_COMPUTING_LIBRARIES = {"lightgbm": "lightgbm", "pandas": "pandas", "sklearn": "scikit-learn"}
+_COMPUTING_LIBRARIES = {"lightgbm": "lightgbm", "pandas": "pandas", "scipy": "scipy", "sklearn": "scikit-learn"}
+
+
+class TaskDefinition(NamedTuple):
+    """What a task computes with: the code of modules and the versions of libraries, each by name."""
+
+    modules: dict[str, str]
+    libraries: dict[str, str]
+
+    def serialize(self) -> str:
+        """Return a text that changes if and only if the task has to run again."""
+        return "\n".join([*self.modules.values(), *(f"{name}=={version}" for name, version in self.libraries.items())])
 
 
 @functools.cache
-def serialize_task_definition(task_class: type) -> str:
-    """Write down what a task computes with: its code, that of its helpers and schemas, and the libraries' versions.
+def define_task(task_class: type) -> TaskDefinition:
+    """Collect what a task computes with: its code, that of its helpers and schemas, and the libraries' versions.
 
     Code is taken a module at a time, beginning with the modules of the class and its bases, and following the imports
     within their packages, those inside functions included. Comments, docstrings and layout are left out. So is the
@@ -24,9 +36,6 @@ def serialize_task_definition(task_class: type) -> str:
 
     Args:
         task_class: the class of a task.
-
-    Returns:
-        A text that changes if and only if the task has to run again.
 
     Raises:
         OSError: the source of a module cannot be read.
@@ -38,8 +47,9 @@ def serialize_task_definition(task_class: type) -> str:
         seen |= pending
         modules = modules.union(*(_imported_modules(module) for module in pending))
     libraries = sorted(_COMPUTING_LIBRARIES.keys() & {_package(module) for module in modules})
-    return "\n".join(
-        [*(_code(module) for module in sorted(seen)), *(f"{name}=={_library_version(name)}" for name in libraries)]
+    return TaskDefinition(
+        modules={module: _code(module) for module in sorted(seen)},
+        libraries={_COMPUTING_LIBRARIES[name]: _library_version(name) for name in libraries},
     )
 
 
@@ -65,11 +75,13 @@ def _syntax_tree(module: str) -> ast.Module:
 
 
 def _source(module: str) -> str:
-    if module == "__main__":
+    imported = import_module(module)
+    # pytest's loader of tests cannot give it, nor can that of a script.
+    if module == "__main__" or not hasattr(imported.__loader__, "get_source"):
         with contextlib.suppress(OSError, TypeError):
-            return inspect.getsource(import_module(module))
+            return inspect.getsource(imported)
         return ""  # What is typed at a prompt has no source.
-    source: str | None = import_module(module).__loader__.get_source(module)  # type: ignore[union-attr]
+    source: str | None = imported.__loader__.get_source(module)  # type: ignore[union-attr]
     if source is None:
         raise OSError(f"there is no source of {module}: set serialized_task_definition_check to false, or add it")
     return source

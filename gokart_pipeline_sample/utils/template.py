@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from logging import getLogger
+from pathlib import Path
 from typing import Any, TypeVar
 
 import gokart
@@ -10,13 +11,15 @@ import luigi
 from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems, flatten
 
-from gokart_pipeline_sample.io.damage import discard_if_damaged
+from gokart_pipeline_sample.io.damage import is_damaged
 from gokart_pipeline_sample.io.parquet import ParquetProcessor
-from gokart_pipeline_sample.utils.task_definition import serialize_task_definition
+from gokart_pipeline_sample.utils.task_definition import define_task
 
 logger = getLogger(__name__)
 
 T = TypeVar("T")
+
+_TASK_PARAMETERS = (gokart.TaskInstanceParameter, gokart.ListTaskInstanceParameter)
 
 
 class GokartTask(gokart.TaskOnKart[T]):
@@ -39,15 +42,18 @@ class GokartTask(gokart.TaskOnKart[T]):
     def complete(self) -> bool:
         """Return whether the output is there and whole; if that cannot be said, tell why, which luigi only logs."""
         try:
-            return super().complete() and not self.discard_damaged(flatten(self.output()))
+            return super().complete() and not self.find_damaged()
         except Exception as error:
             self.trigger_event(luigi.Event.BROKEN_TASK, self, error)  # type: ignore[no-untyped-call]
             raise
 
-    @staticmethod
-    def discard_damaged(targets: list[TargetOnKart]) -> bool:
-        """Delete what was cut off, and return whether there was any."""
-        return any(discard_if_damaged(target.path()) for target in targets)
+    def kept_targets(self) -> list[TargetOnKart]:
+        """Return all that the task keeps."""
+        return flatten(self.output())
+
+    def find_damaged(self) -> list[str]:
+        """Return the paths of what the task keeps, but was cut off."""
+        return [target.path() for target in self.kept_targets() if is_damaged(target.path())]
 
     def make_frame_target(self, name: str) -> TargetOnKart:
         """Return the Parquet file ``name`` of the workspace, with the task's unique id in its name."""
@@ -55,7 +61,7 @@ class GokartTask(gokart.TaskOnKart[T]):
 
     def get_own_code(self) -> str:
         """Return the code that the task computes with, which gokart makes a part of the task's unique id."""
-        return serialize_task_definition(type(self))
+        return define_task(type(self)).serialize()
 
     def get_task_log(self) -> dict[str, Any]:
         """Return what the task has noted in this process: gokart would read a pickle here."""
@@ -70,7 +76,7 @@ class GokartTask(gokart.TaskOnKart[T]):
         return {
             name: self.param_kwargs[name]
             for name, parameter in self.get_params()  # type: ignore[no-untyped-call]
-            if parameter.significant and not isinstance(parameter, gokart.TaskInstanceParameter)
+            if parameter.significant and not isinstance(parameter, _TASK_PARAMETERS)
         }
 
     def __repr__(self) -> str:
@@ -94,9 +100,16 @@ class ViewTask(GokartTask[T]):
         return self.input()
 
 
+def _discard_damaged(task: GokartTask[object]) -> None:
+    for path in task.find_damaged():
+        logger.warning("%s is damaged: it is made again", path)
+        Path(path).unlink()
+
+
 def _log_processing_time(task: GokartTask[object], seconds: float) -> None:
     if not isinstance(task, ViewTask):
         logger.info("%s took %.2f s", type(task).__name__, seconds)
 
 
+GokartTask.event_handler(luigi.Event.START)(_discard_damaged)  # type: ignore[no-untyped-call]
 GokartTask.event_handler(luigi.Event.PROCESSING_TIME)(_log_processing_time)  # type: ignore[no-untyped-call]

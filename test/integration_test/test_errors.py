@@ -185,9 +185,9 @@ class TestTables:
                 id="predict",
             ),
             pytest.param(
-                f"{PIPELINE}/pred.py",
-                "data[PreprocessedSchema.id_column()],",
-                "data[PreprocessedSchema.id_column()] + 1000,",
+                f"{PIPELINE}/make_output.py",
+                "MakeOutputTask.match(prediction, data[PreprocessedSchema.id_column()])",
+                "MakeOutputTask.match(prediction, data[PreprocessedSchema.id_column()] + 1000)",
                 "error: MakeOutputTask: ValueError: 60 ids are in only one of the predictions and the rows, ",
                 id="make output",
             ),

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from gokart_pipeline_sample.io.damage import discard_if_damaged
+from gokart_pipeline_sample.io.damage import is_damaged
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 
 
@@ -23,21 +22,20 @@ def whole(request: pytest.FixtureRequest, tmp_path: Path, flowers: pd.DataFrame,
     return path
 
 
-class TestDiscardIfDamaged:
-    def test_keeps_a_whole_file(self, whole: Path) -> None:
-        assert not discard_if_damaged(str(whole))
-        assert whole.exists()
+class TestIsDamaged:
+    def test_a_whole_file_is_not(self, whole: Path) -> None:
+        assert not is_damaged(str(whole))
 
     @pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.99])
-    def test_deletes_a_file_that_was_cut_off_and_says_so(
-        self, whole: Path, share: float, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_a_file_that_was_cut_off_is(self, whole: Path, share: float) -> None:
         content = whole.read_bytes()
         whole.write_bytes(content[: int(len(content) * share)])
-        with caplog.at_level(logging.WARNING):
-            assert discard_if_damaged(str(whole))
-        assert not whole.exists()
-        assert f"{whole} is damaged: it is made again" in caplog.text
 
-    def test_leaves_a_url_alone(self) -> None:
-        assert not discard_if_damaged("s3://bucket/output.csv")
+        assert is_damaged(str(whole))
+        assert whole.exists()
+
+    def test_a_file_that_is_not_there_is_not(self, tmp_path: Path) -> None:
+        assert not is_damaged(str(tmp_path / "frame.parquet"))
+
+    def test_a_url_is_taken_for_whole(self) -> None:
+        assert not is_damaged("s3://bucket/output.csv")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gokart_pipeline_sample.utils import task_definition
-from gokart_pipeline_sample.utils.task_definition import serialize_task_definition
+from gokart_pipeline_sample.utils.task_definition import define_task
 
 TASK = '''
 """A task."""
@@ -74,7 +74,7 @@ def define(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Define]:
             if hasattr(cached, "cache_clear"):
                 cached.cache_clear()
         importlib.invalidate_caches()
-        return serialize_task_definition(importlib.import_module("some_project.task").SomeTask)
+        return define_task(importlib.import_module("some_project.task").SomeTask).serialize()
 
     yield write_and_serialize
     for cached in vars(task_definition).values():
@@ -129,4 +129,4 @@ def test_what_is_typed_at_a_prompt_has_no_code(monkeypatch: pytest.MonkeyPatch) 
         __module__ = "__main__"
 
     monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
-    assert serialize_task_definition(Typed) == ""
+    assert define_task(Typed).serialize() == ""

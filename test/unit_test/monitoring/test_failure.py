@@ -7,8 +7,8 @@ from luigi.rpc import RPCError
 from pandera.errors import SchemaErrors
 from pandera.typing import Series
 
+from gokart_pipeline_sample.monitoring.failure import describe
 from gokart_pipeline_sample.pipeline.check import AccuracyTooLowError
-from gokart_pipeline_sample.pipeline.failure import describe
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.base import ID, BaseSchema
 

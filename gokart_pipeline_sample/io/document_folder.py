@@ -1,0 +1,82 @@
+"""A folder of small documents, on this machine or on S3."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import luigi
+import luigi.format
+
+from gokart_pipeline_sample.io.s3 import asking, put_object
+
+
+class DocumentFolder:
+    """Keeps documents by name.
+
+    Args:
+        location: path or URI (``s3://bucket/key``) of the folder, which need not exist.
+    """
+
+    def __init__(self, location: str) -> None:
+        self._location = location.rstrip("/")
+        bucket, _, key = self._location.removeprefix("s3://").partition("/")
+        self._bucket, self._prefix = bucket, f"{key}/" if key else ""
+        self._is_on_s3 = location.startswith("s3://")
+
+    def locate(self, name: str) -> str:
+        """Return the path or URI of a document."""
+        return f"{self._location}/{name}"
+
+    def names(self) -> list[str]:
+        """Return the names of the documents, sorted.
+
+        Raises:
+            OSError: the folder cannot be read.
+            S3Error: S3 refuses, or does not answer.
+        """
+        if not self._is_on_s3:
+            folder = Path(self._location)
+            return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        with asking(self._location, "list it") as client:
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
+            return sorted(item["Key"].removeprefix(self._prefix) for page in pages for item in page.get("Contents", []))
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a document.
+
+        Raises:
+            OSError: there is none, or it cannot be read.
+            S3Error: there is none, S3 refuses, or does not answer.
+        """
+        if not self._is_on_s3:
+            return Path(self.locate(name)).read_bytes()
+        with asking(self.locate(name), "read it") as client:
+            return client.get_object(Bucket=self._bucket, Key=f"{self._prefix}{name}")["Body"].read()
+
+    def write(self, name: str, content: bytes, content_type: str) -> None:
+        """Keep a document: a reader sees all of it or nothing.
+
+        Raises:
+            OSError: it cannot be written.
+            S3Error: S3 refuses, or does not answer.
+        """
+        if self._is_on_s3:
+            put_object(self._bucket, f"{self._prefix}{name}", content, content_type, {}, {})
+        else:
+            with luigi.LocalTarget(self.locate(name), format=luigi.format.Nop).open("w") as file:
+                file.write(content)
+
+    def delete(self, name: str) -> None:
+        """Delete a document, if it is there.
+
+        Raises:
+            OSError: it cannot be deleted.
+            S3Error: S3 refuses, or does not answer.
+        """
+        if self._is_on_s3:
+            with asking(self.locate(name), "delete it") as client:
+                client.delete_object(Bucket=self._bucket, Key=f"{self._prefix}{name}")
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                Path(self.locate(name)).unlink()

@@ -1,0 +1,125 @@
+"""Charts as SVG that takes its colours and its font from the page around it."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gokart_pipeline_sample.pipeline.schemas.metrics import CalibrationBin, Importance, LearningCurve
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SHOWN_FEATURES = 15
+# Inches: as wide as a telephone at 72 dots an inch, so that text keeps its size there.
+WIDTH, HEIGHT = 4.6, 3.0
+# matplotlib knows no variables of CSS: these colours stand for them until the chart is drawn.
+INK, MUTED, LINE, CARD, FIRST, SECOND = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
+VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", CARD: "card", FIRST: "first", SECOND: "second"}
+STYLE = {
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": MUTED,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "font.size": 11.5,
+    "legend.edgecolor": CARD,
+    "legend.facecolor": CARD,
+    "legend.framealpha": 1,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "chart",
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": LINE,
+    "xtick.labelcolor": MUTED,
+    "ytick.color": LINE,
+    "ytick.labelcolor": MUTED,
+}
+
+
+def draw_learning_curve(curve: LearningCurve) -> str:
+    """Draw the loss on the training and the validation rows after each round, and where the model ends."""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        rounds = range(1, len(curve["train"]) + 1)
+        axes.plot(rounds, curve["train"], color=FIRST, label="training rows")
+        axes.plot(rounds, curve["valid"], color=SECOND, label="validation rows")
+        axes.axvline(curve["best_round"], color=MUTED, linestyle=":", label=f"the model: round {curve['best_round']}")
+        axes.set(xlabel="round of training", ylabel=curve["loss"].replace("_", " "))
+        axes.legend()
+
+    return _draw(f"Loss by round; the lowest on the validation rows is that of round {curve['best_round']}.", draw)
+
+
+def draw_importances(importances: list[Importance]) -> str:
+    """Draw how much each feature matters, the one that matters most first."""
+    shown = sorted(importances, key=lambda feature: (-feature["permutation"], -feature["gain"]))[:SHOWN_FEATURES]
+    names = [feature["feature"] for feature in shown]
+
+    def draw(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2, sharey=True)
+        left.barh(
+            names,
+            [feature["permutation"] for feature in shown],
+            xerr=[feature["permutation_std"] for feature in shown],
+            color=FIRST,
+            ecolor=MUTED,
+        )
+        left.set_xlabel("accuracy lost when\nits values are shuffled")
+        left.invert_yaxis()
+        right.barh(names, [feature["gain"] for feature in shown], color=SECOND)
+        right.set_xlabel("loss reduced by its\nsplits in training")
+        right.tick_params(left=False)
+        for one in (left, right):
+            one.locator_params(axis="x", nbins=4)
+
+    return _draw(f"Features by importance: {', '.join(names)}.", draw, height=max(HEIGHT, 0.3 * len(names) + 1))
+
+
+def draw_calibration(bins: list[CalibrationBin]) -> str:
+    """Draw how often predictions are right against how probable the model says they are."""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color=MUTED, linestyle=":", label="as it should be")
+        probabilities = [each["probability"] for each in bins]
+        axes.plot(probabilities, [each["accuracy"] for each in bins], color=FIRST, marker="o", label="the model")
+        for each in bins:
+            axes.annotate(
+                f"{each['rows']} rows",
+                (each["probability"], each["accuracy"]),
+                xytext=(-6, -12),
+                textcoords="offset points",
+                ha="right",
+            )
+        axes.set(xlabel="probability of the predicted class", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.05))
+        axes.legend(loc="upper left")
+
+    return _draw("Share of right predictions by the probability of the predicted class.", draw)
+
+
+def _draw(description: str, draw: Callable[[Figure], None], height: float = HEIGHT) -> str:
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
+        # The browser writes the text, in a font that has what matplotlib's lacks.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        draw(figure)
+        return _save(figure, description)
+
+
+def _save(figure: Figure, description: str) -> str:
+    from markupsafe import escape
+
+    file = io.StringIO()
+    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    _, _, svg = file.getvalue().partition("<svg")
+    svg = re.sub(
+        r'width="[^"]*" height="[^"]*"', f'class="chart" role="img" aria-label="{escape(description)}"', svg, count=1
+    )
+    return "<svg" + re.sub("|".join(VARIABLES), lambda found: f"var(--{VARIABLES[found[0]]})", svg)

@@ -1,0 +1,147 @@
+"""What would run, and why."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from gokart.utils import flatten
+
+from gokart_pipeline_sample.monitoring.history import RunRecord, TaskRecord
+from gokart_pipeline_sample.monitoring.recorder import FAILED, RAN, UP_TO_DATE
+from gokart_pipeline_sample.monitoring.task_graph import Task, TaskGraph
+from gokart_pipeline_sample.utils.task_definition import define_task
+from gokart_pipeline_sample.utils.template import ViewTask
+
+LONGEST_VALUE = 40
+
+
+class Plan(NamedTuple):
+    """What would run.
+
+    Args:
+        reasons: why, by the name of each task that would run, those that others need first.
+        up_to_date: ids of the tasks whose output is there; of what only they need is no word.
+    """
+
+    reasons: dict[str, str]
+    up_to_date: set[str]
+
+    def __str__(self) -> str:
+        """Show a line for each task that would run."""
+        if not self.reasons:
+            return "nothing would run: all is up to date"
+        width = max(map(len, self.reasons))
+        lines = [f"{'would run':{width}}  why", *(f"{name:{width}}  {why}" for name, why in self.reasons.items())]
+        return "\n".join(lines)
+
+
+def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
+    """Find what would run, as luigi does: a task whose output is there spares those that only it needs.
+
+    Args:
+        graph: the tasks.
+        records: earlier runs of the same task, the newest first; read only if something would run.
+
+    Raises:
+        S3Error: S3 cannot be asked what is there.
+    """
+    would_run, up_to_date = set(), set()
+    pending = [graph.root.task_id]
+    while pending:
+        task_id = pending.pop()
+        task = graph.tasks[task_id]
+        # With rerun, complete() would delete what is to be made again.
+        if not task.rerun and task.complete():
+            up_to_date.add(task_id)
+        else:
+            would_run.add(task_id)
+            pending += [other for other in graph.requirements(task_id) if other not in would_run | up_to_date]
+    earlier = list(records) if would_run else []
+    reasons = {
+        graph.names[task_id]: explain(graph, task_id, earlier)
+        for task_id, task in graph.tasks.items()
+        if task_id in would_run and not isinstance(task, ViewTask)
+    }
+    return Plan(reasons, up_to_date | graph.shown_by(up_to_date))
+
+
+def explain(graph: TaskGraph, task_id: str, records: Iterable[RunRecord]) -> str:
+    """Say why a task has to run: what is different from the last run in which its output was there.
+
+    Args:
+        graph: the tasks.
+        task_id: the task.
+        records: earlier runs of the same root task, the newest first.
+    """
+    task = graph.tasks[task_id]
+    if task.rerun:
+        return "rerun is set"
+    found = _find_earlier(task, graph.unique_ids[task_id], records)
+    if found is None:
+        return "never run"
+    record, earlier = found
+    if earlier["state"] == FAILED:
+        return "failed before"
+    if earlier["unique_id"] == graph.unique_ids[task_id]:
+        paths = [target.path() for target in flatten(task.output())]
+        what = "object" if paths[0].startswith("s3://") else "output"
+        return f"{what} missing, damaged or overwritten: {', '.join(paths)}"
+    reasons = [*_find_changed_code(task, record), *_find_changed_parameters(task, earlier)]
+    earlier_ids = {other["unique_id"] for other in record["tasks"]}
+    changed = [other for other in graph.requirements(task_id) if graph.unique_ids[other] not in earlier_ids]
+    if changed:
+        reasons.append(f"input changed: {', '.join(graph.names[other] for other in changed)}")
+    # What is left: a task needs less than before.
+    return "; ".join(reasons) or "input changed"
+
+
+def serialize_parameters(task: Task) -> dict[str, str]:
+    """Return the significant parameters of a task, but for tasks, as text; of a table its fingerprint."""
+    parameters = dict(task.get_params())  # type: ignore[no-untyped-call]
+    return {name: str(parameters[name].serialize(value)) for name, value in task.plain_parameters().items()}
+
+
+def hash_code(code: str) -> str:
+    """Return what tells the code of a module from any other."""
+    return hashlib.sha256(code.encode()).hexdigest()[:16]
+
+
+def _find_earlier(task: Task, unique_id: str, records: Iterable[RunRecord]) -> tuple[RunRecord, TaskRecord] | None:
+    """Find the task in the last run in which its output was there, or else in the last one in which it failed."""
+    parameters = serialize_parameters(task)
+
+    def likeness(other: TaskRecord) -> tuple[bool, int]:
+        return other["unique_id"] == unique_id, len(parameters.items() & other["parameters"].items())
+
+    failed = None
+    for record in records:
+        namesakes = [other for other in record["tasks"] if other["name"] == type(task).__name__]
+        if done := [other for other in namesakes if other["state"] in (RAN, UP_TO_DATE)]:
+            return record, max(done, key=likeness)
+        failed = failed or next(((record, other) for other in namesakes if other["state"] == FAILED), None)
+    return failed
+
+
+def _find_changed_code(task: Task, record: RunRecord) -> Iterator[str]:
+    definition = define_task(type(task))
+    modules = [name for name, code in definition.modules.items() if record["code"].get(name) != hash_code(code)]
+    if modules and task.serialized_task_definition_check:
+        yield f"code changed: {', '.join(modules)}"
+    for name, version in definition.libraries.items():
+        if record["versions"].get(name) != version:
+            yield f"{name} changed: {record['versions'].get(name)} → {version}"
+
+
+def _find_changed_parameters(task: Task, earlier: TaskRecord) -> Iterator[str]:
+    before, now = earlier["parameters"], serialize_parameters(task)
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            yield f"parameter changed: {name} {_shorten(before.get(name))} → {_shorten(now.get(name))}"
+
+
+def _shorten(value: str | None) -> str:
+    if not value:
+        return "none" if value is None else "empty"
+    return value if len(value) <= LONGEST_VALUE else f"{value[:12]}…"

@@ -1,0 +1,93 @@
+"""The record of a run."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from gokart_pipeline_sample.monitoring.history import RunRecord, TaskRecord
+from gokart_pipeline_sample.monitoring.plan import explain, hash_code, serialize_parameters
+from gokart_pipeline_sample.monitoring.recorder import FAILED, NOT_RUN, RAN, STOPPED, UP_TO_DATE, Failure, Outcome
+from gokart_pipeline_sample.monitoring.task_graph import TaskGraph
+from gokart_pipeline_sample.utils.task_definition import define_task
+from gokart_pipeline_sample.utils.template import ViewTask
+
+PACKAGES = ("boto3", "gokart", "lightgbm", "luigi", "numpy", "pandas", "pandera", "pyarrow", "scikit-learn", "scipy")
+SEEDS = ("random_state", "seed")
+NOT_NEEDED = Outcome("not needed")
+
+
+def make_run_record(
+    graph: TaskGraph,
+    outcomes: dict[str, Outcome],
+    earlier: Iterable[RunRecord],
+    *,
+    started: datetime,
+    command: list[str],
+    exit_status: int,
+    failure: Failure | None,
+    verdict: str,
+    accuracy: float | None,
+    required_accuracy: float | None,
+    rows: int | None,
+    published_to: str | None,
+) -> RunRecord:
+    """Write down a run.
+
+    Args:
+        graph: its tasks.
+        outcomes: what became of them, by task id; those that are not named were not needed.
+        earlier: earlier runs of the same task, the newest first; read only if a task had to run.
+        started: when it began.
+        command: what luigi was asked for.
+        exit_status: what the process exits with.
+        failure: what went wrong first, if anything did.
+        verdict: what came of it; see :class:`RunRecord`.
+        accuracy: that of the model.
+        required_accuracy: what it must exceed.
+        rows: how many are published.
+        published_to: URI of the object that is there.
+    """
+    outcomes = {task_id: outcomes[task_id] for task_id in graph.tasks if task_id in outcomes}
+    up_to_date = [task_id for task_id, outcome in outcomes.items() if outcome.state == UP_TO_DATE]
+    outcomes = dict.fromkeys(graph.shown_by(up_to_date), Outcome(UP_TO_DATE)) | outcomes
+    earlier = list(earlier) if any(outcome.state in (RAN, FAILED) for outcome in outcomes.values()) else []
+    tasks = [_make_task_record(graph, task_id, outcomes.get(task_id, NOT_NEEDED), earlier) for task_id in graph.tasks]
+    definitions = [define_task(type(task)) for task in graph.tasks.values()]
+    return RunRecord(
+        started=started.isoformat(timespec="milliseconds"),
+        seconds=round((datetime.now(UTC) - started).total_seconds(), 3),
+        command=command,
+        task=graph.family,
+        verdict=verdict,
+        exit_status=exit_status,
+        failure=failure.message if failure else None,
+        accuracy=accuracy,
+        required_accuracy=required_accuracy,
+        rows=rows,
+        object=published_to,
+        versions={"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        seeds={
+            f"{task['name']}.{name}": value
+            for task in tasks
+            for name, value in task["parameters"].items()
+            if name in SEEDS
+        },
+        code={name: hash_code(code) for definition in definitions for name, code in definition.modules.items()},
+        tasks=tasks,
+    )
+
+
+def _make_task_record(graph: TaskGraph, task_id: str, outcome: Outcome, earlier: list[RunRecord]) -> TaskRecord:
+    task = graph.tasks[task_id]
+    had_to_run = outcome.state in (NOT_RUN, STOPPED, RAN, FAILED) and not isinstance(task, ViewTask)
+    return TaskRecord(
+        name=type(task).__name__,
+        unique_id=graph.unique_ids[task_id],
+        parameters=serialize_parameters(task),
+        state=outcome.state,
+        seconds=outcome.seconds,
+        why=explain(graph, task_id, earlier) if had_to_run else None,
+    )

@@ -1,0 +1,19 @@
+"""What can be set about what a person sees of a run."""
+
+from __future__ import annotations
+
+import luigi
+from gokart import ExplicitBoolParameter
+
+
+class Report(luigi.Config):
+    """Settings of the report."""
+
+    task_namespace = "gokart_pipeline_sample"
+
+    write: luigi.BoolParameter = ExplicitBoolParameter(
+        default=True, description="Whether a run in which a task ran or failed writes a report to the workspace."
+    )
+    publish: luigi.BoolParameter = ExplicitBoolParameter(
+        default=True, description="Whether the report of a run that publishes is put beside the output on S3, too."
+    )

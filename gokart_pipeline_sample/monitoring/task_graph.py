@@ -1,0 +1,110 @@
+"""The tasks behind a task, as a graph."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from graphlib import TopologicalSorter
+from typing import Any, NamedTuple, cast
+
+from gokart.utils import flatten
+
+from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
+from gokart_pipeline_sample.utils.template import GokartTask, ViewTask
+
+Task = GokartTask[Any]
+
+
+class Edge(NamedTuple):
+    """A task needs another one, or one named output of it; both by task id."""
+
+    source: str
+    target: str
+    output: str
+
+
+class TaskGraph:
+    """The tasks that a task is made of, each once. A ``GetDataTask`` is no task of it, but names the output it shows.
+
+    Args:
+        root: the task.
+    """
+
+    def __init__(self, root: Task) -> None:
+        found = {root.task_id: root}
+        pending = [root]
+        self.edges: list[Edge] = []
+        while pending:
+            task = pending.pop()
+            for requirement in cast("list[Task]", flatten(task.requires())):
+                output = ""
+                while isinstance(requirement, GetDataTask):
+                    output = output or requirement.name
+                    requirement = cast("Task", requirement.data_task)
+                self.edges.append(Edge(requirement.task_id, task.task_id, output))
+                if requirement.task_id not in found:
+                    found[requirement.task_id] = requirement
+                    pending.append(requirement)
+        self.edges = sorted(set(self.edges))
+        requirements = {task_id: self._sources(task_id) for task_id in found}
+        sorter = TopologicalSorter(requirements)
+        sorter.prepare()
+        self.layers: list[list[str]] = []
+        while sorter.is_active():
+            ready = sorter.get_ready()
+            self.layers.append(sorted(ready, key=lambda task_id: (type(found[task_id]).__name__, task_id)))
+            sorter.done(*ready)
+        self.root = root
+        # Its name, with its namespace.
+        self.family: str = root.task_family
+        # What a task needs comes before it.
+        self.tasks: dict[str, Task] = {task_id: found[task_id] for layer in self.layers for task_id in layer}
+        self.names = self._name_tasks()
+        # A task remembers it, and would ask anew for parameters of what it requires.
+        self.unique_ids = {task_id: task.make_unique_id() for task_id, task in self.tasks.items()}
+
+    def _sources(self, task_id: str) -> list[str]:
+        return [edge.source for edge in self.edges if edge.target == task_id]
+
+    def _name_tasks(self) -> dict[str, str]:
+        """Name each task after its class, with a number where there are several."""
+        count: Counter[str] = Counter()
+        names = {}
+        for task_id, task in self.tasks.items():
+            name = type(task).__name__
+            count[name] += 1
+            names[task_id] = name if count[name] == 1 else f"{name}_{count[name]}"
+        return names
+
+    def requirements(self, task_id: str) -> list[str]:
+        """Return the ids of the tasks that a task needs, sorted as the tasks are."""
+        sources = set(self._sources(task_id))
+        return [other for other in self.tasks if other in sources]
+
+    def shown_by(self, views: Iterable[str]) -> set[str]:
+        """Return the ids of the tasks whose output some tasks show as theirs, being views."""
+        shown: set[str] = set()
+        pending = [task_id for task_id in views if isinstance(self.tasks[task_id], ViewTask)]
+        while pending:
+            sources = self._sources(pending.pop())
+            shown.update(sources)
+            pending += [source for source in sources if isinstance(self.tasks[source], ViewTask)]
+        return shown
+
+    def to_mermaid(self, up_to_date: Collection[str]) -> str:
+        """Draw the graph for https://mermaid.js.org.
+
+        Args:
+            up_to_date: ids of the tasks that would not run; they are drawn with dashed lines.
+        """
+        order = list(self.tasks)
+        lines = ["flowchart LR"]
+        for edge in sorted(self.edges, key=lambda edge: (order.index(edge.source), order.index(edge.target), edge)):
+            arrow = f"-- {edge.output} -->" if edge.output else "-->"
+            lines.append(f"    {self.names[edge.source]} {arrow} {self.names[edge.target]}")
+        if not self.edges:
+            lines.append(f"    {self.names[self.root.task_id]}")
+        if dashed := [self.names[task_id] for task_id in self.tasks if task_id in up_to_date]:
+            lines.append("    classDef upToDate stroke-dasharray: 5 5")
+            lines.append(f"    class {','.join(dashed)} upToDate")
+        return "\n".join(lines)

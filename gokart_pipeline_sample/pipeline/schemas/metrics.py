@@ -1,0 +1,85 @@
+"""What ``metrics.json`` says: how good a model is on the test rows."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+
+class Scores(TypedDict):
+    """How good predictions are in one figure; None where it is not defined."""
+
+    accuracy: float  # share of right classes
+    balanced_accuracy: float  # mean recall of the classes that the rows have
+    log_loss: float  # mean of -ln(probability of the true class)
+    brier_score: float  # mean squared distance of the probabilities from the truth, from 0 (best) to 2
+    roc_auc: float | None  # mean over the classes, each against the rest; needs rows of every class
+
+
+class Interval(TypedDict):
+    """A confidence interval of the accuracy: the percentiles of its bootstrap distribution."""
+
+    level: float  # share of the distribution that lies within
+    low: float
+    high: float
+
+
+class ClassScores(TypedDict):
+    """How well one class is told from the rest; None where it is not defined."""
+
+    name: Any  # the class, as the target has it
+    rows: int  # rows of that class
+    precision: float | None  # share of right ones among the rows that are predicted so
+    recall: float | None  # share of the rows of the class that are predicted so
+    f1: float | None  # harmonic mean of the two
+    roc_auc: float | None
+
+
+class CalibrationBin(TypedDict):
+    """Rows whose predicted class is about as probable."""
+
+    probability: float  # mean probability of the predicted class
+    accuracy: float  # share of them that is right
+    rows: int
+
+
+class Importance(TypedDict):
+    """How much a feature matters."""
+
+    feature: str
+    gain: float  # by how much its splits reduced the loss in training, in total
+    permutation: float  # by how much the accuracy on the test rows falls when its values are shuffled, on average
+    permutation_std: float  # standard deviation of that over the shuffles
+
+
+class LearningCurve(TypedDict):
+    """The loss after each round of training."""
+
+    loss: str  # LightGBM's name of it
+    train: list[float]
+    valid: list[float]
+    best_round: int  # the round with the lowest loss on the validation rows, from 1: the model ends there
+
+
+class WrongRow(TypedDict):
+    """A row that is predicted wrongly."""
+
+    id: Any
+    target: Any
+    pred: Any
+    probability: float  # of the predicted class
+    features: dict[str, Any]
+
+
+class Metrics(TypedDict):
+    """The document."""
+
+    rows: int  # test rows
+    model: Scores
+    baseline: Scores  # of a model that knows only how frequent each class is among the test rows
+    accuracy_interval: Interval
+    classes: list[ClassScores]
+    confusion_matrix: list[list[int]]  # rows by true class (outer) and predicted class (inner), in the order of classes
+    calibration: list[CalibrationBin]
+    importances: list[Importance]  # in the order of the schema
+    learning_curve: LearningCurve
+    most_confidently_wrong: list[WrongRow]  # at most ten, the most probable first

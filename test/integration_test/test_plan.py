@@ -1,0 +1,173 @@
+"""The plan says what a run does, and does nothing itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mypy_boto3_s3 import S3Client
+from support.batch import BATCH_CHAIN, RUN_BATCH, make_flowers
+from support.checkout import CHAIN, Checkout, make_environment
+from support.recording_proxy import RecordingProxy
+
+PREPROCESS = "gokart_pipeline_sample/pipeline/preprocess.py"
+UP_TO_DATE = "nothing would run: all is up to date"
+
+
+def plan(checkout: Checkout, *arguments: str, **variables: str) -> dict[str, str]:
+    """Ask for the plan; return why each task would run."""
+    run = checkout.main("--plan", *arguments, **variables)
+    assert run.exit_code == 0, run.stderr
+    assert run.stderr == ""
+    if run.stdout.strip() == UP_TO_DATE:
+        return {}
+    header, *lines = run.stdout.splitlines()
+    assert header.split() == ["would", "run", "why"]
+    return {name: why.strip() for name, _, why in (line.partition(" ") for line in lines)}
+
+
+def follow(chain: list[str], first: str, why: str) -> dict[str, str]:
+    """Expect a task to run for a reason, and those behind it because of it."""
+    return {first: why, **dict.fromkeys(chain[chain.index(first) + 1 :], "input changed")}
+
+
+def snapshot(checkout: Checkout) -> dict[Path, tuple[int, bytes]]:
+    return {
+        path: (path.stat().st_mtime_ns, path.read_bytes())
+        for path in checkout.directory.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def delete_object(_: Checkout, s3: S3Client, bucket: str) -> None:
+    s3.delete_object(Bucket=bucket, Key="output.csv")
+
+
+SCENARIOS = [
+    pytest.param(lambda *_: None, {}, id="nothing changed"),
+    pytest.param(
+        lambda checkout, *_: checkout.edit(PREPROCESS, "return length * width", "return width * length"),
+        follow(CHAIN, "PreprocessTask", "code changed: gokart_pipeline_sample.pipeline.preprocess"),
+        id="make_area changed",
+    ),
+    pytest.param(
+        lambda checkout, *_: checkout.edit(PREPROCESS, "return length * width", "return length * width  # cm²"),
+        {},
+        id="comment changed",
+    ),
+    pytest.param(
+        delete_object,
+        {"UploadS3Task": "object missing, damaged or overwritten: s3://"},
+        id="object deleted",
+    ),
+    pytest.param(
+        lambda checkout, *_: checkout.edit(
+            "conf/param.ini", "[core]", "[gokart_pipeline_sample.TrainTask]\nlearning_rate=0.1\n[core]"
+        ),
+        follow(CHAIN, "TrainTask", "parameter changed: learning_rate 0.05 → 0.1"),
+        id="learning_rate changed",
+    ),
+]
+
+
+def test_a_first_run(checkout: Checkout, proxy: RecordingProxy) -> None:
+    before = snapshot(checkout)
+
+    planned = plan(checkout, AWS_ENDPOINT_URL=proxy.endpoint)
+
+    assert planned == dict.fromkeys(CHAIN, "never run")
+    assert snapshot(checkout) == before
+    assert {method for method, _ in proxy.requests} == {"HEAD"}
+    run = checkout.main()
+    assert (run.exit_code, run.tasks) == (0, CHAIN)
+
+
+@pytest.mark.parametrize(("change", "expected"), SCENARIOS)
+def test_a_run_does_what_the_plan_said(
+    published: Checkout,
+    proxy: RecordingProxy,
+    bucket: str,
+    s3: S3Client,
+    change: Callable[[Checkout, S3Client, str], object],
+    expected: dict[str, str],
+) -> None:
+    # So that the last record is that of this bucket.
+    assert published.main().tasks == []
+    change(published, s3, bucket)
+    before = snapshot(published)
+
+    planned = plan(published, AWS_ENDPOINT_URL=proxy.endpoint)
+
+    assert list(planned) == list(expected)
+    for task, why in expected.items():
+        assert planned[task].startswith(why), planned
+    assert snapshot(published) == before
+    assert {method for method, _ in proxy.requests} == {"HEAD"}
+    run = published.main()
+    assert (run.exit_code, run.tasks) == (0, list(planned))
+    assert plan(published) == {}
+
+
+def test_parameters_on_the_command_line_count(published: Checkout) -> None:
+    planned = plan(published, "--require-acc", "0.95")
+
+    assert planned == {
+        "CheckAccuracyTask": "parameter changed: require_acc 0.9 → 0.95",
+        "UploadS3Task": planned["UploadS3Task"],
+    }
+    assert re.search(r"parameter changed: bucket .* → .*; input changed: CheckAccuracyTask", planned["UploadS3Task"])
+
+
+def test_a_failed_gate_is_tried_again(published: Checkout) -> None:
+    assert published.main("--require-acc", "1.0").exit_code == 40
+
+    planned = plan(published, "--require-acc", "1.0")
+
+    assert list(planned) == ["CheckAccuracyTask", "UploadS3Task"]
+    assert planned["CheckAccuracyTask"] == "parameter changed: require_acc 0.9 → 1.0"
+
+
+def test_a_batch(published: Checkout) -> None:
+    table = published.directory / "flowers.csv"
+    make_flowers(10).to_csv(table, index=False)
+    arguments = (*RUN_BATCH, "--table", str(table))
+    run = published.main(*arguments)
+    assert run.exit_code == 0, run.stderr
+    assert plan(published, *arguments) == {}
+    make_flowers(11).to_csv(table, index=False)
+
+    planned = plan(published, *arguments)
+
+    assert list(planned) == BATCH_CHAIN
+    assert re.fullmatch("parameter changed: table [0-9a-f]{12}… → [0-9a-f]{12}…", planned["GuardTableTask"])
+    assert published.main(*arguments).tasks == BATCH_CHAIN
+
+
+def test_without_a_bucket_the_embedded_s3_is_asked(checkout: Checkout) -> None:
+    checkout.environment = make_environment(TMPDIR=checkout.environment["TMPDIR"])
+    before = snapshot(checkout)
+    assert plan(checkout) == dict.fromkeys(CHAIN, "never run")
+    assert snapshot(checkout) == before
+
+    assert checkout.main().exit_code == 0
+    assert plan(checkout) == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "exit_code", "last_line"),
+    [
+        ([], {"BUCKET_NAME": "not-there"}, 50, "error: RunTask: s3://not-there/output.csv: .* create the bucket"),
+        (["--no-option"], {}, 2, "main.py: error: unrecognized arguments: --no-option"),
+        (["--require-acc", "2"], {}, 2, "error: .*2"),
+        (["NoTask"], {}, 2, "error: .*No task NoTask"),
+    ],
+)
+def test_what_cannot_be_planned_is_said_in_the_last_line(
+    checkout: Checkout, arguments: list[str], variables: dict[str, str], exit_code: int, last_line: str
+) -> None:
+    run = checkout.main("--plan", *arguments, **variables)
+
+    assert (run.exit_code, run.stdout) == (exit_code, "")
+    assert re.match(last_line, run.stderr.splitlines()[-1])
