@@ -51,13 +51,13 @@ def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
     pending = [graph.root.task_id]
     while pending:
         task_id = pending.pop()
-        task = graph.tasks[task_id]
+        task = graph.all_tasks[task_id]
         # With rerun, complete() would delete what is to be made again.
         if not task.rerun and task.complete():
             up_to_date.add(task_id)
         else:
             would_run.add(task_id)
-            pending += [other for other in graph.requirements(task_id) if other not in would_run | up_to_date]
+            pending += [other for other in graph.all_requirements[task_id] if other not in would_run | up_to_date]
     earlier = list(records) if would_run else []
     reasons = {
         graph.names[task_id]: explain(graph, task_id, earlier)

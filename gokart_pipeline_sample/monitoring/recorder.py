@@ -80,7 +80,11 @@ class RunRecorder(logging.Handler):
         for note in self._read():
             known = outcomes[note["task_id"]].state if note["task_id"] in outcomes else None
             # A task is planned once for each task that needs it.
-            if note["task_id"] and not (note["state"] == NOT_RUN and known) and not (note["state"] == UP_TO_DATE and known == RAN):
+            if (
+                note["task_id"]
+                and not (note["state"] == NOT_RUN and known)
+                and not (note["state"] == UP_TO_DATE and known == RAN)
+            ):
                 outcomes[note["task_id"]] = Outcome(note["state"], note["seconds"])
         return outcomes
 

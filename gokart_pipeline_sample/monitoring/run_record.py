@@ -50,7 +50,6 @@ def make_run_record(
         rows: how many are published.
         published_to: URI of the object that is there.
     """
-    outcomes = {task_id: outcomes[task_id] for task_id in graph.tasks if task_id in outcomes}
     up_to_date = [task_id for task_id, outcome in outcomes.items() if outcome.state == UP_TO_DATE]
     outcomes = dict.fromkeys(graph.shown_by(up_to_date), Outcome(UP_TO_DATE)) | outcomes
     earlier = list(earlier) if any(outcome.state in (RAN, FAILED) for outcome in outcomes.values()) else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from graphlib import TopologicalSorter
 from typing import Any, NamedTuple, cast
 
@@ -31,37 +31,42 @@ class TaskGraph:
     """
 
     def __init__(self, root: Task) -> None:
-        found = {root.task_id: root}
+        self.root = root
+        # Its name, with its namespace.
+        self.family: str = root.task_family
+        # All tasks with what they require, as luigi meets them: those that are no task of the graph, too.
+        self.all_tasks = {root.task_id: root}
+        self.all_requirements: dict[str, list[str]] = {}
         pending = [root]
-        self.edges: list[Edge] = []
         while pending:
             task = pending.pop()
-            for requirement in cast("list[Task]", flatten(task.requires())):
-                output = ""
-                while isinstance(requirement, GetDataTask):
-                    output = output or requirement.name
-                    requirement = cast("Task", requirement.data_task)
-                self.edges.append(Edge(requirement.task_id, task.task_id, output))
-                if requirement.task_id not in found:
-                    found[requirement.task_id] = requirement
-                    pending.append(requirement)
-        self.edges = sorted(set(self.edges))
-        requirements = {task_id: self._sources(task_id) for task_id in found}
-        sorter = TopologicalSorter(requirements)
+            required = {other.task_id: other for other in cast("list[Task]", flatten(task.requires()))}
+            self.all_requirements[task.task_id] = list(required)
+            pending += [other for task_id, other in required.items() if task_id not in self.all_tasks]
+            self.all_tasks = required | self.all_tasks
+        # A task remembers it, and would ask anew for parameters of what it requires.
+        self.unique_ids = {task_id: task.make_unique_id() for task_id, task in self.all_tasks.items()}
+
+        shown = [task_id for task_id, task in self.all_tasks.items() if not isinstance(task, GetDataTask)]
+        self.edges = sorted({edge for task_id in shown for edge in self._find_edges(task_id)})
+        sorter = TopologicalSorter({task_id: self._sources(task_id) for task_id in shown})
         sorter.prepare()
         self.layers: list[list[str]] = []
         while sorter.is_active():
             ready = sorter.get_ready()
-            self.layers.append(sorted(ready, key=lambda task_id: (type(found[task_id]).__name__, task_id)))
+            self.layers.append(sorted(ready, key=lambda task_id: (type(self.all_tasks[task_id]).__name__, task_id)))
             sorter.done(*ready)
-        self.root = root
-        # Its name, with its namespace.
-        self.family: str = root.task_family
         # What a task needs comes before it.
-        self.tasks: dict[str, Task] = {task_id: found[task_id] for layer in self.layers for task_id in layer}
+        self.tasks = {task_id: self.all_tasks[task_id] for layer in self.layers for task_id in layer}
         self.names = self._name_tasks()
-        # A task remembers it, and would ask anew for parameters of what it requires.
-        self.unique_ids = {task_id: task.make_unique_id() for task_id, task in self.tasks.items()}
+
+    def _find_edges(self, task_id: str) -> Iterator[Edge]:
+        for source in self.all_requirements[task_id]:
+            output = ""
+            while isinstance(view := self.all_tasks[source], GetDataTask):
+                output = output or view.name
+                source = view.data_task.task_id
+            yield Edge(source, task_id, output)
 
     def _sources(self, task_id: str) -> list[str]:
         return [edge.source for edge in self.edges if edge.target == task_id]
@@ -84,11 +89,12 @@ class TaskGraph:
     def shown_by(self, views: Iterable[str]) -> set[str]:
         """Return the ids of the tasks whose output some tasks show as theirs, being views."""
         shown: set[str] = set()
-        pending = [task_id for task_id in views if isinstance(self.tasks[task_id], ViewTask)]
+        pending = list(views)
         while pending:
-            sources = self._sources(pending.pop())
-            shown.update(sources)
-            pending += [source for source in sources if isinstance(self.tasks[source], ViewTask)]
+            task_id = pending.pop()
+            if isinstance(self.all_tasks.get(task_id), ViewTask):
+                shown.update(self.all_requirements[task_id])
+                pending += self.all_requirements[task_id]
         return shown
 
     def to_mermaid(self, up_to_date: Collection[str]) -> str:

@@ -27,6 +27,16 @@ FLOWERS = make_flowers(10)
 PROBABILITIES = ["probability_0", "probability_1", "probability_2"]
 
 
+@pytest.fixture(scope="module")
+def published_once(published_once: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """What has published once has trained the model of a batch, too: that spares each test the training."""
+    trained = published_once.copy(tmp_path_factory.mktemp("trained") / "checkout")
+    key = ("--gokart-pipeline-sample.UploadS3Task-key", "nested.csv")
+    run = trained.main("gokart_pipeline_sample.RunNestTask", "--local-scheduler", *key)
+    assert run.exit_code == 0, run.stderr
+    return trained
+
+
 @pytest.fixture
 def table(published: Checkout) -> Path:
     path = published.directory / "flowers.parquet"

@@ -28,9 +28,9 @@ def plan(checkout: Checkout, *arguments: str, **variables: str) -> dict[str, str
     return {name: why.strip() for name, _, why in (line.partition(" ") for line in lines)}
 
 
-def follow(chain: list[str], first: str, why: str) -> dict[str, str]:
+def follow(first: str, why: str) -> dict[str, str]:
     """Expect a task to run for a reason, and those behind it because of it."""
-    return {first: why, **dict.fromkeys(chain[chain.index(first) + 1 :], "input changed")}
+    return {first: why, **dict.fromkeys(CHAIN[CHAIN.index(first) + 1 :], "input changed")}
 
 
 def snapshot(checkout: Checkout) -> dict[Path, tuple[int, bytes]]:
@@ -41,73 +41,43 @@ def snapshot(checkout: Checkout) -> dict[Path, tuple[int, bytes]]:
     }
 
 
-def delete_object(_: Checkout, s3: S3Client, bucket: str) -> None:
-    s3.delete_object(Bucket=bucket, Key="output.csv")
+def change_learning_rate(checkout: Checkout) -> None:
+    checkout.edit("conf/param.ini", "[core]", "[gokart_pipeline_sample.TrainTask]\nlearning_rate=0.1\n[core]")
 
 
-SCENARIOS = [
-    pytest.param(lambda *_: None, {}, id="nothing changed"),
-    pytest.param(
-        lambda checkout, *_: checkout.edit(PREPROCESS, "return length * width", "return width * length"),
-        follow(CHAIN, "PreprocessTask", "code changed: gokart_pipeline_sample.pipeline.preprocess"),
-        id="make_area changed",
-    ),
-    pytest.param(
-        lambda checkout, *_: checkout.edit(PREPROCESS, "return length * width", "return length * width  # cm²"),
-        {},
-        id="comment changed",
-    ),
-    pytest.param(
-        delete_object,
-        {"UploadS3Task": "object missing, damaged or overwritten: s3://"},
-        id="object deleted",
-    ),
-    pytest.param(
-        lambda checkout, *_: checkout.edit(
-            "conf/param.ini", "[core]", "[gokart_pipeline_sample.TrainTask]\nlearning_rate=0.1\n[core]"
+def test_a_run_does_what_the_plan_said(checkout: Checkout, proxy: RecordingProxy, bucket: str, s3: S3Client) -> None:
+    """One after the other, as one would try it."""
+    module = "gokart_pipeline_sample.pipeline.preprocess"
+    steps: list[tuple[Callable[[], object], dict[str, str]]] = [
+        (lambda: None, dict.fromkeys(CHAIN, "never run")),
+        (lambda: None, {}),
+        (
+            lambda: checkout.edit(PREPROCESS, "return length * width", "return width * length"),
+            follow("PreprocessTask", f"code changed: {module}"),
         ),
-        follow(CHAIN, "TrainTask", "parameter changed: learning_rate 0.05 → 0.1"),
-        id="learning_rate changed",
-    ),
-]
+        (lambda: checkout.edit(PREPROCESS, "return width * length", "return width * length  # cm²"), {}),
+        (
+            lambda: s3.delete_object(Bucket=bucket, Key="output.csv"),
+            {"UploadS3Task": f"object missing, damaged or overwritten: s3://{bucket}/output.csv"},
+        ),
+        (
+            lambda: change_learning_rate(checkout),
+            follow("TrainTask", "parameter changed: learning_rate 0.05 → 0.1"),
+        ),
+    ]
+    for change, expected in steps:
+        change()
+        before = snapshot(checkout)
+        proxy.requests.clear()
 
+        planned = plan(checkout, AWS_ENDPOINT_URL=proxy.endpoint)
 
-def test_a_first_run(checkout: Checkout, proxy: RecordingProxy) -> None:
-    before = snapshot(checkout)
-
-    planned = plan(checkout, AWS_ENDPOINT_URL=proxy.endpoint)
-
-    assert planned == dict.fromkeys(CHAIN, "never run")
-    assert snapshot(checkout) == before
-    assert {method for method, _ in proxy.requests} == {"HEAD"}
-    run = checkout.main()
-    assert (run.exit_code, run.tasks) == (0, CHAIN)
-
-
-@pytest.mark.parametrize(("change", "expected"), SCENARIOS)
-def test_a_run_does_what_the_plan_said(
-    published: Checkout,
-    proxy: RecordingProxy,
-    bucket: str,
-    s3: S3Client,
-    change: Callable[[Checkout, S3Client, str], object],
-    expected: dict[str, str],
-) -> None:
-    # So that the last record is that of this bucket.
-    assert published.main().tasks == []
-    change(published, s3, bucket)
-    before = snapshot(published)
-
-    planned = plan(published, AWS_ENDPOINT_URL=proxy.endpoint)
-
-    assert list(planned) == list(expected)
-    for task, why in expected.items():
-        assert planned[task].startswith(why), planned
-    assert snapshot(published) == before
-    assert {method for method, _ in proxy.requests} == {"HEAD"}
-    run = published.main()
-    assert (run.exit_code, run.tasks) == (0, list(planned))
-    assert plan(published) == {}
+        assert list(planned) == list(expected)
+        assert all(planned[task].startswith(why) for task, why in expected.items()), planned
+        assert snapshot(checkout) == before
+        assert {method for method, _ in proxy.requests} == {"HEAD"}
+        run = checkout.main()
+        assert (run.exit_code, run.tasks) == (0, list(planned))
 
 
 def test_parameters_on_the_command_line_count(published: Checkout) -> None:

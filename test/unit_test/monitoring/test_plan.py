@@ -141,6 +141,20 @@ class TestMakePlan:
         assert {graph.names[task_id] for task_id in plan.up_to_date} == {"UploadS3Task", "RunTask"}
         assert str(plan) == "nothing would run: all is up to date"
 
+    def test_asks_for_the_outputs_that_are_needed_as_luigi_does(
+        self, graph: TaskGraph, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("gokart_pipeline_sample.io.s3.S3CsvTarget.exists", lambda _: False)
+        split = graph.tasks[find(graph, "SplitDataTask")]
+        outputs = {name: Path(target.path()) for name, target in split.output().items()}
+        for path in outputs.values():
+            path.write_bytes(b"PAR1 and so on PAR1")
+        assert "SplitDataTask" not in make_plan(graph, []).reasons
+        outputs["test"].unlink()
+        assert "SplitDataTask" in make_plan(graph, []).reasons
+        predicted = TaskGraph(graph.tasks[find(graph, "TrainTask")])
+        assert list(make_plan(predicted, []).reasons) == ["TrainTask"]
+
     def test_deletes_nothing_that_is_to_be_made_again(self, workspace: Path) -> None:
         graph = TaskGraph(PrepareDataTask())
         damaged = Path(graph.tasks[find(graph, "LoadDataTask")].output().path())

@@ -1,0 +1,52 @@
+"""Take the pictures of the README: the report of a run, and luigi's own visualiser after it has watched the run.
+
+python docs/take_screenshots.py     (make screenshots; needs Chromium)
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parent
+PROJECT = DOCS.parent
+sys.path.append(str(PROJECT / "test"))
+
+from support.browser import browsing  # noqa: E402 - what the tests use
+from support.luigid import list_tasks, scheduling  # noqa: E402
+
+TASK = "gokart_pipeline_sample.RunTask"
+# So that some rows are predicted wrongly, and there is something to see.
+FEW_ROUNDS = ("--gokart-pipeline-sample.TrainTask-num-boost-round", "20")
+
+
+def main() -> None:
+    """Run the pipeline under luigi's central scheduler, and take both pictures."""
+    with tempfile.TemporaryDirectory() as name, scheduling(Path(name)) as port, browsing() as browser:
+        directory = Path(name)
+        ini = directory / "param.ini"
+        settings = (PROJECT / "conf" / "param.ini").read_text()
+        ini.write_text(settings.replace("./resources", str(directory / "resources")))
+        alone = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "BUCKET_NAME"))}
+        subprocess.run(
+            [sys.executable, str(PROJECT / "main.py"), TASK, "--scheduler-port", str(port), *FEW_ROUNDS],
+            env={**alone, "LUIGI_CONFIG_PATH": str(ini)},
+            check=True,
+        )
+        (report,) = (directory / "resources" / "runs").glob("*.html")
+        (root,) = (task_id for task_id, task in list_tasks(port).items() if task["name"] == TASK)
+        visualiser = f"http://127.0.0.1:{port}/static/visualiser/index.html#tab=graph&visType=svg&taskId={root}"
+        with browser.new_page(viewport={"width": 1280, "height": 1000}) as page:
+            page.goto(report.as_uri())
+            page.screenshot(path=DOCS / "report.png")
+            # Taller than the graph, so that no other part of the page lies over it.
+            page.set_viewport_size({"width": 1280, "height": 1600})
+            page.goto(visualiser)
+            page.locator("#graphPlaceholder svg", has_text="LoadDataTask").screenshot(path=DOCS / "luigid.png")
+
+
+if __name__ == "__main__":
+    main()
