@@ -19,6 +19,7 @@ import logging
 import multiprocessing
 import os
 import shlex
+import shutil
 import signal
 import sys
 import tempfile
@@ -223,6 +224,9 @@ def run(arguments: list[str], workspace: str, server: EmbeddedS3 | None = None) 
     """
     started = datetime.now(UTC)
     arguments = prepare(arguments, server)
+    # luigi declares ten thousand options, and argparse asks for the size of the terminal at each of them.
+    columns, lines = shutil.get_terminal_size()
+    os.environ.update(COLUMNS=str(columns), LINES=str(lines))
     import gokart
 
     from gokart_pipeline_sample.monitoring.closing import close_run

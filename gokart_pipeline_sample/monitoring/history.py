@@ -21,7 +21,7 @@ class TaskRecord(TypedDict):
     """A task of a run."""
 
     name: str  # of its class
-    unique_id: str  # a hash of all that its output depends on
+    unique_id: str  # a hash of all that its output depends on; empty for a view, which has none of its own
     parameters: dict[str, str]  # the significant ones, but for tasks; of a table its fingerprint
     state: str  # see Outcome; or "not needed": no task that ran needed its output
     seconds: float | None

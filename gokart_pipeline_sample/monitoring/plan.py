@@ -90,17 +90,13 @@ def explain(graph: TaskGraph, task_id: str, records: Iterable[RunRecord]) -> str
         return f"{what} missing, damaged or overwritten: {', '.join(paths)}"
     reasons = [*_find_changed_code(task, record), *_find_changed_parameters(task, earlier)]
     earlier_ids = {other["unique_id"] for other in record["tasks"]}
-    changed = [other for other in graph.requirements(task_id) if graph.unique_ids[other] not in earlier_ids]
+    inputs = set(graph.requirements(task_id))
+    inputs |= graph.shown_by(inputs)
+    changed = [other for other in graph.tasks if other in inputs and graph.unique_ids.get(other, "") not in earlier_ids]
     if changed:
         reasons.append(f"input changed: {', '.join(graph.names[other] for other in changed)}")
     # What is left: a task needs less than before.
     return "; ".join(reasons) or "input changed"
-
-
-def serialize_parameters(task: Task) -> dict[str, str]:
-    """Return the significant parameters of a task, but for tasks, as text; of a table its fingerprint."""
-    parameters = dict(task.get_params())  # type: ignore[no-untyped-call]
-    return {name: str(parameters[name].serialize(value)) for name, value in task.plain_parameters().items()}
 
 
 def hash_code(code: str) -> str:
@@ -110,7 +106,7 @@ def hash_code(code: str) -> str:
 
 def _find_earlier(task: Task, unique_id: str, records: Iterable[RunRecord]) -> tuple[RunRecord, TaskRecord] | None:
     """Find the task in the last run in which its output was there, or else in the last one in which it failed."""
-    parameters = serialize_parameters(task)
+    parameters = task.serialize_parameters()
 
     def likeness(other: TaskRecord) -> tuple[bool, int]:
         return other["unique_id"] == unique_id, len(parameters.items() & other["parameters"].items())
@@ -135,7 +131,7 @@ def _find_changed_code(task: Task, record: RunRecord) -> Iterator[str]:
 
 
 def _find_changed_parameters(task: Task, earlier: TaskRecord) -> Iterator[str]:
-    before, now = earlier["parameters"], serialize_parameters(task)
+    before, now = earlier["parameters"], task.serialize_parameters()
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             yield f"parameter changed: {name} {_shorten(before.get(name))} → {_shorten(now.get(name))}"

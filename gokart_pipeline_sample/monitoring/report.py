@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gokart_pipeline_sample.monitoring.graph_drawing import BOX_HEIGHT, BOX_WIDTH, draw_graph
 from gokart_pipeline_sample.monitoring.history import RunRecord
-from gokart_pipeline_sample.monitoring.plan import serialize_parameters
 from gokart_pipeline_sample.monitoring.task_graph import TaskGraph
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
@@ -59,7 +58,7 @@ def render_report(record: RunRecord, graph: TaskGraph, metrics: Metrics | None) 
         tasks=list(zip(graph.tasks, graph.names.values(), record["tasks"], strict=True)),
         drawing=draw_graph(graph),
         box=(BOX_WIDTH, BOX_HEIGHT),
-        tables=[(task.table, serialize_parameters(task)["table"]) for task in loaded],
+        tables=[(task.table, task.serialize_parameters()["table"]) for task in loaded],
         schema=FeatureSchema.__name__,
         columns=describe_columns(),
         wrong_features=_most_important(metrics) if metrics else [],

@@ -5,13 +5,12 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from importlib.metadata import version
 
 from gokart_pipeline_sample.monitoring.history import RunRecord, TaskRecord
-from gokart_pipeline_sample.monitoring.plan import explain, hash_code, serialize_parameters
+from gokart_pipeline_sample.monitoring.plan import explain, hash_code
 from gokart_pipeline_sample.monitoring.recorder import FAILED, NOT_RUN, RAN, STOPPED, UP_TO_DATE, Failure, Outcome
 from gokart_pipeline_sample.monitoring.task_graph import TaskGraph
-from gokart_pipeline_sample.utils.task_definition import define_task
+from gokart_pipeline_sample.utils.task_definition import define_task, get_version
 from gokart_pipeline_sample.utils.template import ViewTask
 
 PACKAGES = ("boto3", "gokart", "lightgbm", "luigi", "numpy", "pandas", "pandera", "pyarrow", "scikit-learn", "scipy")
@@ -54,7 +53,7 @@ def make_run_record(
     outcomes = dict.fromkeys(graph.shown_by(up_to_date), Outcome(UP_TO_DATE)) | outcomes
     earlier = list(earlier) if any(outcome.state in (RAN, FAILED) for outcome in outcomes.values()) else []
     tasks = [_make_task_record(graph, task_id, outcomes.get(task_id, NOT_NEEDED), earlier) for task_id in graph.tasks]
-    definitions = [define_task(type(task)) for task in graph.tasks.values()]
+    definitions = [define_task(type(graph.tasks[task_id])) for task_id in graph.tasks if task_id in graph.unique_ids]
     return RunRecord(
         started=started.isoformat(timespec="milliseconds"),
         seconds=round((datetime.now(UTC) - started).total_seconds(), 3),
@@ -67,7 +66,7 @@ def make_run_record(
         required_accuracy=required_accuracy,
         rows=rows,
         object=published_to,
-        versions={"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        versions={"python": platform.python_version(), **{name: get_version(name) for name in PACKAGES}},
         seeds={
             f"{task['name']}.{name}": value
             for task in tasks
@@ -84,8 +83,8 @@ def _make_task_record(graph: TaskGraph, task_id: str, outcome: Outcome, earlier:
     had_to_run = outcome.state in (NOT_RUN, STOPPED, RAN, FAILED) and not isinstance(task, ViewTask)
     return TaskRecord(
         name=type(task).__name__,
-        unique_id=graph.unique_ids[task_id],
-        parameters=serialize_parameters(task),
+        unique_id=graph.unique_ids.get(task_id, ""),
+        parameters=task.serialize_parameters(),
         state=outcome.state,
         seconds=outcome.seconds,
         why=explain(graph, task_id, earlier) if had_to_run else None,

@@ -44,8 +44,10 @@ class TaskGraph:
             self.all_requirements[task.task_id] = list(required)
             pending += [other for task_id, other in required.items() if task_id not in self.all_tasks]
             self.all_tasks = required | self.all_tasks
-        # A task remembers it, and would ask anew for parameters of what it requires.
-        self.unique_ids = {task_id: task.make_unique_id() for task_id, task in self.all_tasks.items()}
+        # A view has no output of its own that it could name, and the code that wires all takes long to read.
+        self.unique_ids = {
+            task_id: task.make_unique_id() for task_id, task in self.all_tasks.items() if not isinstance(task, ViewTask)
+        }
 
         shown = [task_id for task_id, task in self.all_tasks.items() if not isinstance(task, GetDataTask)]
         self.edges = sorted({edge for task_id in shown for edge in self._find_edges(task_id)})

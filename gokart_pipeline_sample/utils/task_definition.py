@@ -9,7 +9,7 @@ import inspect
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec, resolve_name
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 # The libraries that compute: a new version may give other figures. Import name: distribution name.
 _COMPUTING_LIBRARIES = {"lightgbm": "lightgbm", "pandas": "pandas", "scipy": "scipy", "sklearn": "scikit-learn"}
@@ -49,7 +49,7 @@ def define_task(task_class: type) -> TaskDefinition:
     libraries = sorted(_COMPUTING_LIBRARIES.keys() & {_package(module) for module in modules})
     return TaskDefinition(
         modules={module: _code(module) for module in sorted(seen)},
-        libraries={_COMPUTING_LIBRARIES[name]: _library_version(name) for name in libraries},
+        libraries={name: get_version(name) for name in (_COMPUTING_LIBRARIES[module] for module in libraries)},
     )
 
 
@@ -58,20 +58,37 @@ def _package(module: str) -> str:
 
 
 @functools.cache
-def _library_version(name: str) -> str:
-    return version(_COMPUTING_LIBRARIES[name])
+def get_version(distribution: str) -> str:
+    """Return the version of an installed package, which takes a millisecond to read."""
+    return version(distribution)
 
 
-class _WithoutDocumentation(ast.NodeTransformer):
+class _Statements(ast.NodeTransformer):
+    """Drops docstrings and gathers imports; it spares itself expressions, which have neither."""
+
+    def __init__(self) -> None:
+        self.imports: list[ast.Import | ast.ImportFrom] = []
+
+    def visit(self, node: ast.AST) -> Any:
+        return node if isinstance(node, ast.expr) else super().visit(node)
+
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        """Drop docstrings: statements that are nothing but a constant."""
+        """Drop statements that are nothing but a constant."""
         return None if isinstance(node.value, ast.Constant) else node
+
+    def visit_Import(self, node: ast.Import) -> ast.Import:
+        self.imports.append(node)
+        return node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
+        self.imports.append(node)
+        return node
 
 
 @functools.cache
-def _syntax_tree(module: str) -> ast.Module:
-    tree: ast.Module = _WithoutDocumentation().visit(ast.parse(_source(module)))
-    return tree
+def _parse(module: str) -> tuple[ast.Module, list[ast.Import | ast.ImportFrom]]:
+    statements = _Statements()
+    return statements.visit(ast.parse(_source(module))), statements.imports
 
 
 def _source(module: str) -> str:
@@ -89,16 +106,16 @@ def _source(module: str) -> str:
 
 @functools.cache
 def _code(module: str) -> str:
-    return ast.unparse(_syntax_tree(module))
+    return ast.unparse(_parse(module)[0])
 
 
 @functools.cache
 def _imported_modules(module: str) -> frozenset[str]:
     names: set[str] = set()
-    for node in ast.walk(_syntax_tree(module)):
+    for node in _parse(module)[1]:
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             source = resolve_name("." * node.level + (node.module or ""), import_module(module).__package__)
             names.add(source)
             if _package(source) == _package(module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from logging import getLogger
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,9 +75,15 @@ class GokartTask(gokart.TaskOnKart[T]):
     def plain_parameters(self) -> dict[str, Any]:
         """Return the significant parameters that are not tasks, by name."""
         return {
-            name: self.param_kwargs[name]
-            for name, parameter in self.get_params()  # type: ignore[no-untyped-call]
-            if parameter.significant and not isinstance(parameter, _TASK_PARAMETERS)
+            name: value
+            for name, value in self.param_kwargs.items()
+            if (parameter := getattr(type(self), name)).significant and not isinstance(parameter, _TASK_PARAMETERS)
+        }
+
+    def serialize_parameters(self) -> dict[str, str]:
+        """Return the significant parameters that are not tasks, by name, as text; of a table its fingerprint."""
+        return {
+            name: str(getattr(type(self), name).serialize(value)) for name, value in self.plain_parameters().items()
         }
 
     def __repr__(self) -> str:
@@ -94,6 +101,11 @@ class ViewTask(GokartTask[T]):
     complete_check_at_run: luigi.BoolParameter = gokart.ExplicitBoolParameter(
         default=False, significant=False, description="Whether the output is checked again before the run."
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # It is asked for again and again, and a chain of tasks takes 20 ms to make.
+        self.requires = functools.cache(self.requires)  # type: ignore[method-assign]
 
     def output(self) -> FlattenableItems[TargetOnKart]:
         """Return the output of what the task requires."""
