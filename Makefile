@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Poetry only reads the lock file here, in an environment of its own.
 POETRY := .venv/poetry/bin/poetry
 
-.PHONY: setup run s3 test bench bench-batch lint
+.PHONY: setup run s3 test bench bench-batch screenshots lint
 
 setup: .venv/ready
 
@@ -15,13 +15,16 @@ s3: setup  ## serve what was published to the embedded S3
 	$(BIN)/python main.py --serve-s3
 
 test: setup
-	$(BIN)/pytest --numprocesses=auto
+	$(BIN)/pytest --numprocesses=auto --dist=loadfile
 
 bench: setup  ## what the pipeline costs over plain scripts
 	$(BIN)/python benchmark/compare.py
 
 bench-batch: setup  ## memory and throughput of batches of ten million rows
 	$(BIN)/python benchmark/batch.py
+
+screenshots: setup  ## the pictures of the README
+	$(BIN)/python docs/take_screenshots.py
 
 lint: setup
 	$(POETRY) check --lock

@@ -32,6 +32,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
     from luigi.configuration import LuigiConfigParser
 
     from gokart_pipeline_sample.io.embedded_s3 import EmbeddedS3
@@ -61,6 +63,8 @@ def main(arguments: list[str]) -> int | str | None:
         signal.signal(number, stop)
         # A worker has nothing to put in order: its parent does that.
         os.register_at_fork(after_in_child=functools.partial(signal.signal, number, signal.SIG_DFL))
+    # Python drops and reports what is raised in callbacks of its own, a fork's for instance; stop() raises it again.
+    sys.unraisablehook = ignore_interrupts
     # Imports make half a million objects that stay, among which Python looks for garbage again and again: half a second
     # for nothing. So it starts when run() has imported.
     gc.disable()
@@ -74,6 +78,12 @@ def main(arguments: list[str]) -> int | str | None:
         name = signal.Signals(interrupt.args[0]).name
         print(f"error: stopped by {name}: the next run goes on where this one stopped", file=sys.stderr, flush=True)
         return 128 + int(interrupt.args[0])
+
+
+def ignore_interrupts(unraisable: UnraisableHookArgs) -> None:
+    """Report what could not be raised, unless it is an interrupt."""
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)
 
 
 def end(status: int | str | None) -> NoReturn:

@@ -17,7 +17,7 @@ from pathlib import Path
 from gokart_pipeline_sample.io import embedded_s3
 
 PROJECT = Path(__file__).resolve().parents[1]
-PAIRS = {"cold": 9, "up to date": 15, "embedded S3": 9}
+PAIRS = {"cold": 9, "up to date": 15, "plan": 9, "report": 9, "embedded S3": 9}
 KEY = "--gokart-pipeline-sample.UploadS3Task-key"
 
 
@@ -31,21 +31,27 @@ def compare(name: str, pairs: int, ours: Callable[[int], float], theirs: Callabl
 
 
 def main(pairs: dict[str, int]) -> None:
-    """Measure cold runs, runs that are up to date, and cold runs that start an S3 of their own."""
+    """Measure cold runs, runs that are up to date, plans, reports, and cold runs that start an S3 of their own."""
     with tempfile.TemporaryDirectory() as directory, embedded_s3.running(Path(directory) / "s3") as server:
         server.wait_until_ready()
         alone = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "BUCKET_NAME"))}
         environment = {**alone, **server.environment()}
         configuration = (PROJECT / "conf" / "param.ini").read_text()
+        without_report = configuration.replace("write=true", "write=false")
 
         def run(*command: str, environment: dict[str, str] = environment) -> float:
             started = time.perf_counter()
             subprocess.run([sys.executable, *command], env=environment, check=True, capture_output=True)
             return time.perf_counter() - started
 
-        def pipeline(workspace: str, *arguments: str, environment: dict[str, str] = environment) -> float:
+        def pipeline(
+            workspace: str,
+            *arguments: str,
+            environment: dict[str, str] = environment,
+            settings: str = without_report,
+        ) -> float:
             ini = Path(directory) / f"{workspace}.ini"
-            ini.write_text(configuration.replace("./resources", str(Path(directory) / workspace)))
+            ini.write_text(settings.replace("./resources", str(Path(directory) / workspace)))
             return run(str(PROJECT / "main.py"), *arguments, environment={**environment, "LUIGI_CONFIG_PATH": str(ini)})
 
         def cold(number: int) -> float:
@@ -60,6 +66,12 @@ def main(pairs: dict[str, int]) -> None:
         def head(_: int) -> float:
             return run(str(PROJECT / "benchmark" / "head.py"), "up_to_date")
 
+        def plan(_: int) -> float:
+            return pipeline("up_to_date", "--plan", KEY, "up_to_date")
+
+        def reported(number: int) -> float:
+            return pipeline(f"reported{number}", KEY, f"reported{number}/output.csv", settings=configuration)
+
         def embedded(number: int) -> float:
             return pipeline(f"embedded{number}", environment=alone)
 
@@ -68,6 +80,8 @@ def main(pairs: dict[str, int]) -> None:
 
         compare("cold run / plain script", pairs["cold"], cold, plain)
         compare("run that is up to date / imports and one HEAD", pairs["up to date"], up_to_date, head)
+        compare("plan / run, both up to date", pairs["plan"], plan, up_to_date)
+        compare("cold run: with a report / without", pairs["report"], reported, running)
         compare("cold run: embedded S3 / S3 that runs already", pairs["embedded S3"], embedded, running)
 
 

@@ -42,20 +42,15 @@ def close_run(
     graph, settings = recorder.graph, recorder.settings
     if graph is None or settings is None:
         return {}
-    outcomes, failure, publication = recorder.outcomes(), recorder.first_failure(), find_publication(graph)
+    publication = find_publication(graph)
     described = publication.describe() if publication and exit_status == 0 else {}
-    summary = dict(described)
-    if publication and exit_status == 0:
-        if "accuracy" in described:
-            accuracy, required = float(described["accuracy"]), publication.required_accuracy
-            summary["accuracy"] = f"{accuracy:.4f} (required: more than {required})"
-        url = publication.target.path()
-        summary |= {"published": url, "fetch": fetch.format(url=url)}
+    summary = _summarize(publication, described, fetch) if publication and exit_status == 0 else {}
+    outcomes, failure = recorder.outcomes(), recorder.first_failure()
+    history = History(workspace)
+    stem = f"{started:%Y%m%dT%H%M%S.%fZ}"
     try:
-        history = History(workspace)
         has_news = exit_status < SIGNALLED and any(outcome.state in (RAN, FAILED) for outcome in outcomes.values())
         metrics = _find_metrics(graph) if has_news else None
-        stem = f"{started:%Y%m%dT%H%M%S.%fZ}"
         record = make_run_record(
             graph,
             outcomes,
@@ -84,6 +79,14 @@ def close_run(
     except Exception:
         logger.exception("the record or the report of this run is missing")
     return summary
+
+
+def _summarize(publication: Publication, described: dict[str, str], fetch: str) -> dict[str, str]:
+    summary, url = dict(described), publication.target.path()
+    if "accuracy" in described:
+        accuracy, required = float(described["accuracy"]), publication.required_accuracy
+        summary["accuracy"] = f"{accuracy:.4f} (required: more than {required})"
+    return {**summary, "published": url, "fetch": fetch.format(url=url)}
 
 
 def _judge(

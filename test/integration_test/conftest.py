@@ -8,6 +8,7 @@ from pathlib import Path
 
 import luigi
 import pytest
+from luigi.task_register import Register
 from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout, make_environment
 from support.recording_proxy import RecordingProxy, recording
@@ -39,8 +40,14 @@ def make_bucket(s3: S3Client) -> Callable[[], str]:
 
 
 @pytest.fixture
-def bucket(make_bucket: Callable[[], str]) -> str:
-    return make_bucket()
+def bucket(make_bucket: Callable[[], str], s3: S3Client) -> Iterator[str]:
+    name = make_bucket()
+    yield name
+    # A bucket takes a volume of the server, which has only so many as the disk has room for.
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=name):
+        for item in page.get("Contents", []):
+            s3.delete_object(Bucket=name, Key=item["Key"])
+    s3.delete_bucket(Bucket=name)
 
 
 @pytest.fixture
@@ -72,9 +79,11 @@ def published_once(
 def published(published_once: Checkout, bucket: str, s3: S3Client, tmp_path: Path) -> Checkout:
     """A project that is up to date in the bucket of the test: the object is there as the project would have put it."""
     upload = "gokart_pipeline_sample.UploadS3Task"
+    Register.clear_instance_cache()  # A task remembers what it requires, with the bucket.
     luigi.configuration.get_config().set(upload, "bucket", bucket)
     unique_id = RunTask().requires().make_unique_id()
     luigi.configuration.get_config().remove_section(upload)
+    Register.clear_instance_cache()
     source = {"Bucket": published_once.environment["BUCKET_NAME"], "Key": "output.csv"}
     metadata = s3.head_object(**source)["Metadata"]
     s3.copy_object(

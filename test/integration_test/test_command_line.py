@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout
+from support.luigid import list_tasks, scheduling
 
 from gokart_pipeline_sample.io.embedded_s3 import OTHER_S3_VARIABLES
 
@@ -142,3 +144,16 @@ def test_credentials_without_a_bucket_are_an_error(checkout: Checkout, variable:
     assert run.exit_code == 2
     assert run.stderr.splitlines()[-1].startswith(f"error: {variable} is set, but BUCKET_NAME is not")
     assert not checkout.workspace.exists()
+
+
+def test_luigis_central_scheduler_watches_the_run(published: Checkout, tmp_path: Path) -> None:
+    with scheduling(tmp_path) as port:
+        run = published.main("gokart_pipeline_sample.RunTask", "--scheduler-port", str(port), "--require-acc", "0.95")
+
+        assert run.exit_code == 0, run.stderr
+        states = {task["name"].rpartition(".")[2]: task["status"] for task in list_tasks(port).values()}
+
+    assert run.tasks == ["CheckAccuracyTask", "UploadS3Task"]
+    assert {states[task] for task in (*run.tasks, "RunTask", "EvaluateTask")} == {"DONE"}
+    record = json.loads(max((published.workspace / "runs").glob("*.json")).read_text())
+    assert record["verdict"] == "published"

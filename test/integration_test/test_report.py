@@ -58,7 +58,7 @@ def runs(server: EmbeddedS3, make_bucket: Callable[[], str], tmp_path_factory: p
     checkout.edit("conf/param.ini", "write=false", "write=true")
     return Runs(
         checkout,
-        published=tell(checkout, "--workers", "2"),
+        published=tell(checkout),
         up_to_date=tell(checkout),
         gate=tell(checkout, "--require-acc", "1.0"),
         broken=tell(checkout, "--gokart-pipeline-sample.TrainTask-num-leaves", "-1"),
@@ -141,7 +141,7 @@ class TestRecord:
     def test_of_a_run_that_publishes(self, runs: Runs) -> None:
         record = runs.published.record
         assert record["task"] == "gokart_pipeline_sample.RunTask"
-        assert record["command"] == ["gokart_pipeline_sample.RunTask", "--local-scheduler", *KEY, "--workers", "2"]
+        assert record["command"] == ["gokart_pipeline_sample.RunTask", "--local-scheduler", *KEY]
         assert (record["verdict"], record["exit_status"], record["failure"]) == ("published", 0, None)
         assert (record["accuracy"], record["required_accuracy"], record["rows"]) == (1.0, 0.9, 30)
         assert record["object"] == f"s3://{runs.bucket}/daily/output.csv"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,10 @@ def test_a_clean_run_elsewhere_publishes_the_same_bytes(
     assert s3.get_object(Bucket=bucket, Key="output.csv")["Body"].read() == expected
     assert model_text(checkout.workspace) == model_text(published_once.workspace)
     assert f"published  s3://{bucket}/output.csv" in run.stdout
+    # What ran in a worker is recorded as what ran in the process itself.
+    (record,) = (json.loads(path.read_text()) for path in (checkout.workspace / "runs").glob("*.json"))
+    assert {task["state"] for task in record["tasks"]} == {"ran"}
+    assert all(task["seconds"] > 0 for task in record["tasks"])
 
 
 def model_text(workspace: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import re
 import shutil
@@ -23,6 +24,8 @@ CHAIN = [
     "CheckAccuracyTask",
     "UploadS3Task",
 ]
+# What is compiled here needs not be compiled in each checkout.
+compileall.compile_dir(PROJECT / "gokart_pipeline_sample", quiet=1)
 SOURCES = ("main.py", "conf", "gokart_pipeline_sample")
 FOREIGN_VARIABLES = ("AWS_", "BUCKET_NAME", "LUIGI_", "OMP_", "PYTHON")
 

@@ -20,9 +20,12 @@ def find_blocks(text: str) -> list[tuple[str, list[str]]]:
 
 
 def find_tables(text: str) -> list[list[list[str]]]:
-    """What is code or a figure in each row of each table: it is the same in any language."""
+    """What is code or a figure in each row of each table: it is the same in any language, but for its order."""
     tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
-    return [[re.findall(r"`[^`]+`|\d[\d.,]*", row) for row in table.splitlines()] for table in tables]
+    return [
+        [sorted(re.findall(r"`[^`]+`|(?<![\w-])\d+(?:[.,]\d+)*", row)) for row in table.splitlines()]
+        for table in tables
+    ]
 
 
 def find_links(text: str) -> list[str]:

@@ -70,7 +70,7 @@ class TestAgainstScikitLearn:
         assert evaluated["baseline"] == pytest.approx(score(truth, dummy.predict(truth), dummy.predict_proba(truth)))
 
     def test_interval(self, evaluated: Metrics, truth: pd.Series, prediction: pd.DataFrame) -> None:
-        draws = (resample(truth, prediction["pred"], random_state=seed) for seed in range(1000))
+        draws = (resample(truth, prediction["pred"], random_state=seed) for seed in range(400))
         accuracies = [sklearn_metrics.accuracy_score(*draw) for draw in draws]
         interval = evaluated["accuracy_interval"]
         low, high = np.quantile(accuracies, [0.025, 0.975])
