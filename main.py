@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parent
 DEFAULT_TASK = ["gokart_pipeline_sample.RunTask", "--local-scheduler"]
 PATH_OPTIONS = ("table", "workspace_directory", "local_temporary_directory", "logging_conf_file", "lock_pid_dir")
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 CANNOT_BE_PLANNED = 50  # luigi's scheduling_error
 LAST_LINES: dict[object, str] = {10: "this command is running already: wait for it to end, or stop it"}
 UPLOAD = "gokart_pipeline_sample.UploadS3Task"
@@ -59,10 +60,14 @@ def main(arguments: list[str]) -> int | str | None:
     Returns:
         What the process exits with: see the README.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         signal.signal(number, stop)
-        # A worker has nothing to put in order: its parent does that.
-        os.register_at_fork(after_in_child=functools.partial(signal.signal, number, signal.SIG_DFL))
+    # A signal waits until a worker is there and knows what to do.
+    os.register_at_fork(
+        before=functools.partial(signal.pthread_sigmask, signal.SIG_BLOCK, STOP_SIGNALS),
+        after_in_parent=functools.partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOP_SIGNALS),
+        after_in_child=end_at_signals,
+    )
     # Python drops and reports what is raised in callbacks of its own, a fork's for instance; stop() raises it again.
     sys.unraisablehook = ignore_interrupts
     # Imports make half a million objects that stay, among which Python looks for garbage again and again: half a second
@@ -78,6 +83,13 @@ def main(arguments: list[str]) -> int | str | None:
         name = signal.Signals(interrupt.args[0]).name
         print(f"error: stopped by {name}: the next run goes on where this one stopped", file=sys.stderr, flush=True)
         return 128 + int(interrupt.args[0])
+
+
+def end_at_signals() -> None:
+    """Have a worker end when it is told to: it has nothing to put in order, its parent does that."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 def ignore_interrupts(unraisable: UnraisableHookArgs) -> None:
@@ -255,6 +267,7 @@ def run(arguments: list[str], workspace: str, server: EmbeddedS3 | None = None) 
         signal.setitimer(signal.ITIMER_REAL, 0)
         for worker in multiprocessing.active_children():
             worker.kill()
+            worker.join()
         close(exit_status=128 + int(interrupt.args[0]))
         raise
     except SystemExit as end:

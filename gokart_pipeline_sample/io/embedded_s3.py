@@ -115,7 +115,7 @@ class EmbeddedS3:
                 return
             if self._attempts == START_ATTEMPTS:
                 raise self._start_error(f"ended {START_ATTEMPTS} times")
-            ports = _find_free_ports(10)
+            ports = _find_free_ports()
             # The server inherits the open file, and with it the lock.
             self._process = self._launch(ports, inherit=state.fileno())
             state.truncate(0)
@@ -272,12 +272,23 @@ def _find_weed() -> str:
     return path
 
 
-def _find_free_ports(count: int) -> list[int]:
+def _find_free_ports() -> list[int]:
+    """Find ten ports, the last of them 10,000 above the one before it.
+
+    There a part of the server looks for its admin service, whatever it is told, and looks ever more busily in vain.
+    """
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for free in sockets:
-            free.bind(("127.0.0.1", 0))
-        return [free.getsockname()[1] for free in sockets]
+
+        def bind(port: int) -> int:
+            free = stack.enter_context(socket.socket())
+            free.bind(("127.0.0.1", port))
+            return int(free.getsockname()[1])
+
+        ports = [bind(0) for _ in range(8)]
+        while True:
+            admin = bind(0)
+            with contextlib.suppress(OSError, OverflowError):
+                return [*ports, admin, bind(admin + 10_000)]
 
 
 def _try_lock(file: IO[str]) -> bool:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN_FEATURES = 15
+LONGEST_LABEL = 18
 # Inches: as wide as a telephone at 72 dots an inch, so that text keeps its size there.
 WIDTH, HEIGHT = 4.6, 3.0
 # matplotlib knows no variables of CSS: these colours stand for them until the chart is drawn.
@@ -47,58 +48,65 @@ def draw_learning_curve(curve: LearningCurve) -> str:
         rounds = range(1, len(curve["train"]) + 1)
         axes.plot(rounds, curve["train"], color=FIRST, label="training rows")
         axes.plot(rounds, curve["valid"], color=SECOND, label="validation rows")
-        axes.axvline(curve["best_round"], color=MUTED, linestyle=":", label=f"the model: round {curve['best_round']}")
+        axes.axvline(
+            curve["model_rounds"], color=MUTED, linestyle=":", label=f"the model: {curve['model_rounds']} rounds"
+        )
         axes.set(xlabel="round of training", ylabel=curve["loss"].replace("_", " "))
         axes.legend()
 
-    return _draw(f"Loss by round; the lowest on the validation rows is that of round {curve['best_round']}.", draw)
+    return _draw(f"Loss by round; the model keeps {curve['model_rounds']} rounds.", draw)
 
 
 def draw_importances(importances: list[Importance]) -> str:
     """Draw how much each feature matters, the one that matters most first."""
-    shown = sorted(importances, key=lambda feature: (-feature["permutation"], -feature["gain"]))[:SHOWN_FEATURES]
+    shown = sort_importances(importances)[:SHOWN_FEATURES]
     names = [feature["feature"] for feature in shown]
+    rows = range(len(shown))
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2, sharey=True)
-        left.barh(
-            names,
-            [feature["permutation"] for feature in shown],
-            xerr=[feature["permutation_std"] for feature in shown],
-            color=FIRST,
-            ecolor=MUTED,
-        )
-        left.set_xlabel("accuracy lost when\nits values are shuffled")
+        losses = [feature["permutation"] for feature in shown]
+        deviations = [feature["permutation_std"] for feature in shown]
+        left.barh(rows, losses, xerr=deviations, color=FIRST, ecolor=MUTED)
+        left.set_yticks(rows, [shorten(name) for name in names])
         left.invert_yaxis()
-        right.barh(names, [feature["gain"] for feature in shown], color=SECOND)
-        right.set_xlabel("loss reduced by its\nsplits in training")
+        left.set_xlabel("accuracy lost\nif shuffled")
+        right.barh(rows, [feature["gain"] for feature in shown], color=SECOND)
+        right.set_xlabel("loss reduced\nin training")
         right.tick_params(left=False)
-        for one in (left, right):
-            one.locator_params(axis="x", nbins=4)
+        for axes in (left, right):
+            axes.locator_params(axis="x", nbins=3)
 
     return _draw(f"Features by importance: {', '.join(names)}.", draw, height=max(HEIGHT, 0.3 * len(names) + 1))
 
 
+def sort_importances(importances: list[Importance]) -> list[Importance]:
+    """Put the features that matter most first."""
+    return sorted(importances, key=lambda feature: (-feature["permutation"], -feature["gain"]))
+
+
+def shorten(text: str) -> str:
+    """Return what there is room for."""
+    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
+
+
 def draw_calibration(bins: list[CalibrationBin]) -> str:
-    """Draw how often predictions are right against how probable the model says they are."""
+    """Draw how often predictions are right against how probable the model says they are, and how many there are."""
+    probabilities = [each["probability"] for each in bins]
 
     def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        axes.plot([0, 1], [0, 1], color=MUTED, linestyle=":", label="as it should be")
-        probabilities = [each["probability"] for each in bins]
-        axes.plot(probabilities, [each["accuracy"] for each in bins], color=FIRST, marker="o", label="the model")
-        for each in bins:
-            axes.annotate(
-                f"{each['rows']} rows",
-                (each["probability"], each["accuracy"]),
-                xytext=(-6, -12),
-                textcoords="offset points",
-                ha="right",
-            )
-        axes.set(xlabel="probability of the predicted class", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.05))
-        axes.legend(loc="upper left")
+        curve, counts = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+        curve.plot([0, 1], [0, 1], color=MUTED, linestyle=":", label="as it should be")
+        curve.plot(probabilities, [each["accuracy"] for each in bins], color=FIRST, marker="o", label="the model")
+        curve.set(ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.05))
+        curve.legend(loc="upper left")
+        counts.bar(probabilities, [each["rows"] for each in bins], width=0.03, color=FIRST)
+        counts.set(xlabel="probability of the predicted class", ylabel="rows")
+        counts.locator_params(axis="y", nbins=3, integer=True)
 
-    return _draw("Share of right predictions by the probability of the predicted class.", draw)
+    return _draw(
+        "Share of right predictions, and number of rows, by the probability of the predicted class.", draw, 3.6
+    )
 
 
 def _draw(description: str, draw: Callable[[Figure], None], height: float = HEIGHT) -> str:
@@ -119,7 +127,6 @@ def _save(figure: Figure, description: str) -> str:
     file = io.StringIO()
     figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     _, _, svg = file.getvalue().partition("<svg")
-    svg = re.sub(
-        r'width="[^"]*" height="[^"]*"', f'class="chart" role="img" aria-label="{escape(description)}"', svg, count=1
-    )
+    attributes = f'class="chart" role="img" aria-label="{escape(description)}"'
+    svg = re.sub('width="[^"]*" height="[^"]*"', lambda _: attributes, svg, count=1)
     return "<svg" + re.sub("|".join(VARIABLES), lambda found: f"var(--{VARIABLES[found[0]]})", svg)

@@ -40,15 +40,17 @@ def close_run(
         The lines of the summary, by what they say.
     """
     graph, settings = recorder.graph, recorder.settings
+    summary: dict[str, str] = {}
     if graph is None or settings is None:
-        return {}
-    publication = find_publication(graph)
-    described = publication.describe() if publication and exit_status == 0 else {}
-    summary = _summarize(publication, described, fetch) if publication and exit_status == 0 else {}
-    outcomes, failure = recorder.outcomes(), recorder.first_failure()
+        return summary
     history = History(workspace)
     stem = f"{started:%Y%m%dT%H%M%S.%fZ}"
     try:
+        publication = find_publication(graph)
+        described = publication.describe() if publication and exit_status == 0 else {}
+        if publication and exit_status == 0:
+            summary |= _summarize(publication, described, fetch)
+        outcomes, failure = recorder.outcomes(), recorder.first_failure()
         has_news = exit_status < SIGNALLED and any(outcome.state in (RAN, FAILED) for outcome in outcomes.values())
         metrics = _find_metrics(graph) if has_news else None
         record = make_run_record(
@@ -61,8 +63,9 @@ def close_run(
             failure=failure,
             verdict=_judge(publication, outcomes, failure, exit_status),
             accuracy=float(described["accuracy"]) if "accuracy" in described else _get_accuracy(metrics),
-            required_accuracy=publication and publication.required_accuracy,
+            required_accuracy=publication.required_accuracy if publication else None,
             rows=int(described["rows"]) if "rows" in described else None,
+            rejected=int(described["rejected"]) if "rejected" in described else None,
             published_to=summary.get("published"),
         )
         history.add(stem, record)
@@ -71,7 +74,7 @@ def close_run(
             history.folder.write(f"{stem}.html", page, REPORT_TYPE)
             summary["report"] = history.folder.locate(f"{stem}.html")
             if record["verdict"] == PUBLISHED and publication and settings.publish:
-                publication.target.put_beside("report.html", page, REPORT_TYPE)
+                _publish_report(publication, page)
     except ImportError as error:
         logger.warning('there is no report: install the extra "report", or set write of Report to false (%s)', error)
     except (OSError, S3Error) as error:
@@ -81,11 +84,19 @@ def close_run(
     return summary
 
 
+def _publish_report(publication: Publication, page: bytes) -> None:
+    try:
+        publication.target.put_beside("report.html", page, REPORT_TYPE)
+    except S3Error as error:
+        logger.warning("the report is not beside the output, or is that of an earlier run: %s", error)
+
+
 def _summarize(publication: Publication, described: dict[str, str], fetch: str) -> dict[str, str]:
     summary, url = dict(described), publication.target.path()
     if "accuracy" in described:
-        accuracy, required = float(described["accuracy"]), publication.required_accuracy
-        summary["accuracy"] = f"{accuracy:.4f} (required: more than {required})"
+        summary["accuracy"] = f"{float(described['accuracy']):.4f}"
+        if publication.required_accuracy is not None:
+            summary["accuracy"] += f" (required: more than {publication.required_accuracy})"
     return {**summary, "published": url, "fetch": fetch.format(url=url)}
 
 

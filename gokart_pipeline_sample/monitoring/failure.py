@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import multiprocessing
 import re
 
-import luigi
 from luigi.rpc import RPCError
 from pandera.errors import SchemaErrors
 
@@ -55,36 +52,3 @@ def _describe_breaches(error: SchemaErrors) -> str:
             ids = error.data.loc[rows[:SHOWN_IDS], id_column].tolist()
             breaches.append(describe_breach(column, check, len(rows), id_column, ids))
     return f"the frame breaks {error.schema.name}: " + "; ".join(breaches)
-
-
-class FailureReport(logging.Handler):
-    """Gathers what goes wrong in a run, in this process and in the workers that are forked from it.
-
-    Tasks that break tell luigi's event handlers; what luigi itself breaks on only reaches its log.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        # A pipe, so that a worker's failures reach its parent.
-        self._failures = multiprocessing.get_context("fork").SimpleQueue()
-        for event in (luigi.Event.FAILURE, luigi.Event.BROKEN_TASK):
-            luigi.Task.event_handler(event)(self.note)
-        luigi.Task.event_handler(luigi.Event.PROCESS_FAILURE)(self.note_death)
-        logging.getLogger("luigi-interface").addHandler(self)
-
-    def note(self, task: luigi.Task, error: BaseException) -> None:
-        """Note that a task has failed, or cannot be planned."""
-        self._failures.put(f"{type(task).__name__}: {describe(error)}")
-
-    def note_death(self, task: luigi.Task, message: str) -> None:
-        """Note that the worker of a task has died."""
-        self._failures.put(f"{type(task).__name__}: {message}")
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Note what luigi breaks on."""
-        if record.exc_info and record.exc_info[1] is not None:
-            self._failures.put(describe(record.exc_info[1]))
-
-    def first(self) -> str | None:
-        """Return the first failure, or None."""
-        return None if self._failures.empty() else str(self._failures.get())

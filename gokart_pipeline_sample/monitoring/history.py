@@ -9,12 +9,14 @@ from logging import getLogger
 from typing import TypedDict
 
 from gokart_pipeline_sample.io.document_folder import DocumentFolder
+from gokart_pipeline_sample.io.s3 import S3Error
 
 logger = getLogger(__name__)
 
 SHOWN_RUNS = 20
-# The oldest records are deleted, with their reports.
+# The oldest records are deleted, with their reports: of runs that did something, and of those that were up to date.
 KEPT_RUNS = 1000
+IDLE = "_up-to-date"
 
 
 class TaskRecord(TypedDict):
@@ -41,6 +43,7 @@ class RunRecord(TypedDict):
     accuracy: float | None
     required_accuracy: float | None
     rows: int | None  # rows that are published
+    rejected: int | None  # rows of a batch that are not
     object: str | None  # URI of what is published
     versions: dict[str, str]  # by package, and of Python
     seeds: dict[str, str]  # by task and parameter
@@ -67,10 +70,12 @@ class History:
         for name in reversed(self._names()):
             try:
                 record: RunRecord = json.loads(self.folder.read(name))
-            except ValueError:
-                logger.warning("%s is damaged: it is passed over", self.folder.locate(name))
-                continue
-            if task in (None, record["task"]):
+                is_whole = RunRecord.__required_keys__ <= record.keys()
+            except (ValueError, AttributeError, OSError, S3Error):
+                is_whole = False
+            if not is_whole:
+                logger.warning("%s is no record that can be read: it is passed over", self.folder.locate(name))
+            elif task in (None, record["task"]):
                 yield record
 
     def add(self, stem: str, record: RunRecord) -> None:
@@ -84,8 +89,10 @@ class History:
             OSError: it cannot be written.
             S3Error: S3 refuses, or does not answer.
         """
-        self.folder.write(f"{stem}.json", json.dumps(record, indent=2).encode(), "application/json")
-        for name in self._names()[:-KEPT_RUNS]:
+        idle = IDLE if record["verdict"] == "up to date" else ""
+        self.folder.write(f"{stem}{idle}.json", json.dumps(record, indent=2).encode(), "application/json")
+        alike = [name for name in self._names() if name.endswith(f"{IDLE}.json") == bool(idle)]
+        for name in alike[:-KEPT_RUNS]:
             self.folder.delete(name.removesuffix(".json") + ".html")
             self.folder.delete(name)
 

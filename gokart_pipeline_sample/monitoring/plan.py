@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
-
-from gokart.utils import flatten
 
 from gokart_pipeline_sample.monitoring.history import RunRecord, TaskRecord
 from gokart_pipeline_sample.monitoring.recorder import FAILED, RAN, UP_TO_DATE
@@ -15,6 +15,9 @@ from gokart_pipeline_sample.utils.task_definition import define_task
 from gokart_pipeline_sample.utils.template import ViewTask
 
 LONGEST_VALUE = 40
+RERUN = "rerun is set"
+# A task that has not run in so many runs is taken for one that never ran.
+REMEMBERED_RUNS = 100
 
 
 class Plan(NamedTuple):
@@ -37,6 +40,21 @@ class Plan(NamedTuple):
         return "\n".join(lines)
 
 
+class Earlier:
+    """Earlier runs, each of them read when it is asked for, and once."""
+
+    def __init__(self, records: Iterable[RunRecord]) -> None:
+        self._unread = itertools.islice(records, REMEMBERED_RUNS)
+        self._read: list[RunRecord] = []
+
+    def __iter__(self) -> Iterator[RunRecord]:
+        """Give the records, the newest first."""
+        yield from self._read
+        for record in self._unread:
+            self._read.append(record)
+            yield record
+
+
 def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
     """Find what would run, as luigi does: a task whose output is there spares those that only it needs.
 
@@ -47,20 +65,24 @@ def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
     Raises:
         S3Error: S3 cannot be asked what is there.
     """
-    would_run, up_to_date = set(), set()
+    would_run: set[str] = set()
+    up_to_date: set[str] = set()
+    forced: set[str] = set()
     pending = [graph.root.task_id]
     while pending:
         task_id = pending.pop()
         task = graph.all_tasks[task_id]
-        # With rerun, complete() would delete what is to be made again.
-        if not task.rerun and task.complete():
+        # complete() would delete what is to be made again: for a view that is the output of others.
+        if task.rerun:
+            forced |= {other for other in graph.shown_by([task_id]) if not _is_on_s3(graph.all_tasks[other])}
+        elif task_id not in forced and task.complete():
             up_to_date.add(task_id)
-        else:
-            would_run.add(task_id)
-            pending += [other for other in graph.all_requirements[task_id] if other not in would_run | up_to_date]
-    earlier = list(records) if would_run else []
+            continue
+        would_run.add(task_id)
+        pending += [other for other in graph.all_requirements[task_id] if other not in would_run | up_to_date]
+    earlier = Earlier(records)
     reasons = {
-        graph.names[task_id]: explain(graph, task_id, earlier)
+        graph.names[task_id]: RERUN if task_id in forced else explain(graph, task_id, earlier)
         for task_id, task in graph.tasks.items()
         if task_id in would_run and not isinstance(task, ViewTask)
     }
@@ -77,26 +99,32 @@ def explain(graph: TaskGraph, task_id: str, records: Iterable[RunRecord]) -> str
     """
     task = graph.tasks[task_id]
     if task.rerun:
-        return "rerun is set"
+        return RERUN
     found = _find_earlier(task, graph.unique_ids[task_id], records)
     if found is None:
         return "never run"
     record, earlier = found
-    if earlier["state"] == FAILED:
-        return "failed before"
     if earlier["unique_id"] == graph.unique_ids[task_id]:
-        paths = [target.path() for target in flatten(task.output())]
-        what = "object" if paths[0].startswith("s3://") else "output"
-        return f"{what} missing, damaged or overwritten: {', '.join(paths)}"
+        return "failed before" if earlier["state"] == FAILED else _describe_missing(task)
     reasons = [*_find_changed_code(task, record), *_find_changed_parameters(task, earlier)]
     earlier_ids = {other["unique_id"] for other in record["tasks"]}
-    inputs = set(graph.requirements(task_id))
-    inputs |= graph.shown_by(inputs)
-    changed = [other for other in graph.tasks if other in inputs and graph.unique_ids.get(other, "") not in earlier_ids]
+    changed = [other for other in graph.inputs(task_id) if graph.unique_ids.get(other, "") not in earlier_ids]
     if changed:
         reasons.append(f"input changed: {', '.join(graph.names[other] for other in changed)}")
     # What is left: a task needs less than before.
     return "; ".join(reasons) or "input changed"
+
+
+def _is_on_s3(task: Task) -> bool:
+    return any(target.path().startswith("s3://") for target in task.kept_targets())
+
+
+def _describe_missing(task: Task) -> str:
+    what = "object" if _is_on_s3(task) else "output"
+    paths = [target.path() for target in task.kept_targets()]
+    # After the run they are there again.
+    missing = [path for path in paths if "://" not in path and not Path(path).exists()] or paths
+    return f"{what} missing, damaged or overwritten: {', '.join(missing)}"
 
 
 def hash_code(code: str) -> str:
@@ -121,9 +149,11 @@ def _find_earlier(task: Task, unique_id: str, records: Iterable[RunRecord]) -> t
 
 
 def _find_changed_code(task: Task, record: RunRecord) -> Iterator[str]:
+    if not task.serialized_task_definition_check:
+        return
     definition = define_task(type(task))
     modules = [name for name, code in definition.modules.items() if record["code"].get(name) != hash_code(code)]
-    if modules and task.serialized_task_definition_check:
+    if modules:
         yield f"code changed: {', '.join(modules)}"
     for name, version in definition.libraries.items():
         if record["versions"].get(name) != version:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from logging import getLogger
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from gokart_pipeline_sample.io.s3 import S3CsvTarget, S3Error
 from gokart_pipeline_sample.io.s3_batch import S3PointerTarget
 from gokart_pipeline_sample.monitoring.task_graph import TaskGraph
-from gokart_pipeline_sample.pipeline.run import RunBatchTask, RunTask
+from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
+from gokart_pipeline_sample.pipeline.publish_batch import PublishBatchTask
+from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 
 logger = getLogger(__name__)
 
@@ -19,12 +21,12 @@ class Publication(NamedTuple):
     Args:
         task_id: id of the task that puts it.
         target: where to.
-        required_accuracy: what the accuracy must exceed.
+        required_accuracy: what the accuracy must exceed, if it is checked.
     """
 
     task_id: str
     target: S3CsvTarget | S3PointerTarget
-    required_accuracy: float
+    required_accuracy: float | None
 
     def describe(self) -> dict[str, str]:
         """Return the accuracy, the number of rows and the like, as S3 says; nothing if it does not answer."""
@@ -38,9 +40,9 @@ class Publication(NamedTuple):
 
 def find_publication(graph: TaskGraph) -> Publication | None:
     """Return what is published last, if anything is."""
+    tasks = graph.tasks.values()
+    required_accuracy = next((task.require_acc for task in tasks if isinstance(task, CheckAccuracyTask)), None)
     for task_id, task in reversed(graph.tasks.items()):
-        if isinstance(task, (RunTask, RunBatchTask)):
-            (put_id,) = graph.requirements(task_id)
-            target = cast("S3CsvTarget | S3PointerTarget", graph.tasks[put_id].output())
-            return Publication(put_id, target, task.require_acc)
+        if isinstance(task, (UploadS3Task, PublishBatchTask)):
+            return Publication(task_id, task.output(), required_accuracy)
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import tempfile
@@ -17,6 +16,8 @@ from gokart_pipeline_sample.monitoring.settings import Report
 from gokart_pipeline_sample.monitoring.task_graph import TaskGraph
 from gokart_pipeline_sample.pipeline.check import AccuracyTooLowError
 from gokart_pipeline_sample.utils.template import GokartTask
+
+logger = logging.getLogger(__name__)
 
 UP_TO_DATE, NOT_RUN, STOPPED, RAN, FAILED = "up to date", "not run", "stopped", "ran", "failed"
 
@@ -56,10 +57,10 @@ class RunRecorder(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        # None until luigi plans, and if the tasks cannot be wired.
+        # Both are None until luigi plans.
         self.graph: TaskGraph | None = None
         self.settings: Report | None = None
-        # A file, so that the workers' notes reach their parent; each note is appended in one write.
+        # A file, so that the workers' notes reach their parent: they share its position with it.
         self._notes = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 (open as long as the process)
         handlers: dict[str, Callable[..., None]] = {
             luigi.Event.DEPENDENCY_PRESENT: self._note_present,
@@ -128,8 +129,11 @@ class RunRecorder(logging.Handler):
         if self.settings is None and isinstance(task, GokartTask):
             # Only while luigi plans do parameters have what the command line says.
             self.settings = Report()
-            with contextlib.suppress(Exception):  # luigi is about to meet it too, and tells.
+            try:
                 self.graph = TaskGraph(task)
+            except Exception:
+                # luigi is about to meet it too, and tells.
+                self.graph = TaskGraph(task, alone=True)
         note = {
             "task_id": task and task.task_id,
             "state": state,
@@ -137,7 +141,10 @@ class RunRecorder(logging.Handler):
             "failure": failure,
             "is_gate": is_gate,
         }
-        self._notes.write(json.dumps(note).encode() + b"\n")
+        try:
+            self._notes.write(json.dumps(note).encode() + b"\n")
+        except OSError as error:
+            logger.warning("it cannot be noted what becomes of %s: %s", type(task).__name__, error)
 
     def _read(self) -> list[dict[str, Any]]:
         self._notes.seek(0)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from gokart_pipeline_sample.monitoring import charts
+from gokart_pipeline_sample.monitoring.charts import sort_importances
 from gokart_pipeline_sample.monitoring.graph_drawing import BOX_HEIGHT, BOX_WIDTH, draw_graph
 from gokart_pipeline_sample.monitoring.history import RunRecord
 from gokart_pipeline_sample.monitoring.task_graph import TaskGraph
-from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.metrics import Metrics
+from gokart_pipeline_sample.utils.table_parameter import TableParameter
+from gokart_pipeline_sample.utils.template import ViewTask
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
 SHOWN_WRONG_FEATURES = 5
+LONGEST_RULES = 80
 
 
 class Column(NamedTuple):
@@ -50,7 +55,6 @@ def render_report(record: RunRecord, graph: TaskGraph, metrics: Metrics | None) 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    loaded = [task for task in graph.tasks.values() if isinstance(task, LoadDataTask)]
     return environment.get_template("report.html.j2").render(
         record=record,
         metrics=metrics,
@@ -58,10 +62,11 @@ def render_report(record: RunRecord, graph: TaskGraph, metrics: Metrics | None) 
         tasks=list(zip(graph.tasks, graph.names.values(), record["tasks"], strict=True)),
         drawing=draw_graph(graph),
         box=(BOX_WIDTH, BOX_HEIGHT),
-        tables=[(task.table, task.serialize_parameters()["table"]) for task in loaded],
+        tables=_find_tables(graph),
         schema=FeatureSchema.__name__,
         columns=describe_columns(),
         wrong_features=_most_important(metrics) if metrics else [],
+        evaluation=next((task["state"] for task in record["tasks"] if task["name"] == "EvaluateTask"), None),
     )
 
 
@@ -72,13 +77,17 @@ def describe_columns() -> list[Column]:
         Column(
             name=name,
             dtype=str(column.dtype),
-            rules=", ".join(
-                [
-                    *(str(check.error or check.name) for check in column.checks),
-                    *(["unique"] if column.unique else []),
-                    *(["may be missing"] if column.nullable else []),
-                    *(["training only"] if not column.required else []),
-                ]
+            rules=textwrap.shorten(
+                ", ".join(
+                    [
+                        *(str(check.error or check.name) for check in column.checks),
+                        *(["unique"] if column.unique else []),
+                        *(["may be missing"] if column.nullable else []),
+                        *(["training only"] if not column.required else []),
+                    ]
+                ),
+                LONGEST_RULES,
+                placeholder=" …",
             ),
             description=column.description or "",
         )
@@ -89,8 +98,6 @@ def describe_columns() -> list[Column]:
 def _draw(metrics: Metrics) -> dict[str, Markup]:
     from markupsafe import Markup
 
-    from gokart_pipeline_sample.monitoring import charts
-
     drawn = {
         "learning_curve": charts.draw_learning_curve(metrics["learning_curve"]),
         "importances": charts.draw_importances(metrics["importances"]),
@@ -99,6 +106,15 @@ def _draw(metrics: Metrics) -> dict[str, Markup]:
     return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704 (text of the table is escaped in it)
 
 
+def _find_tables(graph: TaskGraph) -> list[tuple[str, str, str]]:
+    """Return the names of the tasks that read a table, with where it is and its fingerprint."""
+    return [
+        (graph.names[task_id], getattr(task, name), task.serialize_parameters()[name])
+        for task_id, task in graph.tasks.items()
+        for name in task.plain_parameters()
+        if isinstance(getattr(type(task), name), TableParameter) and not isinstance(task, ViewTask)
+    ]
+
+
 def _most_important(metrics: Metrics) -> list[str]:
-    ordered = sorted(metrics["importances"], key=lambda feature: -feature["gain"])
-    return [feature["feature"] for feature in ordered[:SHOWN_WRONG_FEATURES]]
+    return [feature["feature"] for feature in sort_importances(metrics["importances"])[:SHOWN_WRONG_FEATURES]]

@@ -16,11 +16,12 @@ Task = GokartTask[Any]
 
 
 class Edge(NamedTuple):
-    """A task needs another one, or one named output of it; both by task id."""
+    """A task needs another one, or one named output of it; both by task id. What is no input is only waited for."""
 
     source: str
     target: str
     output: str
+    is_input: bool
 
 
 class TaskGraph:
@@ -28,25 +29,29 @@ class TaskGraph:
 
     Args:
         root: the task.
+        alone: whether to leave out what it requires, because that cannot be told.
     """
 
-    def __init__(self, root: Task) -> None:
+    def __init__(self, root: Task, alone: bool = False) -> None:
         self.root = root
         # Its name, with its namespace.
         self.family: str = root.task_family
         # All tasks with what they require, as luigi meets them: those that are no task of the graph, too.
         self.all_tasks = {root.task_id: root}
-        self.all_requirements: dict[str, list[str]] = {}
+        self.all_requirements: dict[str, dict[str, Task]] = {}
         pending = [root]
         while pending:
             task = pending.pop()
-            required = {other.task_id: other for other in cast("list[Task]", flatten(task.requires()))}
-            self.all_requirements[task.task_id] = list(required)
+            requirements = [] if alone else cast("list[Task]", flatten(task.requires()))
+            required = {other.task_id: other for other in requirements}
+            self.all_requirements[task.task_id] = required
             pending += [other for task_id, other in required.items() if task_id not in self.all_tasks]
             self.all_tasks = required | self.all_tasks
         # A view has no output of its own that it could name, and the code that wires all takes long to read.
         self.unique_ids = {
-            task_id: task.make_unique_id() for task_id, task in self.all_tasks.items() if not isinstance(task, ViewTask)
+            task_id: task.make_unique_id()
+            for task_id, task in self.all_tasks.items()
+            if not (alone or isinstance(task, ViewTask))
         }
 
         shown = [task_id for task_id, task in self.all_tasks.items() if not isinstance(task, GetDataTask)]
@@ -63,12 +68,12 @@ class TaskGraph:
         self.names = self._name_tasks()
 
     def _find_edges(self, task_id: str) -> Iterator[Edge]:
-        for source in self.all_requirements[task_id]:
+        for source, requirement in self.all_requirements[task_id].items():
             output = ""
             while isinstance(view := self.all_tasks[source], GetDataTask):
                 output = output or view.name
                 source = view.data_task.task_id
-            yield Edge(source, task_id, output)
+            yield Edge(source, task_id, output, requirement.significant)
 
     def _sources(self, task_id: str) -> list[str]:
         return [edge.source for edge in self.edges if edge.target == task_id]
@@ -86,6 +91,12 @@ class TaskGraph:
     def requirements(self, task_id: str) -> list[str]:
         """Return the ids of the tasks that a task needs, sorted as the tasks are."""
         sources = set(self._sources(task_id))
+        return [other for other in self.tasks if other in sources]
+
+    def inputs(self, task_id: str) -> list[str]:
+        """Return the ids of the tasks that a task's identity depends on, sorted as the tasks are."""
+        sources = {edge.source for edge in self.edges if edge.target == task_id and edge.is_input}
+        sources |= self.shown_by(sources)
         return [other for other in self.tasks if other in sources]
 
     def shown_by(self, views: Iterable[str]) -> set[str]:

@@ -55,8 +55,12 @@ class EvaluateTask(GokartTask[Metrics]):
     test_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
         gokart.TaskInstanceParameter(description="Task that puts out the PreprocessedSchema frame that was predicted.")
     )
-    permutation_repeats: luigi.IntParameter = luigi.IntParameter(
-        default=5, description="How often the values of each feature are shuffled."
+    permutation_repeats: luigi.NumericalParameter[int] = luigi.NumericalParameter(
+        default=5,
+        var_type=int,
+        min_value=1,
+        max_value=1000,
+        description="How often the values of each feature are shuffled.",
     )
     random_state: luigi.IntParameter = luigi.IntParameter(default=42, description="Seed of the shuffling.")
 
@@ -116,7 +120,7 @@ class EvaluateTask(GokartTask[Metrics]):
             confusion_matrix=confusion_matrix(truth, predicted, labels=labels).tolist(),
             calibration=EvaluateTask.calibrate(truth == predicted, probabilities[np.arange(len(test)), predicted]),
             importances=EvaluateTask.weigh_features(model, test, permutation_repeats, random_state),
-            learning_curve=EvaluateTask.describe_curve(curve),
+            learning_curve=EvaluateTask.describe_curve(curve, model.current_iteration()),
             most_confidently_wrong=EvaluateTask.find_wrong(test, matched),
         )
 
@@ -224,11 +228,12 @@ class EvaluateTask(GokartTask[Metrics]):
         ]
 
     @staticmethod
-    def describe_curve(curve: dict[str, dict[str, list[float]]]) -> LearningCurve:
-        """Return the losses of the training with their name and the round in which the model ends."""
+    def describe_curve(curve: dict[str, dict[str, list[float]]], model_rounds: int) -> LearningCurve:
+        """Return the losses of the training with their name, and how many rounds the model keeps."""
         (loss,) = curve["valid"]
-        train, valid = curve["train"][loss], curve["valid"][loss]
-        return LearningCurve(loss=loss, train=train, valid=valid, best_round=valid.index(min(valid)) + 1)
+        return LearningCurve(
+            loss=loss, train=curve["train"][loss], valid=curve["valid"][loss], model_rounds=model_rounds
+        )
 
     @staticmethod
     def find_wrong(test: DataFrame[PreprocessedSchema], matched: pd.DataFrame) -> list[WrongRow]:
@@ -243,7 +248,8 @@ class EvaluateTask(GokartTask[Metrics]):
         confidence = matched[PredictionSchema.probability_columns()].max(axis=1)
         wrong = confidence[truth != predicted].sort_values(ascending=False, kind="stable").index[:SHOWN_WRONG_ROWS]
         features = test.reset_index(drop=True)[PreprocessedSchema.feature_columns()].astype(object)
-        features = features.where(features.notna(), None)
+        # JSON knows neither.
+        features = features.where(features.notna() & ~features.isin([np.inf, -np.inf]), None)
         ids = test[PreprocessedSchema.id_column()].tolist()
         return [
             WrongRow(

@@ -14,7 +14,7 @@ from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSch
 from gokart_pipeline_sample.utils.progress import showing_progress
 from gokart_pipeline_sample.utils.template import GokartTask
 
-LearningCurve = dict[str, dict[str, list[float]]]
+Losses = dict[str, dict[str, list[float]]]
 
 FIXED_PARAMETERS: dict[str, str | float] = {
     "objective": "multiclass",
@@ -77,7 +77,7 @@ class TrainTask(GokartTask[Booster]):
         valid: DataFrame[PreprocessedSchema],
         num_boost_round: int,
         **parameters: str | float,
-    ) -> tuple[Booster, LearningCurve]:
+    ) -> tuple[Booster, Losses]:
         """Train a model that gives each class a probability, until the loss on the validation rows stops falling.
 
         Args:
@@ -100,7 +100,7 @@ class TrainTask(GokartTask[Booster]):
             for rows in (train, valid)
         ]
         parameters |= {**FIXED_PARAMETERS, "num_class": len(PreprocessedSchema.target_classes())}
-        curve: LearningCurve = {}
+        curve: Losses = {}
         with showing_progress("trained", num_boost_round, "rounds") as advance:
             booster = lgb.train(
                 parameters,

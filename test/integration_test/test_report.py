@@ -99,7 +99,7 @@ class TestReport:
     def test_when_a_task_breaks_it_begins_with_the_reason(self, runs: Runs) -> None:
         assert runs.broken.run.exit_code == 40
         assert words(runs.broken.report).startswith("failed TrainTask: LightGBMError:")
-        assert "The run ended before there was a model to evaluate" in words(runs.broken.report)
+        assert "There are no figures: EvaluateTask is not run." in words(runs.broken.report)
 
     def test_what_was_not_published_is_not_put(self, runs: Runs, s3: S3Client) -> None:
         keys = [item["Key"] for item in s3.list_objects_v2(Bucket=runs.bucket)["Contents"]]

@@ -57,7 +57,7 @@ class LearningCurve(TypedDict):
     loss: str  # LightGBM's name of it
     train: list[float]
     valid: list[float]
-    best_round: int  # the round with the lowest loss on the validation rows, from 1: the model ends there
+    model_rounds: int  # how many rounds the model keeps: unless told otherwise, those up to the lowest loss of valid
 
 
 class WrongRow(TypedDict):

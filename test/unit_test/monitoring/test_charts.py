@@ -14,7 +14,7 @@ from gokart_pipeline_sample.monitoring.charts import (
 )
 from gokart_pipeline_sample.pipeline.schemas.metrics import CalibrationBin, Importance, LearningCurve
 
-CURVE = LearningCurve(loss="multi_logloss", train=[1.0, 0.5, 0.4], valid=[1.1, 0.6, 0.7], best_round=2)
+CURVE = LearningCurve(loss="multi_logloss", train=[1.0, 0.5, 0.4], valid=[1.1, 0.6, 0.7], model_rounds=2)
 
 
 def make_importances(*names: str) -> list[Importance]:
@@ -36,9 +36,9 @@ CHARTS = {
     "calibration": draw_calibration([CalibrationBin(probability=0.8, accuracy=0.7, rows=12)]),
 }
 LABELS = {
-    "learning curve": ["round of training", "multi logloss", "training rows", "validation rows", "the model: round 2"],
-    "importances": ["width", "length", "accuracy lost when", "loss reduced by its"],
-    "calibration": ["probability of the predicted class", "share that is right", "as it should be", "12 rows"],
+    "learning curve": ["round of training", "multi logloss", "training rows", "validation rows", "the model: 2 rounds"],
+    "importances": ["width", "length", "accuracy lost", "if shuffled", "loss reduced", "in training"],
+    "calibration": ["probability of the predicted class", "share that is right", "as it should be", "rows"],
 }
 COLOURS = {"none", *(f"var(--{name})" for name in ("ink", "muted", "line", "card", "first", "second"))}
 
@@ -71,8 +71,14 @@ class TestDrawImportances:
         assert sorted(shown) == sorted(names[5:])
 
     def test_takes_names_as_they_are(self) -> None:
-        names = ["<b>&", "$a$ _b_", 'say "hi"', "花びら"]
+        names = ["<b>&", "$a$ _b_", 'say "hi"', r"a\d \1", "花びら"]
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             svg = draw_importances(make_importances(*names))
         assert set(names) <= find_texts(svg).keys()
+
+    def test_shortens_names_that_are_long(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            svg = draw_importances(make_importances("width" * 20, "width" * 21))
+        assert "widthwidthwidthwi…" in find_texts(svg)

@@ -49,10 +49,21 @@ class TestHistory:
             runs.add(number, record)
         assert runs.folder.names() == ["2.html", "2.json", "3.html", "3.json"]
 
+    def test_does_not_forget_what_ran_for_runs_that_were_up_to_date(
+        self, runs: History, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(history, "KEPT_RUNS", 2)
+        runs.add("1", record)
+        for number in ("2", "3", "4"):
+            runs.add(number, {**record, "verdict": "up to date"})
+        assert [each["verdict"] for each in runs.records()] == ["up to date", "up to date", "published"]
+
     def test_passes_over_a_record_that_is_damaged(
         self, runs: History, record: RunRecord, caplog: pytest.LogCaptureFixture
     ) -> None:
         runs.add("1", record)
         runs.folder.write("2.json", b"{", "application/json")
+        runs.folder.write("3.json", b"[]", "application/json")
+        runs.folder.write("4.json", b'{"task": "gokart_pipeline_sample.RunTask"}', "application/json")
         assert list(runs.records()) == [record]
-        assert "2.json is damaged" in caplog.text
+        assert "2.json is no record that can be read" in caplog.text

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.records import make_record
 
+from gokart_pipeline_sample import RunBatchTask
 from gokart_pipeline_sample.monitoring.history import RunRecord, TaskRecord
-from gokart_pipeline_sample.monitoring.plan import explain, make_plan
+from gokart_pipeline_sample.monitoring.plan import Earlier, explain, make_plan
 from gokart_pipeline_sample.monitoring.task_graph import TaskGraph
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask
@@ -124,6 +127,33 @@ class TestExplain:
         task_of(record, "TrainTask")["state"] = "failed"
         assert self.why(graph, "TrainTask", record) == "failed before"
 
+    def test_a_task_that_only_ever_failed_in_another_way(self, graph: TaskGraph, record: RunRecord) -> None:
+        rename(record, "TrainTask")
+        task_of(record, "TrainTask")["state"] = "failed"
+        task_of(record, "TrainTask")["parameters"]["seed"] = "1"
+        assert self.why(graph, "TrainTask", record) == "parameter changed: seed 1 → 42"
+
+    def test_what_is_only_waited_for_is_no_input(self, workspace: Path) -> None:
+        (workspace / "table.csv").write_text("id\n1\n")
+        graph = TaskGraph(RunBatchTask(table=str(workspace / "table.csv")))
+        record = make_record(graph, "ran")
+        rename(record, "ScoreTableTask", "CheckAccuracyTask", "TrainTask")
+        assert self.why(graph, "ScoreTableTask", record) == "input changed: TrainTask"
+
+    def test_names_the_file_that_is_gone(self, graph: TaskGraph, record: RunRecord) -> None:
+        train = graph.tasks[find(graph, "TrainTask")]
+        Path(train.output().path()).write_text("")
+        assert self.why(graph, "TrainTask", record) == (
+            "output missing, damaged or overwritten: " + train.make_learning_curve_target().path()
+        )
+
+    def test_reads_no_more_records_than_it_needs(self, graph: TaskGraph, record: RunRecord) -> None:
+        rename(record, "TrainTask")
+        endless = Earlier(itertools.repeat(record))
+        assert explain(graph, find(graph, "TrainTask"), endless) == "input changed"
+        task_of(record, "TrainTask")["state"] = "not run"
+        assert explain(graph, find(graph, "TrainTask"), endless) == "never run"
+
 
 class TestMakePlan:
     def test_everything_on_a_first_run(self, graph: TaskGraph, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,6 +191,10 @@ class TestMakePlan:
         damaged.write_bytes(b"PAR1")
         assert "LoadDataTask" in make_plan(graph, []).reasons
         assert [path.name for path in workspace.iterdir()] == [damaged.name]
+
+    def test_a_view_that_reruns_would_delete_what_it_shows(self) -> None:
+        plan = make_plan(TaskGraph(PrepareDataTask(rerun=True)), [])
+        assert plan.reasons["SplitDataTask"] == "rerun is set"
 
     def test_deletes_nothing_with_rerun(self) -> None:
         task = LoadDataTask(rerun=True)

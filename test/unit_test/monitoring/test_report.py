@@ -29,7 +29,7 @@ def metrics() -> Metrics:
         "confusion_matrix": [[3, 1], [0, 0]],
         "calibration": [{"probability": 0.8, "accuracy": 0.75, "rows": 4}],
         "importances": [{"feature": "length", "gain": 2.0, "permutation": 0.1, "permutation_std": 0.0}],
-        "learning_curve": {"loss": "multi_logloss", "train": [1.0], "valid": [1.0], "best_round": 1},
+        "learning_curve": {"loss": "multi_logloss", "train": [1.0], "valid": [1.0], "model_rounds": 1},
         "most_confidently_wrong": [
             {"id": NASTY, "target": "setosa", "pred": NASTY, "probability": 0.8, "features": {"length": 1.23456789}}
         ],
@@ -66,11 +66,11 @@ class TestRenderReport:
             "95 % bootstrap interval of the accuracy: 0.5000 to 1.0000.",
             "setosa 3 1",
             "setosa 0.5000 \u2013 0.4000 0.9000 4",
-            "the model: round 1",
+            "the model: 1 rounds",
             "CheckAccuracyTask ran, 0.50 s",
             "CheckAccuracyTask ran 0.50 never run",
             "learning_rate 0.05",
-            "scikit-learn's bundled iris",
+            "LoadDataTask: scikit-learn's bundled iris",
             "petal_width float64 greater_than(0) cm",
             "TrainTask.seed 42",
             f"lightgbm {record['versions']['lightgbm']}",
@@ -82,8 +82,8 @@ class TestRenderReport:
         failed = {**record, "verdict": "failed", "exit_status": 40, "failure": "TrainTask: no", "object": None}
         text = str(Text(render_report(failed, graph, None)))
         title = "failed: gokart_pipeline_sample.RunTask, 2026-01-02T03:04"
-        assert text.startswith(f"{title} failed: accuracy 0.9500, required more than 0.9 TrainTask: no run")
-        assert "The run ended before there was a model to evaluate" in text
+        assert text.startswith(f"{title} failed TrainTask: no run")
+        assert "There are no figures: EvaluateTask is ran." in text
 
     def test_has_no_link_and_no_script(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> None:
         page = render_report(record, graph, metrics)

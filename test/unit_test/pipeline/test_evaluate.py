@@ -140,7 +140,7 @@ class TestAgainstScikitLearn:
         described = evaluated["learning_curve"]
         assert described["loss"] == "multi_logloss"
         assert described["train"] == curve["train"]["multi_logloss"]
-        assert described["best_round"] == model.best_iteration
+        assert described["model_rounds"] == model.current_iteration()
         valid = parts[1]
         for number, loss in enumerate(described["valid"], start=1):
             predicted = model.predict(valid[PreprocessedSchema.feature_columns()], num_iteration=number)
@@ -208,6 +208,18 @@ class TestEvaluate:
         model, curve, test = weak
         with pytest.raises(SchemaErrors, match="column 'target' not in dataframe"):
             EvaluateTask.evaluate(model, prediction, test.drop(columns="target"), curve, **SHUFFLES)
+
+
+class TestFindWrong:
+    def test_has_no_value_where_json_knows_none(
+        self, weak: tuple[Booster, dict[str, Any], pd.DataFrame], prediction: pd.DataFrame
+    ) -> None:
+        _, _, test = weak
+        strange = test.assign(petal_width=np.inf, sepal_width=np.nan)
+        rows = EvaluateTask.find_wrong(strange, prediction)
+        assert rows
+        assert all(row["features"]["petal_width"] is None is row["features"]["sepal_width"] for row in rows)
+        json.dumps(rows, allow_nan=False)
 
 
 class TestMakeInterval:
