@@ -72,6 +72,9 @@ def main(pairs: dict[str, int]) -> None:
         def reported(number: int) -> float:
             return pipeline(f"reported{number}", KEY, f"reported{number}/output.csv", settings=configuration)
 
+        def unreported(number: int) -> float:
+            return pipeline(f"unreported{number}", KEY, f"unreported{number}/output.csv")
+
         def embedded(number: int) -> float:
             return pipeline(f"embedded{number}", environment=alone)
 
@@ -81,7 +84,7 @@ def main(pairs: dict[str, int]) -> None:
         compare("cold run / plain script", pairs["cold"], cold, plain)
         compare("run that is up to date / imports and one HEAD", pairs["up to date"], up_to_date, head)
         compare("plan / run, both up to date", pairs["plan"], plan, up_to_date)
-        compare("cold run: with a report / without", pairs["report"], reported, running)
+        compare("cold run: with a report / without", pairs["report"], reported, unreported)
         compare("cold run: embedded S3 / S3 that runs already", pairs["embedded S3"], embedded, running)
 
 

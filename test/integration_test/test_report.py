@@ -38,6 +38,7 @@ class Runs:
     up_to_date: Told
     gate: Told
     broken: Told
+    unplanned: Told
 
     @property
     def bucket(self) -> str:
@@ -62,6 +63,7 @@ def runs(server: EmbeddedS3, make_bucket: Callable[[], str], tmp_path_factory: p
         up_to_date=tell(checkout),
         gate=tell(checkout, "--require-acc", "1.0"),
         broken=tell(checkout, "--gokart-pipeline-sample.TrainTask-num-leaves", "-1"),
+        unplanned=tell(checkout, "--gokart-pipeline-sample.LoadDataTask-table", "nowhere.csv"),
     )
 
 
@@ -100,6 +102,11 @@ class TestReport:
         assert runs.broken.run.exit_code == 40
         assert words(runs.broken.report).startswith("failed TrainTask: LightGBMError:")
         assert "There are no figures: EvaluateTask is not run." in words(runs.broken.report)
+
+    def test_when_nothing_can_be_planned_it_says_so(self, runs: Runs) -> None:
+        assert runs.unplanned.run.exit_code == 50
+        assert words(runs.unplanned.report).startswith("failed RunTask: the table nowhere.csv cannot be read")
+        assert (runs.unplanned.record["verdict"], runs.unplanned.record["exit_status"]) == ("failed", 50)
 
     def test_what_was_not_published_is_not_put(self, runs: Runs, s3: S3Client) -> None:
         keys = [item["Key"] for item in s3.list_objects_v2(Bucket=runs.bucket)["Contents"]]
@@ -188,6 +195,7 @@ class TestRecord:
                 rf"published +1\.0000 +30 +\d+\.\d\d s +{url}",
                 rf"up to date +1\.0000 +30 +\d+\.\d\d s +{url}",
                 r"not accurate enough +1\.0000 +\d+\.\d\d s",
+                r"failed +\d+\.\d\d s",
                 r"failed +\d+\.\d\d s",
             ),
             strict=True,

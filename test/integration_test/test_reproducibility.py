@@ -19,7 +19,6 @@ def expected(published_once: Checkout, s3: S3Client) -> bytes:
     ("arguments", "variables"),
     [
         pytest.param(["--workers", "2"], {}, id="two workers"),
-        pytest.param([], {"OMP_NUM_THREADS": "1"}, id="one thread"),
         pytest.param([], {"OMP_NUM_THREADS": "2"}, id="two threads"),
         pytest.param(["gokart_pipeline_sample.RunNestTask", "--local-scheduler"], {}, id="RunNestTask"),
     ],

@@ -63,6 +63,20 @@ class TestOutcomes:
         assert recorder.outcomes() == {tasks[0].task_id: Outcome(RAN, 1999.0)}
 
 
+class TestFullDisk:
+    def test_is_said_and_stops_nothing(
+        self,
+        recorder: RunRecorder,
+        tasks: list[Task],
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        with open("/dev/full", "a+b", buffering=0) as full:  # noqa: PTH123 - pathlib opens no such file unbuffered
+            monkeypatch.setattr(recorder, "_notes", full)
+            trigger(luigi.Event.PROCESSING_TIME, tasks[0], 1.0)
+        assert "it cannot be noted what becomes of LoadDataTask: [Errno 28] No space left on device" in caplog.text
+
+
 class TestFirstFailure:
     def test_is_none_when_nothing_fails(self, recorder: RunRecorder, tasks: list[Task]) -> None:
         trigger(luigi.Event.PROCESSING_TIME, tasks[0], 1.0)
