@@ -15,7 +15,7 @@ s3: setup  ## serve what was published to the embedded S3
 	$(BIN)/python main.py --serve-s3
 
 test: setup
-	$(BIN)/pytest --numprocesses=auto --dist=loadfile
+	$(BIN)/pytest --numprocesses=auto --dist=worksteal
 
 bench: setup  ## what the pipeline costs over plain scripts
 	$(BIN)/python benchmark/compare.py
