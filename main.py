@@ -115,8 +115,14 @@ def end(status: int | str | None) -> NoReturn:
 
 def stop(number: int, _frame: object) -> None:
     """End the run with what luigi lets through, a KeyboardInterrupt; again and again, as its event handlers do not."""
-    signal.signal(signal.SIGALRM, lambda *_: stop(number, None))
-    signal.setitimer(signal.ITIMER_REAL, 1)
+    signal.signal(signal.SIGALRM, lambda *_: interrupt(number))
+    # Soon: a worker that the same signal has ended would be a failed task to luigi.
+    signal.setitimer(signal.ITIMER_REAL, 0.1, 1)
+    interrupt(number)
+
+
+def interrupt(number: int) -> NoReturn:
+    """Raise what tells of a signal."""
     raise KeyboardInterrupt(number)
 
 
