@@ -5,7 +5,6 @@ python docs/take_screenshots.py     (make screenshots; needs Chromium)
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ PROJECT = DOCS.parent
 sys.path.append(str(PROJECT / "test"))
 
 from support.browser import browsing  # noqa: E402 - what the tests use
+from support.checkout import make_environment  # noqa: E402
 from support.luigid import list_tasks, scheduling  # noqa: E402
 
 TASK = "gokart_pipeline_sample.RunTask"
@@ -30,10 +30,9 @@ def main() -> None:
         ini = directory / "param.ini"
         settings = (PROJECT / "conf" / "param.ini").read_text()
         ini.write_text(settings.replace("./resources", str(directory / "resources")))
-        alone = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "BUCKET_NAME"))}
         subprocess.run(
             [sys.executable, str(PROJECT / "main.py"), TASK, "--scheduler-port", str(port), *FEW_ROUNDS],
-            env={**alone, "LUIGI_CONFIG_PATH": str(ini)},
+            env=make_environment(LUIGI_CONFIG_PATH=str(ini)),
             check=True,
         )
         (report,) = (directory / "resources" / "runs").glob("*.html")

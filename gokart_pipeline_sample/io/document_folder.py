@@ -8,7 +8,7 @@ from pathlib import Path
 import luigi
 import luigi.format
 
-from gokart_pipeline_sample.io.s3 import asking, put_object
+from gokart_pipeline_sample.io.s3 import asking, list_objects, put_object
 
 
 class DocumentFolder:
@@ -39,8 +39,8 @@ class DocumentFolder:
             folder = Path(self._location)
             return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
         with asking(self._location, "list it") as client:
-            pages = client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
-            return sorted(item["Key"].removeprefix(self._prefix) for page in pages for item in page.get("Contents", []))
+            objects = list_objects(client, self._bucket, self._prefix)
+            return sorted(item["Key"].removeprefix(self._prefix) for item in objects)
 
     def read(self, name: str) -> bytes:
         """Return the content of a document.

@@ -20,6 +20,7 @@ from gokart_pipeline_sample.io.frame_formats import CONTENT_TYPES
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 logger = getLogger(__name__)
 
@@ -156,6 +157,12 @@ def put_object(
             Metadata=metadata,
             **encryption,
         )
+
+
+def list_objects(client: S3Client, bucket: str, prefix: str) -> Iterator[ObjectTypeDef]:
+    """Give what S3 says of each object whose key begins with a prefix: key, size, ETag."""
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        yield from page.get("Contents", [])
 
 
 @contextlib.contextmanager

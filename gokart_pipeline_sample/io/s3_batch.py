@@ -7,7 +7,7 @@ import json
 from logging import getLogger
 from typing import Any, TypedDict
 
-from gokart_pipeline_sample.io.s3 import UNIQUE_ID, S3Target, asking, put_object, read_metadata
+from gokart_pipeline_sample.io.s3 import UNIQUE_ID, S3Target, asking, list_objects, put_object, read_metadata
 
 logger = getLogger(__name__)
 
@@ -94,8 +94,7 @@ class S3ManifestTarget(S3JsonTarget):
     def _list(self) -> dict[str, int]:
         """Return the size of each object of the batch, by key."""
         with asking(f"s3://{self._bucket}/{self._folder}", "list it") as client:
-            pages = client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._folder)
-            return {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
+            return {item["Key"]: item["Size"] for item in list_objects(client, self._bucket, self._folder)}
 
     def _exists(self) -> bool:
         sizes = self._list()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
-from gokart_pipeline_sample.io.s3 import asking
+from gokart_pipeline_sample.io.s3 import asking, list_objects
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -136,8 +136,7 @@ def _list_objects(uri: str) -> list[S3File]:
     with asking(uri, "list it", _IF_MISSING) as client:
         found = [
             S3File(bucket, item["Key"], item["ETag"], item["Size"])
-            for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder.rstrip("/"))
-            for item in page.get("Contents", [])
+            for item in list_objects(client, bucket, folder.rstrip("/"))
         ]
     # A key that ends in a slash is what S3's console makes for a folder.
     if exact := [file for file in found if file.key == key and not key.endswith("/")]:
