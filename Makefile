@@ -30,7 +30,7 @@ lint: setup
 	$(POETRY) check --lock
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy --strict gokart_pipeline_sample main.py
+	$(BIN)/mypy --strict gokart_pipeline_sample pipeline_runner main.py
 	$(BIN)/lint-imports --no-logo
 
 .venv/ready: pyproject.toml poetry.lock

@@ -26,17 +26,16 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+from pipeline_runner import embedded_s3
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
     from luigi.configuration import LuigiConfigParser
 
-    from gokart_pipeline_sample.io.embedded_s3 import EmbeddedS3
 
 PROJECT = Path(__file__).resolve().parent
 DEFAULT_TASK = ["gokart_pipeline_sample.RunTask", "--local-scheduler"]
@@ -129,7 +128,6 @@ def interrupt(number: int) -> NoReturn:
 def start(arguments: list[str]) -> int | str | None:
     """Do what the arguments ask for, beside the embedded S3 if that is needed."""
     config = load_config()
-    embedded_s3 = import_embedded_s3()
     workspace = config.get("TaskOnKart", "workspace_directory")
     directory = Path(workspace) / "s3"
     is_plan = "--plan" in arguments
@@ -179,13 +177,6 @@ def load_config() -> LuigiConfigParser:
     return config
 
 
-def import_embedded_s3() -> Any:
-    """Import ``io/embedded_s3.py`` by its path: its package imports pandas, and the server is to start meanwhile."""
-    module = ModuleType("embedded_s3")
-    SourceFileLoader("embedded_s3", str(PROJECT / "gokart_pipeline_sample/io/embedded_s3.py")).exec_module(module)
-    return module
-
-
 def needs_bucket_name(arguments: list[str], config: LuigiConfigParser) -> bool:
     """Return whether the bucket comes from ``BUCKET_NAME``, and not from an option or the configuration file."""
     if {"-h", "--help", "--help-all"}.intersection(arguments):
@@ -195,7 +186,7 @@ def needs_bucket_name(arguments: list[str], config: LuigiConfigParser) -> bool:
     return "${BUCKET_NAME}" in config.get(UPLOAD, "bucket", "${BUCKET_NAME}", raw=True)
 
 
-def prepare(arguments: list[str], server: EmbeddedS3 | None) -> list[str]:
+def prepare(arguments: list[str], server: embedded_s3.EmbeddedS3 | None) -> list[str]:
     """Import the tasks, lead them to the S3, and refuse what is wrong before anything runs.
 
     Args:
@@ -208,8 +199,8 @@ def prepare(arguments: list[str], server: EmbeddedS3 | None) -> list[str]:
     import luigi
     from luigi.task_register import Register
 
-    import gokart_pipeline_sample.monitoring.closing  # noqa: F401 (the tasks, and the settings)
-    from gokart_pipeline_sample.utils.configuration import check_names
+    import pipeline_runner.closing  # noqa: F401 (the tasks, and the settings)
+    from pipeline_runner.configuration import check_names
 
     gc.freeze()
     gc.enable()
@@ -231,7 +222,7 @@ def prepare(arguments: list[str], server: EmbeddedS3 | None) -> list[str]:
 @contextlib.contextmanager
 def reading_the_command_line() -> Iterator[None]:
     """Take what is raised for a mistake in the arguments."""
-    from gokart_pipeline_sample.monitoring.failure import describe
+    from pipeline_runner.error_messages import describe
 
     try:
         yield
@@ -239,7 +230,7 @@ def reading_the_command_line() -> Iterator[None]:
         raise UsageError(describe(error)) from error
 
 
-def run(arguments: list[str], workspace: str, server: EmbeddedS3 | None = None) -> int | str | None:
+def run(arguments: list[str], workspace: str, server: embedded_s3.EmbeddedS3 | None = None) -> int | str | None:
     """Run a task; say what and where the pipeline has published, or what went wrong.
 
     Args:
@@ -257,8 +248,8 @@ def run(arguments: list[str], workspace: str, server: EmbeddedS3 | None = None) 
     os.environ.update(COLUMNS=str(columns), LINES=str(lines))
     import gokart
 
-    from gokart_pipeline_sample.monitoring.closing import close_run
-    from gokart_pipeline_sample.monitoring.recorder import RunRecorder
+    from pipeline_runner.closing import close_run
+    from pipeline_runner.recorder import RunRecorder
 
     # Its summary names tasks with all that they are made of; ours comes below.
     logging.getLogger("luigi-interface").setLevel(logging.WARNING)
@@ -288,7 +279,7 @@ def run(arguments: list[str], workspace: str, server: EmbeddedS3 | None = None) 
     return 0
 
 
-def plan(arguments: list[str], workspace: str, server: EmbeddedS3 | None = None) -> int:
+def plan(arguments: list[str], workspace: str, server: embedded_s3.EmbeddedS3 | None = None) -> int:
     """Show what would run and why, or draw it, and touch nothing.
 
     Args:
@@ -303,10 +294,10 @@ def plan(arguments: list[str], workspace: str, server: EmbeddedS3 | None = None)
     options = prepare(options, server)
     from luigi.cmdline_parser import CmdlineParser
 
-    from gokart_pipeline_sample.monitoring.failure import describe
-    from gokart_pipeline_sample.monitoring.history import History
-    from gokart_pipeline_sample.monitoring.plan import make_plan
-    from gokart_pipeline_sample.monitoring.task_graph import TaskGraph
+    from pipeline_runner.error_messages import describe
+    from pipeline_runner.history import History
+    from pipeline_runner.plan import make_plan
+    from pipeline_runner.task_graph import TaskGraph
 
     with reading_the_command_line(), CmdlineParser.global_instance(options) as parser:
         root = parser.get_task_obj()
@@ -322,14 +313,14 @@ def plan(arguments: list[str], workspace: str, server: EmbeddedS3 | None = None)
 
 def show_history(workspace: str) -> int:
     """Show the last runs."""
-    from gokart_pipeline_sample.monitoring.history import History
+    from pipeline_runner.history import History
 
     with reading_the_command_line():
         print(History(workspace))
     return 0
 
 
-def serve(server: EmbeddedS3) -> int:
+def serve(server: embedded_s3.EmbeddedS3) -> int:
     """Serve the embedded S3 until Ctrl-C.
 
     Args:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from gokart_pipeline_sample.io import embedded_s3
+from pipeline_runner import embedded_s3
 
 PROJECT = Path(__file__).resolve().parents[1]
 TASK = ["gokart_pipeline_sample.RunBatchTask", "--local-scheduler"]

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gokart_pipeline_sample.io import embedded_s3
+from pipeline_runner import embedded_s3
 
 PROJECT = Path(__file__).resolve().parents[1]
 PAIRS = {"cold": 9, "up to date": 15, "plan": 9, "report": 9, "embedded S3": 9}

@@ -20,7 +20,7 @@ from support.batch import RUN_BATCH, make_flowers, read_batch, read_objects
 from support.checkout import Checkout, make_environment
 from support.recording_proxy import RecordingProxy, recording
 
-from gokart_pipeline_sample.io import embedded_s3
+from pipeline_runner import embedded_s3
 
 ROWS = 400_000
 

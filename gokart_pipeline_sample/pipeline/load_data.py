@@ -11,7 +11,7 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.io.tables import open_table, read_iris
 from gokart_pipeline_sample.pipeline.schemas.breaches import BadRowsError, Breaches
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
-from gokart_pipeline_sample.utils.table_parameter import TableParameter
+from gokart_pipeline_sample.utils.parameters import TableParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
 

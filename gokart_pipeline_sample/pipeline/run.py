@@ -6,18 +6,18 @@ from typing import Any
 
 from pandera.typing import DataFrame
 
+from gokart_pipeline_sample.pipeline.batch.guard_table import GuardTableTask
+from gokart_pipeline_sample.pipeline.batch.publish_batch import PublishBatchTask
+from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.evaluate import EvaluateTask
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
-from gokart_pipeline_sample.pipeline.guard_table import GuardTableTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
-from gokart_pipeline_sample.pipeline.publish_batch import PublishBatchTask
 from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
-from gokart_pipeline_sample.pipeline.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
 from gokart_pipeline_sample.pipeline.train import TrainTask
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task

@@ -13,7 +13,7 @@ import boto3
 import pytest
 from support.checkout import PROJECT, Checkout
 
-from gokart_pipeline_sample.io import embedded_s3
+from pipeline_runner import embedded_s3
 
 # The policy that the README asks for.
 LEAST_PRIVILEGES = json.loads(

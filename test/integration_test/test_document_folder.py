@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from mypy_boto3_s3 import S3Client
 
-from gokart_pipeline_sample.io.document_folder import DocumentFolder
-from gokart_pipeline_sample.io.embedded_s3 import EmbeddedS3
 from gokart_pipeline_sample.io.s3 import S3Error
+from pipeline_runner.document_folder import DocumentFolder
+from pipeline_runner.embedded_s3 import EmbeddedS3
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout, make_environment
 
-from gokart_pipeline_sample.io import embedded_s3
+from pipeline_runner import embedded_s3
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_the_last_user_stops_the_server(tmp_path: Path) -> None:
 def test_a_server_that_was_left_behind_is_used_and_stopped(tmp_path: Path) -> None:
     abandon = f"""
 import os, pathlib, signal
-from gokart_pipeline_sample.io import embedded_s3
+from pipeline_runner import embedded_s3
 with embedded_s3.running(pathlib.Path({str(tmp_path)!r})) as server:
     server.wait_until_ready()
     os.kill(os.getpid(), signal.SIGKILL)

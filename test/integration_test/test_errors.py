@@ -11,7 +11,7 @@ import pytest
 from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout
 
-from gokart_pipeline_sample.io import embedded_s3
+from pipeline_runner import embedded_s3
 
 PIPELINE = "gokart_pipeline_sample/pipeline"
 

@@ -16,7 +16,7 @@ from mypy_boto3_s3 import S3Client
 from support.batch import BATCH_CHAIN, RUN_BATCH, read_batch
 from support.checkout import CHAIN, PROJECT, Checkout, Run, make_environment
 
-from gokart_pipeline_sample.io.embedded_s3 import EmbeddedS3
+from pipeline_runner.embedded_s3 import EmbeddedS3
 
 EXAMPLE = PROJECT / "examples" / "penguins"
 OVERLAY = ("conf", "gokart_pipeline_sample")

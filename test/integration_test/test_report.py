@@ -14,8 +14,8 @@ from playwright.sync_api import Browser
 from support.browser import browsing, find_browser, visit
 from support.checkout import CHAIN, Checkout, Run, make_environment
 
-from gokart_pipeline_sample.io.embedded_s3 import EmbeddedS3
-from gokart_pipeline_sample.monitoring.history import RunRecord
+from pipeline_runner.embedded_s3 import EmbeddedS3
+from pipeline_runner.history import RunRecord
 
 KEY = ("--gokart-pipeline-sample.UploadS3Task-key", "daily/output.csv")
 

@@ -24,9 +24,11 @@ CHAIN = [
     "CheckAccuracyTask",
     "UploadS3Task",
 ]
+PACKAGES = ("gokart_pipeline_sample", "pipeline_runner")
 # What is compiled here needs not be compiled in each checkout.
-compileall.compile_dir(PROJECT / "gokart_pipeline_sample", quiet=1)
-SOURCES = ("main.py", "conf", "gokart_pipeline_sample")
+for package in PACKAGES:
+    compileall.compile_dir(PROJECT / package, quiet=1)
+SOURCES = ("main.py", "conf", *PACKAGES)
 FOREIGN_VARIABLES = ("AWS_", "BUCKET_NAME", "LUIGI_", "OMP_", "PYTHON")
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from gokart_pipeline_sample.monitoring.history import RunRecord
-from gokart_pipeline_sample.monitoring.recorder import Outcome
-from gokart_pipeline_sample.monitoring.run_record import make_run_record
-from gokart_pipeline_sample.monitoring.task_graph import TaskGraph
+from pipeline_runner.history import RunRecord
+from pipeline_runner.recorder import Outcome
+from pipeline_runner.run_record import make_run_record
+from pipeline_runner.task_graph import TaskGraph
 
 
 def make_record(graph: TaskGraph, state: str, **changes: Any) -> RunRecord:

@@ -11,11 +11,11 @@ from gokart.utils import flatten
 from luigi.task_register import Register
 
 from gokart_pipeline_sample import RunBatchTask, RunNestTask, RunTask
+from gokart_pipeline_sample.pipeline.batch.guard_table import GuardTableTask
+from gokart_pipeline_sample.pipeline.batch.publish_batch import PublishBatchTask
+from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
-from gokart_pipeline_sample.pipeline.guard_table import GuardTableTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
-from gokart_pipeline_sample.pipeline.publish_batch import PublishBatchTask
-from gokart_pipeline_sample.pipeline.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.train import TrainTask
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 

@@ -1,0 +1,1 @@
+"""Run the pipeline: command line, signals, configuration, embedded S3, plan, record, report, history."""

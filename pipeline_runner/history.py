@@ -1,0 +1,119 @@
+"""What happened: a record of each run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from logging import getLogger
+from typing import TypedDict
+
+from gokart_pipeline_sample.io.s3 import S3Error
+from pipeline_runner.document_folder import DocumentFolder
+
+logger = getLogger(__name__)
+
+SHOWN_RUNS = 20
+# The oldest records are deleted, with their reports: of runs that did something, and of those that were up to date.
+KEPT_RUNS = 1000
+IDLE = "_up-to-date"
+
+
+class TaskRecord(TypedDict):
+    """A task of a run."""
+
+    name: str  # of its class
+    unique_id: str  # a hash of all that its output depends on; empty for a view, which has none of its own
+    parameters: dict[str, str]  # the significant ones, but for tasks; of a table its fingerprint
+    state: str  # see Outcome; or "not needed": no task that ran needed its output
+    seconds: float | None
+    why: str | None  # why it had to run
+
+
+class RunRecord(TypedDict):
+    """A run."""
+
+    started: str  # ISO 8601, UTC
+    seconds: float
+    command: list[str]  # what luigi was asked for
+    task: str  # with its namespace
+    verdict: str  # published, up to date, done, not accurate enough, failed or stopped
+    exit_status: int
+    failure: str | None  # the last line on stderr
+    accuracy: float | None
+    required_accuracy: float | None
+    rows: int | None  # rows that are published
+    rejected: int | None  # rows of a batch that are not
+    object: str | None  # URI of what is published
+    versions: dict[str, str]  # by package, and of Python
+    seeds: dict[str, str]  # by task and parameter
+    code: dict[str, str]  # hash of each module that a task uses, without comments
+    tasks: list[TaskRecord]
+
+
+class History:
+    """The records of the runs of a workspace, and the reports beside them.
+
+    Args:
+        workspace: path or URI (``s3://bucket/key``) of the workspace.
+    """
+
+    def __init__(self, workspace: str) -> None:
+        self.folder = DocumentFolder(f"{workspace.rstrip('/')}/runs")
+
+    def records(self, task: str | None = None) -> Iterator[RunRecord]:
+        """Read the records, the newest first.
+
+        Args:
+            task: name of a task with its namespace, if only runs of that task are asked for.
+        """
+        for name in reversed(self._names()):
+            try:
+                record: RunRecord = json.loads(self.folder.read(name))
+                is_whole = RunRecord.__required_keys__ <= record.keys()
+            except (ValueError, AttributeError, OSError, S3Error):
+                is_whole = False
+            if not is_whole:
+                logger.warning("%s is no record that can be read: it is passed over", self.folder.locate(name))
+            elif task in (None, record["task"]):
+                yield record
+
+    def add(self, stem: str, record: RunRecord) -> None:
+        """Keep a record.
+
+        Args:
+            stem: name without ending; the newest is the last in alphabetical order.
+            record: the record.
+
+        Raises:
+            OSError: it cannot be written.
+            S3Error: S3 refuses, or does not answer.
+        """
+        idle = IDLE if record["verdict"] == "up to date" else ""
+        self.folder.write(f"{stem}{idle}.json", json.dumps(record, indent=2).encode(), "application/json")
+        alike = [name for name in self._names() if name.endswith(f"{IDLE}.json") == bool(idle)]
+        for name in alike[:-KEPT_RUNS]:
+            self.folder.delete(name.removesuffix(".json") + ".html")
+            self.folder.delete(name)
+
+    def _names(self) -> list[str]:
+        return [name for name in self.folder.names() if name.endswith(".json")]
+
+    def __str__(self) -> str:
+        """Show the last runs as a table, the newest last."""
+        rows = [("when", "verdict", "accuracy", "rows", "duration", "object")]
+        records = [record for record, _ in zip(self.records(), range(SHOWN_RUNS), strict=False)]
+        rows += [
+            (
+                f"{datetime.fromisoformat(record['started']).astimezone():%Y-%m-%d %H:%M:%S}",
+                record["verdict"],
+                "" if record["accuracy"] is None else f"{record['accuracy']:.4f}",
+                "" if record["rows"] is None else str(record["rows"]),
+                f"{record['seconds']:.2f} s",
+                record["object"] or "",
+            )
+            for record in reversed(records)
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+        return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,173 @@
+"""What would run, and why."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from gokart_pipeline_sample.utils.task_definition import define_task
+from gokart_pipeline_sample.utils.template import ViewTask
+from pipeline_runner.history import RunRecord, TaskRecord
+from pipeline_runner.recorder import FAILED, RAN, UP_TO_DATE
+from pipeline_runner.task_graph import Task, TaskGraph
+
+LONGEST_VALUE = 40
+RERUN = "rerun is set"
+# A task that has not run in so many runs is taken for one that never ran.
+REMEMBERED_RUNS = 100
+
+
+class Plan(NamedTuple):
+    """What would run.
+
+    Args:
+        reasons: why, by the name of each task that would run, those that others need first.
+        up_to_date: ids of the tasks whose output is there; of what only they need is no word.
+    """
+
+    reasons: dict[str, str]
+    up_to_date: set[str]
+
+    def __str__(self) -> str:
+        """Show a line for each task that would run."""
+        if not self.reasons:
+            return "nothing would run: all is up to date"
+        width = max(map(len, self.reasons))
+        lines = [f"{'would run':{width}}  why", *(f"{name:{width}}  {why}" for name, why in self.reasons.items())]
+        return "\n".join(lines)
+
+
+class Earlier:
+    """Earlier runs, each of them read when it is asked for, and once."""
+
+    def __init__(self, records: Iterable[RunRecord]) -> None:
+        self._unread = itertools.islice(records, REMEMBERED_RUNS)
+        self._read: list[RunRecord] = []
+
+    def __iter__(self) -> Iterator[RunRecord]:
+        """Give the records, the newest first."""
+        yield from self._read
+        for record in self._unread:
+            self._read.append(record)
+            yield record
+
+
+def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
+    """Find what would run, as luigi does: a task whose output is there spares those that only it needs.
+
+    Args:
+        graph: the tasks.
+        records: earlier runs of the same task, the newest first; read only if something would run.
+
+    Raises:
+        S3Error: S3 cannot be asked what is there.
+    """
+    would_run: set[str] = set()
+    up_to_date: set[str] = set()
+    forced: set[str] = set()
+    pending = [graph.root.task_id]
+    while pending:
+        task_id = pending.pop()
+        task = graph.all_tasks[task_id]
+        # complete() would delete what is to be made again: for a view that is the output of others.
+        if task.rerun:
+            forced |= {other for other in graph.shown_by([task_id]) if not _is_on_s3(graph.all_tasks[other])}
+        elif task_id not in forced and task.complete():
+            up_to_date.add(task_id)
+            continue
+        would_run.add(task_id)
+        pending += [other for other in graph.all_requirements[task_id] if other not in would_run | up_to_date]
+    earlier = Earlier(records)
+    reasons = {
+        graph.names[task_id]: RERUN if task_id in forced else explain(graph, task_id, earlier)
+        for task_id, task in graph.tasks.items()
+        if task_id in would_run and not isinstance(task, ViewTask)
+    }
+    return Plan(reasons, up_to_date | graph.shown_by(up_to_date))
+
+
+def explain(graph: TaskGraph, task_id: str, records: Iterable[RunRecord]) -> str:
+    """Say why a task has to run: what is different from the last run in which its output was there.
+
+    Args:
+        graph: the tasks.
+        task_id: the task.
+        records: earlier runs of the same root task, the newest first.
+    """
+    task = graph.tasks[task_id]
+    if task.rerun:
+        return RERUN
+    found = _find_earlier(task, graph.unique_ids[task_id], records)
+    if found is None:
+        return "never run"
+    record, earlier = found
+    if earlier["unique_id"] == graph.unique_ids[task_id]:
+        return "failed before" if earlier["state"] == FAILED else _describe_missing(task)
+    reasons = [*_find_changed_code(task, record), *_find_changed_parameters(task, earlier)]
+    earlier_ids = {other["unique_id"] for other in record["tasks"]}
+    changed = [other for other in graph.inputs(task_id) if graph.unique_ids.get(other, "") not in earlier_ids]
+    if changed:
+        reasons.append(f"input changed: {', '.join(graph.names[other] for other in changed)}")
+    # What is left: a task needs less than before.
+    return "; ".join(reasons) or "input changed"
+
+
+def _is_on_s3(task: Task) -> bool:
+    return any(target.path().startswith("s3://") for target in task.kept_targets())
+
+
+def _describe_missing(task: Task) -> str:
+    what = "object" if _is_on_s3(task) else "output"
+    paths = [target.path() for target in task.kept_targets()]
+    # After the run they are there again.
+    missing = [path for path in paths if "://" not in path and not Path(path).exists()] or paths
+    return f"{what} missing, damaged or overwritten: {', '.join(missing)}"
+
+
+def hash_code(code: str) -> str:
+    """Return what tells the code of a module from any other."""
+    return hashlib.sha256(code.encode()).hexdigest()[:16]
+
+
+def _find_earlier(task: Task, unique_id: str, records: Iterable[RunRecord]) -> tuple[RunRecord, TaskRecord] | None:
+    """Find the task in the last run in which its output was there, or else in the last one in which it failed."""
+    parameters = task.serialize_parameters()
+
+    def likeness(other: TaskRecord) -> tuple[bool, int]:
+        return other["unique_id"] == unique_id, len(parameters.items() & other["parameters"].items())
+
+    failed = None
+    for record in records:
+        namesakes = [other for other in record["tasks"] if other["name"] == type(task).__name__]
+        if done := [other for other in namesakes if other["state"] in (RAN, UP_TO_DATE)]:
+            return record, max(done, key=likeness)
+        failed = failed or next(((record, other) for other in namesakes if other["state"] == FAILED), None)
+    return failed
+
+
+def _find_changed_code(task: Task, record: RunRecord) -> Iterator[str]:
+    if not task.serialized_task_definition_check:
+        return
+    definition = define_task(type(task))
+    modules = [name for name, code in definition.modules.items() if record["code"].get(name) != hash_code(code)]
+    if modules:
+        yield f"code changed: {', '.join(modules)}"
+    for name, version in definition.libraries.items():
+        if record["versions"].get(name) != version:
+            yield f"{name} changed: {record['versions'].get(name)} → {version}"
+
+
+def _find_changed_parameters(task: Task, earlier: TaskRecord) -> Iterator[str]:
+    before, now = earlier["parameters"], task.serialize_parameters()
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            yield f"parameter changed: {name} {_shorten(before.get(name))} → {_shorten(now.get(name))}"
+
+
+def _shorten(value: str | None) -> str:
+    if not value:
+        return "none" if value is None else "empty"
+    return value if len(value) <= LONGEST_VALUE else f"{value[:12]}…"

@@ -1,0 +1,151 @@
+"""What becomes of the tasks of a run."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import luigi
+
+from gokart_pipeline_sample.pipeline.check import AccuracyTooLowError
+from gokart_pipeline_sample.utils.template import GokartTask
+from pipeline_runner.error_messages import describe
+from pipeline_runner.report.settings import Report
+from pipeline_runner.task_graph import TaskGraph
+
+logger = logging.getLogger(__name__)
+
+UP_TO_DATE, NOT_RUN, STOPPED, RAN, FAILED = "up to date", "not run", "stopped", "ran", "failed"
+
+
+@dataclass
+class Outcome:
+    """What became of a task.
+
+    Args:
+        state: ``up to date``: its output was there; ``not run``: it should have run; ``stopped``: it began; ``ran``: it
+            came to its end; ``failed``.
+        seconds: how long it ran, if it came to its end.
+    """
+
+    state: str
+    seconds: float | None = None
+
+
+@dataclass
+class Failure:
+    """What went wrong.
+
+    Args:
+        message: the sentence for a person; it begins with the task, if it is known.
+        is_gate: whether the model is not accurate enough, and nothing else is wrong.
+    """
+
+    message: str
+    is_gate: bool = False
+
+
+class RunRecorder(logging.Handler):
+    """Notes what happens to the tasks of a run, in this process and in the workers that are forked from it.
+
+    Tasks tell luigi's event handlers; what luigi itself breaks on only reaches its log.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        # Both are None until luigi plans.
+        self.graph: TaskGraph | None = None
+        self.settings: Report | None = None
+        # A file, so that the workers' notes reach their parent: they share its position with it.
+        self._notes = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 (open as long as the process)
+        handlers: dict[str, Callable[..., None]] = {
+            luigi.Event.DEPENDENCY_PRESENT: self._note_present,
+            luigi.Event.DEPENDENCY_DISCOVERED: self._note_planned,
+            luigi.Event.START: self._note_start,
+            luigi.Event.PROCESSING_TIME: self._note_seconds,
+            luigi.Event.FAILURE: self._note_error,
+            luigi.Event.BROKEN_TASK: self._note_error,
+            luigi.Event.PROCESS_FAILURE: self._note_death,
+        }
+        for event, handler in handlers.items():
+            luigi.Task.event_handler(event)(handler)
+        logging.getLogger("luigi-interface").addHandler(self)
+
+    def outcomes(self) -> dict[str, Outcome]:
+        """Return what became of the tasks that luigi has planned, by task id; of what they made needless is no word."""
+        outcomes: dict[str, Outcome] = {}
+        for note in self._read():
+            known = outcomes[note["task_id"]].state if note["task_id"] in outcomes else None
+            # A task is planned once for each task that needs it.
+            if (
+                note["task_id"]
+                and not (note["state"] == NOT_RUN and known)
+                and not (note["state"] == UP_TO_DATE and known == RAN)
+            ):
+                outcomes[note["task_id"]] = Outcome(note["state"], note["seconds"])
+        return outcomes
+
+    def first_failure(self) -> Failure | None:
+        """Return what went wrong first, if anything did."""
+        return next((Failure(note["failure"], note["is_gate"]) for note in self._read() if note["failure"]), None)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note what luigi breaks on."""
+        if record.exc_info and record.exc_info[1] is not None:
+            self._note(None, FAILED, failure=describe(record.exc_info[1]))
+
+    def _note_present(self, task: luigi.Task) -> None:
+        self._note(task, UP_TO_DATE)
+
+    def _note_planned(self, task: luigi.Task, requirement: luigi.Task) -> None:
+        self._note(task, NOT_RUN)
+        self._note(requirement, NOT_RUN)
+
+    def _note_start(self, task: luigi.Task) -> None:
+        self._note(task, STOPPED)
+
+    def _note_seconds(self, task: luigi.Task, seconds: float) -> None:
+        self._note(task, RAN, seconds=seconds)
+
+    def _note_error(self, task: luigi.Task, error: BaseException) -> None:
+        message = f"{type(task).__name__}: {describe(error)}"
+        self._note(task, FAILED, failure=message, is_gate=isinstance(error, AccuracyTooLowError))
+
+    def _note_death(self, task: luigi.Task, message: str) -> None:
+        self._note(task, FAILED, failure=f"{type(task).__name__}: {message}")
+
+    def _note(
+        self,
+        task: luigi.Task | None,
+        state: str,
+        seconds: float | None = None,
+        failure: str | None = None,
+        is_gate: bool = False,
+    ) -> None:
+        if self.settings is None and isinstance(task, GokartTask):
+            # Only while luigi plans do parameters have what the command line says.
+            self.settings = Report()
+            try:
+                self.graph = TaskGraph(task)
+            except Exception:
+                # luigi is about to meet it too, and tells.
+                self.graph = TaskGraph(task, alone=True)
+        note = {
+            "task_id": task and task.task_id,
+            "state": state,
+            "seconds": seconds,
+            "failure": failure,
+            "is_gate": is_gate,
+        }
+        try:
+            self._notes.write(json.dumps(note).encode() + b"\n")
+        except OSError as error:
+            logger.warning("it cannot be noted what becomes of %s: %s", type(task).__name__, error)
+
+    def _read(self) -> list[dict[str, Any]]:
+        self._notes.seek(0)
+        return [json.loads(line) for line in self._notes.read().splitlines()]

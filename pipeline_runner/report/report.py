@@ -1,0 +1,120 @@
+"""The report: a run on one page that needs nothing else."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
+from gokart_pipeline_sample.pipeline.schemas.metrics import Metrics
+from gokart_pipeline_sample.utils.parameters import TableParameter
+from gokart_pipeline_sample.utils.template import ViewTask
+from pipeline_runner.history import RunRecord
+from pipeline_runner.report import charts
+from pipeline_runner.report.charts import sort_importances
+from pipeline_runner.report.graph_drawing import BOX_HEIGHT, BOX_WIDTH, draw_graph
+from pipeline_runner.task_graph import TaskGraph
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+SHOWN_WRONG_FEATURES = 5
+LONGEST_RULES = 80
+
+
+class Column(NamedTuple):
+    """A column of the table that came in, in words."""
+
+    name: str
+    dtype: str
+    rules: str
+    description: str
+
+
+def render_report(record: RunRecord, graph: TaskGraph, metrics: Metrics | None) -> str:
+    """Make the page.
+
+    Args:
+        record: what happened.
+        graph: the tasks of the run.
+        metrics: how good the model is, if the run came that far.
+
+    Returns:
+        HTML without a link to anything.
+
+    Raises:
+        ImportError: the extra ``report`` is not installed.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        record=record,
+        metrics=metrics,
+        drawn=_draw(metrics) if metrics else {},
+        tasks=list(zip(graph.tasks, graph.names.values(), record["tasks"], strict=True)),
+        drawing=draw_graph(graph),
+        box=(BOX_WIDTH, BOX_HEIGHT),
+        tables=_find_tables(graph),
+        schema=FeatureSchema.__name__,
+        columns=describe_columns(),
+        wrong_features=_most_important(metrics) if metrics else [],
+        evaluation=next((task["state"] for task in record["tasks"] if task["name"] == "EvaluateTask"), None),
+    )
+
+
+def describe_columns() -> list[Column]:
+    """Describe the columns of the table that comes in."""
+    columns = FeatureSchema.to_schema().columns
+    return [
+        Column(
+            name=name,
+            dtype=str(column.dtype),
+            rules=textwrap.shorten(
+                ", ".join(
+                    [
+                        *(str(check.error or check.name) for check in column.checks),
+                        *(["unique"] if column.unique else []),
+                        *(["may be missing"] if column.nullable else []),
+                        *(["training only"] if not column.required else []),
+                    ]
+                ),
+                LONGEST_RULES,
+                placeholder=" …",
+            ),
+            description=column.description or "",
+        )
+        for name, column in columns.items()
+    ]
+
+
+def _draw(metrics: Metrics) -> dict[str, Markup]:
+    from markupsafe import Markup
+
+    drawn = {
+        "learning_curve": charts.draw_learning_curve(metrics["learning_curve"]),
+        "importances": charts.draw_importances(metrics["importances"]),
+        "calibration": charts.draw_calibration(metrics["calibration"]),
+    }
+    return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704 (text of the table is escaped in it)
+
+
+def _find_tables(graph: TaskGraph) -> list[tuple[str, str, str]]:
+    """Return the names of the tasks that read a table, with where it is and its fingerprint."""
+    return [
+        (graph.names[task_id], getattr(task, name), task.serialize_parameters()[name])
+        for task_id, task in graph.tasks.items()
+        for name in task.plain_parameters()
+        if isinstance(getattr(type(task), name), TableParameter) and not isinstance(task, ViewTask)
+    ]
+
+
+def _most_important(metrics: Metrics) -> list[str]:
+    return [feature["feature"] for feature in sort_importances(metrics["importances"])[:SHOWN_WRONG_FEATURES]]
