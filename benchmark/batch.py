@@ -26,7 +26,7 @@ TASK = ["gokart_pipeline_sample.RunBatchTask", "--local-scheduler"]
 
 @dataclass
 class Run:
-    """A finished process: its seconds, its peak memory (MiB) and what it wrote."""
+    """A finished process: its seconds, its peak memory (MiB) and its output."""
 
     seconds: float
     memory: float

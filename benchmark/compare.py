@@ -1,4 +1,4 @@
-"""Measure what the pipeline costs over plain scripts: whole processes, in turn, on a real S3 server.
+"""Measure the cost of the pipeline over plain scripts: whole processes, in turn, on a real S3 server.
 
 python benchmark/compare.py [PAIRS]     (make bench)
 """

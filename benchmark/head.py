@@ -1,4 +1,4 @@
-"""The least that a run of the pipeline that is up to date can be: import what it imports, and ask S3 once."""
+"""The lower bound of a run that is up to date: the same imports and one request to S3."""
 
 import os
 import sys

@@ -1,6 +1,6 @@
-"""What the pipeline does, as a script: the same libraries and parameters, no gokart, luigi or pandera.
+"""The pipeline as a plain script: the same libraries and parameters, without gokart, luigi or pandera.
 
-It keeps nothing, checks no table and cannot go on where it stopped: that is what the pipeline is for.
+It keeps nothing, checks no table and cannot go on where it stopped, unlike the pipeline.
 """
 
 import os

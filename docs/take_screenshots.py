@@ -14,7 +14,7 @@ DOCS = Path(__file__).resolve().parent
 PROJECT = DOCS.parent
 sys.path.append(str(PROJECT / "test"))
 
-from support.browser import browsing  # noqa: E402 - what the tests use
+from support.browser import browsing  # noqa: E402 - support of the tests
 from support.checkout import make_environment  # noqa: E402
 from support.luigid import list_tasks, scheduling  # noqa: E402
 

@@ -1,5 +1,6 @@
 """A gokart pipeline that guards a table, trains LightGBM on it, checks the accuracy and publishes the predictions."""
 
-from gokart_pipeline_sample.pipeline.run import RunBatchTask, RunNestTask, RunTask
+from gokart_pipeline_sample.pipeline.batch.run_batch import RunBatchTask
+from gokart_pipeline_sample.pipeline.run import RunNestTask, RunTask
 
 __all__ = ["RunBatchTask", "RunNestTask", "RunTask"]

@@ -1,18 +1,23 @@
-"""Names in the configuration that nobody reads: luigi passes most of them over in silence."""
+"""The configuration file: where it is, how its paths are meant, and names in it that are not known."""
 
 from __future__ import annotations
 
-import configparser
+import hashlib
+import os
+import tempfile
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from luigi.task_register import Register, TaskClassNotFoundException
+from pipeline_runner.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
     from luigi.configuration import LuigiConfigParser
 
-# What luigi reads of [core] without declaring it as a parameter.
+PROJECT = Path(__file__).resolve().parents[1]
+PATH_OPTIONS = ("table", "workspace_directory", "local_temporary_directory", "logging_conf_file", "lock_pid_dir")
+# luigi reads these of [core] without declaring them as parameters.
 _CORE = {
     "autoload_range",
     "default_scheduler_host",
@@ -25,15 +30,40 @@ _CORE = {
 }
 
 
-class ConfigurationError(configparser.Error):
-    """The configuration names a section or a key that does not exist; the message says which and what is near."""
+def load_config() -> LuigiConfigParser:
+    """Make luigi read ``conf/param.ini``, or the file in ``LUIGI_CONFIG_PATH``, with paths relative to the project.
+
+    Raises:
+        UsageError: there is no such file.
+        configparser.Error: it is no ini file.
+    """
+    # luigi reads these variables when it is imported.
+    os.environ.setdefault("LUIGI_CONFIG_PARSER", "ini")
+    file = os.environ.setdefault("LUIGI_CONFIG_PATH", str(PROJECT / "conf" / "param.ini"))
+    if not Path(file).is_file():
+        raise UsageError(f"there is no configuration file {file}: correct LUIGI_CONFIG_PATH")
+    import luigi.configuration
+
+    config: LuigiConfigParser = luigi.configuration.get_config()
+    if not config.has_option("TaskOnKart", "workspace_directory"):
+        config.set("TaskOnKart", "workspace_directory", "resources")
+    if not config.has_option("core", "lock_pid_dir"):
+        # luigi's own folder is one for the machine, in which equal commands of two projects or users meet.
+        project = hashlib.sha256(str(PROJECT).encode()).hexdigest()[:16]
+        config.set("core", "lock_pid_dir", str(Path(tempfile.gettempdir()) / f"luigi-{os.getuid()}-{project}"))
+    for section in config.sections():
+        for option in PATH_OPTIONS:
+            value = config.get(section, option, "")
+            if value and "://" not in value:
+                config.set(section, option, str(PROJECT / value).replace("%", "%%"))
+    return config
 
 
 def check_names(config: LuigiConfigParser) -> None:
-    """Refuse a configuration with names that are not known.
+    """Refuse a configuration with unknown names: luigi ignores most of them without a word.
 
     Args:
-        config: what luigi has read; the tasks that it may name must have been imported.
+        config: the configuration as luigi has read it; the tasks that it may name must have been imported.
 
     Raises:
         ConfigurationError: a section is neither a task nor a part of luigi or gokart, or a key is no parameter of it.
@@ -41,18 +71,21 @@ def check_names(config: LuigiConfigParser) -> None:
     # Parts of gokart, which it imports only when they are used.
     import gokart.gcs_config
     import gokart.s3_config  # noqa: F401
+    from luigi.task_register import Register, TaskClassNotFoundException
 
     for section in config.sections():
         try:
             parameters = Register.get_task_cls(section).get_param_names(include_significant=True)
         except TaskClassNotFoundException:
-            raise ConfigurationError(_sentence(f"the section [{section}]", section, Register.task_names())) from None
+            raise _make_error(f"the section [{section}]", section, Register.task_names()) from None
         known = {*parameters, *(_CORE if section == "core" else ())}
         for key in config.options(section):
             if key.replace("-", "_") not in known:
-                raise ConfigurationError(_sentence(f"the key {key} in [{section}]", key, known))
+                raise _make_error(f"the key {key} in [{section}]", key, known)
 
 
-def _sentence(what: str, name: str, known: Iterable[str]) -> str:
+def _make_error(subject: str, name: str, known: Iterable[str]) -> ConfigurationError:
     near = get_close_matches(name, list(known), n=1)
-    return f"{what} of the configuration is not known" + (f": did you mean {near[0]}?" if near else "")
+    return ConfigurationError(
+        f"{subject} of the configuration is not known" + (f": did you mean {near[0]}?" if near else "")
+    )

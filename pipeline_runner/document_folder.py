@@ -8,7 +8,7 @@ from pathlib import Path
 import luigi
 import luigi.format
 
-from gokart_pipeline_sample.io.s3 import asking, list_objects, put_object
+from gokart_pipeline_sample.io.s3 import list_objects, put_object, s3_client
 
 
 class DocumentFolder:
@@ -38,7 +38,7 @@ class DocumentFolder:
         if not self._is_on_s3:
             folder = Path(self._location)
             return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-        with asking(self._location, "list it") as client:
+        with s3_client(self._location, "list it") as client:
             objects = list_objects(client, self._bucket, self._prefix)
             return sorted(item["Key"].removeprefix(self._prefix) for item in objects)
 
@@ -51,7 +51,7 @@ class DocumentFolder:
         """
         if not self._is_on_s3:
             return Path(self.locate(name)).read_bytes()
-        with asking(self.locate(name), "read it") as client:
+        with s3_client(self.locate(name), "read it") as client:
             return client.get_object(Bucket=self._bucket, Key=f"{self._prefix}{name}")["Body"].read()
 
     def write(self, name: str, content: bytes, content_type: str) -> None:
@@ -75,7 +75,7 @@ class DocumentFolder:
             S3Error: S3 refuses, or does not answer.
         """
         if self._is_on_s3:
-            with asking(self.locate(name), "delete it") as client:
+            with s3_client(self.locate(name), "delete it") as client:
                 client.delete_object(Bucket=self._bucket, Key=f"{self._prefix}{name}")
         else:
             with contextlib.suppress(FileNotFoundError):

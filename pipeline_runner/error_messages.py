@@ -1,4 +1,4 @@
-"""What went wrong, in one sentence that a person can act on."""
+"""Errors in one sentence that a person can act on."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import re
 from luigi.rpc import RPCError
 from pandera.errors import SchemaErrors
 
+from gokart_pipeline_sample.errors import PipelineError
+from gokart_pipeline_sample.pipeline.schemas.bad_rows import SHOWN_IDS, describe_breach
 from gokart_pipeline_sample.pipeline.schemas.base import ID, column_roles
-from gokart_pipeline_sample.pipeline.schemas.breaches import SHOWN_IDS, describe_breach
+from pipeline_runner.errors import UsageError
 
 LONGEST_SENTENCE = 1000
 
 
 def describe(error: BaseException) -> str:
-    """Say in one sentence what an error means.
+    """Describe an error in one sentence.
 
     Args:
-        error: what was raised.
+        error: the error.
 
     Returns:
         One line: for a frame that breaks its schema, each column with the check, the number of rows and the first of
@@ -27,9 +29,9 @@ def describe(error: BaseException) -> str:
         return _describe_breaches(error)
     if isinstance(error, RPCError):
         return "luigi's scheduler does not answer: add --local-scheduler, or start luigid"
-    # luigi says a task with all its arguments before it says what is wrong.
+    # luigi names a task with all its arguments before the error.
     sentence = re.sub(r"\[args=\(.*?\), kwargs=\{.*?\}\]", "", " ".join(str(error).split()))
-    if not type(error).__module__.startswith("gokart_pipeline_sample"):
+    if not isinstance(error, (PipelineError, UsageError)):
         sentence = f"{type(error).__name__}: {sentence}"
     if error.__cause__ is not None and str(error.__cause__) not in sentence:
         sentence += f" ({describe(error.__cause__)})"

@@ -1,4 +1,4 @@
-"""What happened: a record of each run."""
+"""The history: a record of each run."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from datetime import datetime
 from logging import getLogger
 from typing import TypedDict
 
-from gokart_pipeline_sample.io.s3 import S3Error
+from gokart_pipeline_sample.errors import S3Error
 from pipeline_runner.document_folder import DocumentFolder
+from pipeline_runner.error_messages import describe
+from pipeline_runner.errors import UsageError
 
 logger = getLogger(__name__)
 
@@ -35,7 +37,7 @@ class RunRecord(TypedDict):
 
     started: str  # ISO 8601, UTC
     seconds: float
-    command: list[str]  # what luigi was asked for
+    command: list[str]  # the task and its options, as luigi took them
     task: str  # with its namespace
     verdict: str  # published, up to date, done, not accurate enough, failed or stopped
     exit_status: int
@@ -44,11 +46,24 @@ class RunRecord(TypedDict):
     required_accuracy: float | None
     rows: int | None  # rows that are published
     rejected: int | None  # rows of a batch that are not
-    object: str | None  # URI of what is published
+    object: str | None  # URI of the published object
     versions: dict[str, str]  # by package, and of Python
     seeds: dict[str, str]  # by task and parameter
     code: dict[str, str]  # hash of each module that a task uses, without comments
     tasks: list[TaskRecord]
+
+
+def show_history(workspace: str) -> int:
+    """Print the last runs, and return the exit status.
+
+    Raises:
+        UsageError: the workspace cannot be read.
+    """
+    try:
+        print(History(workspace))
+    except (OSError, S3Error) as error:
+        raise UsageError(describe(error)) from error
+    return 0
 
 
 class History:

@@ -1,31 +1,37 @@
-"""What would run, and why."""
+"""The plan: which tasks would run, and why."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
+from gokart.utils import flatten
+
+from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
 from gokart_pipeline_sample.utils.task_definition import define_task
-from gokart_pipeline_sample.utils.template import ViewTask
-from pipeline_runner.history import RunRecord, TaskRecord
+from gokart_pipeline_sample.utils.view import ViewTask
+from pipeline_runner.error_messages import describe
+from pipeline_runner.history import History, RunRecord, TaskRecord
 from pipeline_runner.recorder import FAILED, RAN, UP_TO_DATE
-from pipeline_runner.task_graph import Task, TaskGraph
+from pipeline_runner.root_task import resolve
+from pipeline_runner.task_graph import Task, TaskGraph, serialize_parameters
 
 LONGEST_VALUE = 40
+CANNOT_BE_PLANNED = 50  # luigi's scheduling_error
 RERUN = "rerun is set"
 # A task that has not run in so many runs is taken for one that never ran.
 REMEMBERED_RUNS = 100
 
 
 class Plan(NamedTuple):
-    """What would run.
+    """The tasks that would run.
 
     Args:
         reasons: why, by the name of each task that would run, those that others need first.
-        up_to_date: ids of the tasks whose output is there; of what only they need is no word.
+        up_to_date: ids of the tasks whose output is there; tasks that only they need are left out.
     """
 
     reasons: dict[str, str]
@@ -55,15 +61,39 @@ class Earlier:
             yield record
 
 
+def show_plan(arguments: list[str], workspace: str, as_diagram: bool) -> int:
+    """Print which tasks would run and why, or draw them; change nothing.
+
+    Args:
+        arguments: see :func:`resolve`.
+        workspace: path or URI of the workspace.
+        as_diagram: whether to draw the tasks with Mermaid.
+
+    Returns:
+        The exit status.
+    """
+    root = resolve(arguments)
+    graph = root.graph
+    try:
+        if root.error:
+            raise root.error
+        planned = make_plan(graph, History(workspace).records(graph.family))
+    except Exception as error:
+        print(f"error: {type(graph.root).__name__}: {describe(error)}", file=sys.stderr)
+        return CANNOT_BE_PLANNED
+    print(graph.to_mermaid(planned.up_to_date) if as_diagram else planned)
+    return 0
+
+
 def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
-    """Find what would run, as luigi does: a task whose output is there spares those that only it needs.
+    """Find the tasks that would run, as luigi does: a task whose output is there spares those that only it needs.
 
     Args:
         graph: the tasks.
         records: earlier runs of the same task, the newest first; read only if something would run.
 
     Raises:
-        S3Error: S3 cannot be asked what is there.
+        S3Error: S3 refuses to tell which objects exist, or does not answer.
     """
     would_run: set[str] = set()
     up_to_date: set[str] = set()
@@ -72,9 +102,9 @@ def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
     while pending:
         task_id = pending.pop()
         task = graph.all_tasks[task_id]
-        # complete() would delete what is to be made again: for a view that is the output of others.
+        # complete() would delete the output: for a view, that of other tasks.
         if task.rerun:
-            forced |= {other for other in graph.shown_by([task_id]) if not _is_on_s3(graph.all_tasks[other])}
+            forced |= {other for other in graph.find_viewed([task_id]) if not _is_on_s3(graph.all_tasks[other])}
         elif task_id not in forced and task.complete():
             up_to_date.add(task_id)
             continue
@@ -86,11 +116,11 @@ def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
         for task_id, task in graph.tasks.items()
         if task_id in would_run and not isinstance(task, ViewTask)
     }
-    return Plan(reasons, up_to_date | graph.shown_by(up_to_date))
+    return Plan(reasons, up_to_date | graph.find_viewed(up_to_date))
 
 
 def explain(graph: TaskGraph, task_id: str, records: Iterable[RunRecord]) -> str:
-    """Say why a task has to run: what is different from the last run in which its output was there.
+    """Explain why a task has to run: compare it with the last run in which its output was there.
 
     Args:
         graph: the tasks.
@@ -111,30 +141,30 @@ def explain(graph: TaskGraph, task_id: str, records: Iterable[RunRecord]) -> str
     changed = [other for other in graph.inputs(task_id) if graph.unique_ids.get(other, "") not in earlier_ids]
     if changed:
         reasons.append(f"input changed: {', '.join(graph.names[other] for other in changed)}")
-    # What is left: a task needs less than before.
+    # The only remaining reason: a task requires less than before.
     return "; ".join(reasons) or "input changed"
 
 
 def _is_on_s3(task: Task) -> bool:
-    return any(target.path().startswith("s3://") for target in task.kept_targets())
+    return any(target.path().startswith("s3://") for target in flatten(task.output()))
 
 
 def _describe_missing(task: Task) -> str:
-    what = "object" if _is_on_s3(task) else "output"
-    paths = [target.path() for target in task.kept_targets()]
+    kind = "object" if _is_on_s3(task) else "output"
+    targets = flatten(task.output())
+    missing = [path for target in targets if isinstance(target, WorkspaceTarget) for path in target.find_missing()]
     # After the run they are there again.
-    missing = [path for path in paths if "://" not in path and not Path(path).exists()] or paths
-    return f"{what} missing, damaged or overwritten: {', '.join(missing)}"
+    return f"{kind} missing, damaged or overwritten: {', '.join(missing or [target.path() for target in targets])}"
 
 
 def hash_code(code: str) -> str:
-    """Return what tells the code of a module from any other."""
+    """Return a hash of the code of a module."""
     return hashlib.sha256(code.encode()).hexdigest()[:16]
 
 
 def _find_earlier(task: Task, unique_id: str, records: Iterable[RunRecord]) -> tuple[RunRecord, TaskRecord] | None:
     """Find the task in the last run in which its output was there, or else in the last one in which it failed."""
-    parameters = task.serialize_parameters()
+    parameters = serialize_parameters(task)
 
     def likeness(other: TaskRecord) -> tuple[bool, int]:
         return other["unique_id"] == unique_id, len(parameters.items() & other["parameters"].items())
@@ -161,7 +191,7 @@ def _find_changed_code(task: Task, record: RunRecord) -> Iterator[str]:
 
 
 def _find_changed_parameters(task: Task, earlier: TaskRecord) -> Iterator[str]:
-    before, now = earlier["parameters"], task.serialize_parameters()
+    before, now = earlier["parameters"], serialize_parameters(task)
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             yield f"parameter changed: {name} {_shorten(before.get(name))} → {_shorten(now.get(name))}"

@@ -1,4 +1,4 @@
-"""What becomes of the tasks of a run."""
+"""The outcomes of the tasks of a run."""
 
 from __future__ import annotations
 
@@ -11,11 +11,8 @@ from typing import Any
 
 import luigi
 
-from gokart_pipeline_sample.pipeline.check import AccuracyTooLowError
-from gokart_pipeline_sample.utils.template import GokartTask
+from gokart_pipeline_sample.errors import AccuracyTooLowError
 from pipeline_runner.error_messages import describe
-from pipeline_runner.report.settings import Report
-from pipeline_runner.task_graph import TaskGraph
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +21,7 @@ UP_TO_DATE, NOT_RUN, STOPPED, RAN, FAILED = "up to date", "not run", "stopped", 
 
 @dataclass
 class Outcome:
-    """What became of a task.
+    """The outcome of a task.
 
     Args:
         state: ``up to date``: its output was there; ``not run``: it should have run; ``stopped``: it began; ``ran``: it
@@ -38,11 +35,11 @@ class Outcome:
 
 @dataclass
 class Failure:
-    """What went wrong.
+    """A failure.
 
     Args:
-        message: the sentence for a person; it begins with the task, if it is known.
-        is_gate: whether the model is not accurate enough, and nothing else is wrong.
+        message: one sentence; it begins with the name of the task, if it is known.
+        is_gate: whether the only problem is that the model is not accurate enough.
     """
 
     message: str
@@ -50,16 +47,13 @@ class Failure:
 
 
 class RunRecorder(logging.Handler):
-    """Notes what happens to the tasks of a run, in this process and in the workers that are forked from it.
+    """Records luigi's events of the tasks of a run, in this process and in the workers that are forked from it.
 
-    Tasks tell luigi's event handlers; what luigi itself breaks on only reaches its log.
+    Errors of luigi itself are no events, and only reach its log.
     """
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        # Both are None until luigi plans.
-        self.graph: TaskGraph | None = None
-        self.settings: Report | None = None
         # A file, so that the workers' notes reach their parent: they share its position with it.
         self._notes = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 (open as long as the process)
         handlers: dict[str, Callable[..., None]] = {
@@ -76,7 +70,7 @@ class RunRecorder(logging.Handler):
         logging.getLogger("luigi-interface").addHandler(self)
 
     def outcomes(self) -> dict[str, Outcome]:
-        """Return what became of the tasks that luigi has planned, by task id; of what they made needless is no word."""
+        """Return the outcomes of the tasks that luigi has planned, by task id, without tasks that nothing needed."""
         outcomes: dict[str, Outcome] = {}
         for note in self._read():
             known = outcomes[note["task_id"]].state if note["task_id"] in outcomes else None
@@ -90,11 +84,15 @@ class RunRecorder(logging.Handler):
         return outcomes
 
     def first_failure(self) -> Failure | None:
-        """Return what went wrong first, if anything did."""
+        """Return the first failure, if there is one."""
         return next((Failure(note["failure"], note["is_gate"]) for note in self._read() if note["failure"]), None)
 
+    def has_noted_tasks(self) -> bool:
+        """Return whether luigi has looked at a task at all."""
+        return any(note["task_id"] for note in self._read())
+
     def emit(self, record: logging.LogRecord) -> None:
-        """Note what luigi breaks on."""
+        """Note an error of luigi itself."""
         if record.exc_info and record.exc_info[1] is not None:
             self._note(None, FAILED, failure=describe(record.exc_info[1]))
 
@@ -126,14 +124,6 @@ class RunRecorder(logging.Handler):
         failure: str | None = None,
         is_gate: bool = False,
     ) -> None:
-        if self.settings is None and isinstance(task, GokartTask):
-            # Only while luigi plans do parameters have what the command line says.
-            self.settings = Report()
-            try:
-                self.graph = TaskGraph(task)
-            except Exception:
-                # luigi is about to meet it too, and tells.
-                self.graph = TaskGraph(task, alone=True)
         note = {
             "task_id": task and task.task_id,
             "state": state,
@@ -144,7 +134,7 @@ class RunRecorder(logging.Handler):
         try:
             self._notes.write(json.dumps(note).encode() + b"\n")
         except OSError as error:
-            logger.warning("it cannot be noted what becomes of %s: %s", type(task).__name__, error)
+            logger.warning("the outcome of %s cannot be recorded: %s", type(task).__name__, error)
 
     def _read(self) -> list[dict[str, Any]]:
         self._notes.seek(0)

@@ -1,77 +1,166 @@
-"""The record of a run."""
+"""The result of a run, and the record that is kept of it."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from logging import getLogger
+from typing import NamedTuple
 
+from gokart_pipeline_sample.errors import S3Error
+from gokart_pipeline_sample.io.s3 import PublishedFigures, S3CsvTarget
+from gokart_pipeline_sample.io.s3_batch import S3PointerTarget
+from gokart_pipeline_sample.pipeline.batch.publish_batch import PublishBatchTask
+from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
+from gokart_pipeline_sample.pipeline.evaluate import EvaluateTask
+from gokart_pipeline_sample.pipeline.schemas.metrics import Metrics
+from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 from gokart_pipeline_sample.utils.task_definition import define_task, get_version
 from pipeline_runner.history import RunRecord, TaskRecord
 from pipeline_runner.plan import Earlier, explain, hash_code
 from pipeline_runner.recorder import FAILED, NOT_RUN, RAN, STOPPED, UP_TO_DATE, Failure, Outcome
-from pipeline_runner.task_graph import TaskGraph
+from pipeline_runner.signals import SIGNALLED
+from pipeline_runner.task_graph import TaskGraph, serialize_parameters
+
+logger = getLogger(__name__)
 
 PACKAGES = ("boto3", "gokart", "lightgbm", "luigi", "numpy", "pandas", "pandera", "pyarrow", "scikit-learn", "scipy")
 SEEDS = ("random_state", "seed")
 NOT_NEEDED = "not needed"
+PUBLISHED = "published"
+
+
+class Publication(NamedTuple):
+    """The object that a run publishes, or would publish.
+
+    Args:
+        task_id: id of the task that puts it.
+        target: the object.
+        required_accuracy: the accuracy that the model must exceed, if it is checked.
+    """
+
+    task_id: str
+    target: S3CsvTarget | S3PointerTarget
+    required_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The result of a run.
+
+    Args:
+        started: when it began.
+        command: the task and the options that luigi was given.
+        exit_status: of the process.
+        outcomes: the outcome of each task that luigi has planned, by task id.
+        failure: the first failure, if there is one.
+        publication: the object that the run publishes, or would publish.
+        figures: figures of the object, if the run succeeded and they could be read.
+    """
+
+    started: datetime
+    command: list[str]
+    exit_status: int
+    outcomes: dict[str, Outcome]
+    failure: Failure | None
+    publication: Publication | None
+    figures: PublishedFigures | None
+
+    @property
+    def has_news(self) -> bool:
+        """Whether a task ran or failed, and no signal has stopped the run."""
+        return self.exit_status < SIGNALLED and any(task.state in (RAN, FAILED) for task in self.outcomes.values())
+
+    @property
+    def verdict(self) -> str:
+        """The result in words; see :class:`RunRecord`."""
+        if self.exit_status >= SIGNALLED:
+            return "stopped"
+        if self.exit_status:
+            return "not accurate enough" if self.failure and self.failure.is_gate else "failed"
+        ran = {task_id for task_id, outcome in self.outcomes.items() if outcome.state == RAN}
+        if not ran:
+            return "up to date"
+        return PUBLISHED if self.publication and self.publication.task_id in ran else "done"
+
+    def summarize(self, fetch: str) -> dict[str, str]:
+        """Return the lines of the summary, by name; none if the run failed or publishes nothing.
+
+        Args:
+            fetch: the command that fetches the published object ``{url}``.
+        """
+        if self.exit_status or not self.publication:
+            return {}
+        figures = self.figures or PublishedFigures()
+        summary = {name: str(value) for name, value in figures._asdict().items() if value is not None}
+        if figures.accuracy is not None:
+            summary["accuracy"] = f"{figures.accuracy:.4f}"
+            if self.publication.required_accuracy is not None:
+                summary["accuracy"] += f" (required: more than {self.publication.required_accuracy})"
+        url = self.publication.target.path()
+        return {**summary, "published": url, "fetch": fetch.format(url=url)}
+
+
+def find_publication(graph: TaskGraph) -> Publication | None:
+    """Return the object that is published last, if any is."""
+    tasks = graph.tasks.values()
+    required_accuracy = next((task.require_acc for task in tasks if isinstance(task, CheckAccuracyTask)), None)
+    for task_id, task in reversed(graph.tasks.items()):
+        if isinstance(task, (UploadS3Task, PublishBatchTask)):
+            return Publication(task_id, task.output(), required_accuracy)
+    return None
+
+
+def find_figures(publication: Publication) -> PublishedFigures | None:
+    """Return the figures of a published object; none if they cannot be read."""
+    try:
+        return publication.target.describe()
+    except (S3Error, ValueError, KeyError) as error:
+        # It is published all the same.
+        logger.warning("%s", error)
+        return None
+
+
+def find_metrics(graph: TaskGraph) -> Metrics | None:
+    """Return the metrics of the model, if this run or an earlier one has evaluated it."""
+    for task in graph.tasks.values():
+        if isinstance(task, EvaluateTask) and task.complete():
+            metrics: Metrics = task.output().load()
+            return metrics
+    return None
 
 
 def make_run_record(
-    graph: TaskGraph,
-    outcomes: dict[str, Outcome],
-    earlier: Iterable[RunRecord],
-    *,
-    started: datetime,
-    command: list[str],
-    exit_status: int,
-    failure: Failure | None,
-    verdict: str,
-    accuracy: float | None,
-    required_accuracy: float | None,
-    rows: int | None,
-    rejected: int | None,
-    published_to: str | None,
+    graph: TaskGraph, result: RunResult, metrics: Metrics | None, earlier: Iterable[RunRecord]
 ) -> RunRecord:
-    """Write down a run.
+    """Make the record of a run.
 
     Args:
         graph: its tasks.
-        outcomes: what became of them, by task id; of those that are not named luigi has not asked.
+        result: its result.
+        metrics: the metrics of the model, if the run came that far.
         earlier: earlier runs of the same task, the newest first; read only if a task had to run.
-        started: when it began.
-        command: what luigi was asked for.
-        exit_status: what the process exits with.
-        failure: what went wrong first, if anything did.
-        verdict: what came of it; see :class:`RunRecord`.
-        accuracy: that of the model.
-        required_accuracy: what it must exceed.
-        rows: how many are published.
-        rejected: how many of a batch are not.
-        published_to: URI of the object that is there.
     """
-    up_to_date = [task_id for task_id, outcome in outcomes.items() if outcome.state == UP_TO_DATE]
-    outcomes = dict.fromkeys(graph.shown_by(up_to_date), Outcome(UP_TO_DATE)) | outcomes
-    for task_id in reversed(graph.tasks):
-        # luigi asks no more of what a task needs once that is up to date, or cannot be planned.
-        users = [outcomes[edge.target].state for edge in graph.edges if edge.source == task_id]
-        outcomes.setdefault(task_id, Outcome(NOT_RUN if {FAILED, NOT_RUN} & set(users) else NOT_NEEDED))
+    outcomes, figures, publication = complete_outcomes(graph, result), result.figures, result.publication
+    accuracy = metrics["model"]["accuracy"] if metrics else None
     earlier = Earlier(earlier)
     tasks = [_make_task_record(graph, task_id, outcomes[task_id], earlier) for task_id in graph.tasks]
     definitions = [define_task(type(graph.tasks[task_id])) for task_id in graph.tasks if task_id in graph.unique_ids]
     return RunRecord(
-        started=started.isoformat(timespec="milliseconds"),
-        seconds=round((datetime.now(UTC) - started).total_seconds(), 3),
-        command=command,
+        started=result.started.isoformat(timespec="milliseconds"),
+        seconds=round((datetime.now(UTC) - result.started).total_seconds(), 3),
+        command=result.command,
         task=graph.family,
-        verdict=verdict,
-        exit_status=exit_status,
-        failure=failure.message if failure else None,
-        accuracy=accuracy,
-        required_accuracy=required_accuracy,
-        rows=rows,
-        rejected=rejected,
-        object=published_to,
+        verdict=result.verdict,
+        exit_status=result.exit_status,
+        failure=result.failure.message if result.failure else None,
+        accuracy=figures.accuracy if figures and figures.accuracy is not None else accuracy,
+        required_accuracy=publication.required_accuracy if publication else None,
+        rows=figures.rows if figures else None,
+        rejected=figures.rejected if figures else None,
+        object=publication.target.path() if publication and result.exit_status == 0 else None,
         versions={"python": platform.python_version(), **{name: get_version(name) for name in PACKAGES}},
         seeds={
             f"{task['name']}.{name}": value
@@ -84,13 +173,24 @@ def make_run_record(
     )
 
 
+def complete_outcomes(graph: TaskGraph, result: RunResult) -> dict[str, Outcome]:
+    """Return the outcomes of all tasks: those of a run, and those of the tasks that luigi has not looked at."""
+    up_to_date = [task_id for task_id, outcome in result.outcomes.items() if outcome.state == UP_TO_DATE]
+    outcomes = dict.fromkeys(graph.find_viewed(up_to_date), Outcome(UP_TO_DATE)) | result.outcomes
+    for task_id in reversed(graph.tasks):
+        # luigi does not look at the requirements of a task that is up to date or cannot be planned.
+        users = [outcomes[edge.target].state for edge in graph.edges if edge.source == task_id]
+        outcomes.setdefault(task_id, Outcome(NOT_RUN if {FAILED, NOT_RUN} & set(users) else NOT_NEEDED))
+    return outcomes
+
+
 def _make_task_record(graph: TaskGraph, task_id: str, outcome: Outcome, earlier: Earlier) -> TaskRecord:
     task = graph.tasks[task_id]
     had_to_run = outcome.state in (NOT_RUN, STOPPED, RAN, FAILED) and task_id in graph.unique_ids
     return TaskRecord(
         name=type(task).__name__,
         unique_id=graph.unique_ids.get(task_id, ""),
-        parameters=task.serialize_parameters(),
+        parameters=serialize_parameters(task),
         state=outcome.state,
         seconds=outcome.seconds,
         why=explain(graph, task_id, earlier) if had_to_run else None,

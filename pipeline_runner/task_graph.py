@@ -1,4 +1,4 @@
-"""The tasks behind a task, as a graph."""
+"""A task and all tasks behind it, as a graph."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from typing import Any, NamedTuple, cast
 from gokart.utils import flatten
 
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
-from gokart_pipeline_sample.utils.template import GokartTask, ViewTask
+from gokart_pipeline_sample.utils.template import GokartTask
+from gokart_pipeline_sample.utils.view import ViewTask
 
 Task = GokartTask[Any]
 
 
 class Edge(NamedTuple):
-    """A task needs another one, or one named output of it; both by task id. What is no input is only waited for."""
+    """A task (``target``) requires another one (``source``), or one named output of it; both are task ids.
+
+    If it is no input, the task only waits for it.
+    """
 
     source: str
     target: str
@@ -25,18 +29,18 @@ class Edge(NamedTuple):
 
 
 class TaskGraph:
-    """The tasks that a task is made of, each once. A ``GetDataTask`` is no task of it, but names the output it shows.
+    """A task and all tasks behind it, each once. A ``GetDataTask`` is no node, but the name of an edge.
 
     Args:
         root: the task.
-        alone: whether to leave out what it requires, because that cannot be told.
+        alone: whether to leave out its requirements, because they cannot be told.
     """
 
     def __init__(self, root: Task, alone: bool = False) -> None:
         self.root = root
         # Its name, with its namespace.
         self.family: str = root.task_family
-        # All tasks with what they require, as luigi meets them: those that are no task of the graph, too.
+        # All tasks with their requirements, as luigi meets them: also those that are no tasks of the graph.
         self.all_tasks = {root.task_id: root}
         self.all_requirements: dict[str, dict[str, Task]] = {}
         pending = [root]
@@ -63,7 +67,7 @@ class TaskGraph:
             ready = sorter.get_ready()
             self.layers.append(sorted(ready, key=lambda task_id: (type(self.all_tasks[task_id]).__name__, task_id)))
             sorter.done(*ready)
-        # What a task needs comes before it.
+        # The requirements of a task come before it.
         self.tasks = {task_id: self.all_tasks[task_id] for layer in self.layers for task_id in layer}
         self.names = self._name_tasks()
 
@@ -89,18 +93,18 @@ class TaskGraph:
         return names
 
     def requirements(self, task_id: str) -> list[str]:
-        """Return the ids of the tasks that a task needs, sorted as the tasks are."""
+        """Return the ids of the tasks that a task requires, sorted as the tasks are."""
         sources = set(self._sources(task_id))
         return [other for other in self.tasks if other in sources]
 
     def inputs(self, task_id: str) -> list[str]:
         """Return the ids of the tasks that a task's identity depends on, sorted as the tasks are."""
         sources = {edge.source for edge in self.edges if edge.target == task_id and edge.is_input}
-        sources |= self.shown_by(sources)
+        sources |= self.find_viewed(sources)
         return [other for other in self.tasks if other in sources]
 
-    def shown_by(self, views: Iterable[str]) -> set[str]:
-        """Return the ids of the tasks whose output some tasks show as theirs, being views."""
+    def find_viewed(self, views: Iterable[str]) -> set[str]:
+        """Return the ids of the tasks whose outputs some views show as theirs."""
         shown: set[str] = set()
         pending = list(views)
         while pending:
@@ -127,3 +131,8 @@ class TaskGraph:
             lines.append("    classDef upToDate stroke-dasharray: 5 5")
             lines.append(f"    class {','.join(dashed)} upToDate")
         return "\n".join(lines)
+
+
+def serialize_parameters(task: Task) -> dict[str, str]:
+    """Return the significant parameters of a task that are not tasks, by name, as text; of a table its fingerprint."""
+    return {name: str(getattr(type(task), name).serialize(value)) for name, value in task.plain_parameters().items()}

@@ -1,1 +1,1 @@
-"""Where data comes from and goes to: tables, S3, the embedded S3 server, file formats."""
+"""Input and output: tables, S3, files of the workspace, file formats."""

@@ -1,32 +1,35 @@
-"""LightGBM models as LightGBM's own text format."""
+"""LightGBM's models as files."""
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-import luigi.format
-from gokart.file_processor import FileProcessor
+from gokart_pipeline_sample.io.file_formats import FormatProcessor
 
 if TYPE_CHECKING:
     from lightgbm import Booster as Booster
 else:
-    # pandera looks at annotations when a function is called, and lightgbm takes a second to import.
+    # pandera evaluates annotations when a function is called, and lightgbm takes a second to import.
     Booster = Any
 
+_LAST_LINE = b"\npandas_categorical:"
 
-class LightGBMModelProcessor(FileProcessor):
-    """Writes and reads a booster as the text that ``lightgbm.Booster(model_file=...)`` reads too."""
 
-    def format(self) -> Any:
-        """Return luigi's format for bytes."""
-        return luigi.format.Nop
+class LightGBMModelProcessor(FormatProcessor):
+    """A booster as the text that ``lightgbm.Booster(model_file=...)`` reads too."""
 
-    def dump(self, obj: Booster, file: IO[bytes]) -> None:
-        """Write the trees up to the best iteration."""
-        file.write(obj.model_to_string().encode())
+    content_type = "text/plain; charset=utf-8"
 
-    def load(self, file: IO[bytes]) -> Booster:
-        """Read a booster."""
+    def serialize(self, obj: Booster) -> bytes:
+        """Return the text of the trees up to the best iteration."""
+        return obj.model_to_string().encode()
+
+    def deserialize(self, content: bytes) -> Booster:
+        """Return the booster."""
         import lightgbm
 
-        return lightgbm.Booster(model_str=file.read().decode())
+        return lightgbm.Booster(model_str=content.decode())
+
+    def is_whole(self, content: bytes) -> bool:
+        """Return whether the content has the last line of a model."""
+        return _LAST_LINE in content and content.endswith(b"\n")

@@ -7,15 +7,15 @@ import functools
 import os
 from collections.abc import Iterator
 from datetime import datetime
-from io import BytesIO
 from logging import getLogger
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 from gokart.conflict_prevention_lock.task_lock import TaskLockParams, make_task_lock_params
 from gokart.target import TargetOnKart
 
-from gokart_pipeline_sample.io.frame_formats import CONTENT_TYPES
+from gokart_pipeline_sample.errors import S3Error
+from gokart_pipeline_sample.io.file_formats import CsvProcessor, FormatProcessor
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -27,8 +27,20 @@ logger = getLogger(__name__)
 UNIQUE_ID = "task-unique-id"
 
 
-class S3Error(Exception):
-    """S3 refused a request; the message says what to do."""
+class PublishedFigures(NamedTuple):
+    """Figures of a published object; None for those that do not apply.
+
+    Args:
+        accuracy: accuracy of the model, from 0 to 1.
+        rows: rows that are published.
+        rejected: rows of a batch that are not.
+        parts: parts of a batch.
+    """
+
+    accuracy: float | None = None
+    rows: int | None = None
+    rejected: int | None = None
+    parts: int | None = None
 
 
 class S3Target(TargetOnKart):
@@ -42,6 +54,8 @@ class S3Target(TargetOnKart):
         unique_id: unique id of the task that puts the object; kept in the object's metadata.
         encryption: the arguments of S3's PutObject that ask for encryption.
     """
+
+    processor: FormatProcessor
 
     def __init__(self, bucket: str, key: str, unique_id: str, encryption: dict[str, Any]) -> None:
         self._bucket = bucket
@@ -63,9 +77,9 @@ class S3Target(TargetOnKart):
     def _is_ours(self, metadata: dict[str, str]) -> bool:
         return metadata.get(UNIQUE_ID) == self._unique_id
 
-    def _put(self, content: bytes, content_type: str, metadata: dict[str, str]) -> None:
-        metadata = {**metadata, UNIQUE_ID: self._unique_id}
-        put_object(self._bucket, self._key, content, content_type, metadata, self._encryption)
+    def _put(self, obj: Any, metadata: dict[str, str]) -> None:
+        content, metadata = self.processor.serialize(obj), {**metadata, UNIQUE_ID: self._unique_id}
+        put_object(self._bucket, self._key, content, self.processor.content_type, metadata, self._encryption)
         self._metadata, self._is_put = metadata, True
 
     def put_beside(self, name: str, content: bytes, content_type: str) -> None:
@@ -77,15 +91,15 @@ class S3Target(TargetOnKart):
         folder = self._key.rpartition("/")[0]
         put_object(self._bucket, f"{folder}/{name}" if folder else name, content, content_type, {}, self._encryption)
 
-    def _get(self) -> bytes:
-        with asking(self.path(), "read it") as client:
-            return client.get_object(Bucket=self._bucket, Key=self._key)["Body"].read()
+    def _load(self) -> Any:
+        with s3_client(self.path(), "read it") as client:
+            return self.processor.deserialize(client.get_object(Bucket=self._bucket, Key=self._key)["Body"].read())
 
     def _remove(self) -> None:
         """Leave the object to its readers until a put replaces it: gokart's rerun would remove it first."""
 
     def _last_modification_time(self) -> datetime:
-        with asking(self.path(), "look at it") as client:
+        with s3_client(self.path(), "look at it") as client:
             modified = client.head_object(Bucket=self._bucket, Key=self._key)["LastModified"]
         return modified.astimezone().replace(tzinfo=None)  # gokart compares it with local times without a zone.
 
@@ -96,22 +110,23 @@ class S3Target(TargetOnKart):
 class S3CsvTarget(S3Target):
     """A frame as a CSV object."""
 
-    def describe(self) -> dict[str, str]:
-        """Return the accuracy and the number of rows, as the object's metadata says; nothing if the object is gone.
+    processor = CsvProcessor()
+
+    def describe(self) -> PublishedFigures:
+        """Return the accuracy and the number of rows that the object's metadata gives; nothing if the object is gone.
 
         Raises:
-            S3Error: the object cannot be looked at.
+            S3Error: S3 refuses to look at the object, or does not answer.
         """
         metadata = self._metadata if self._is_ours(self._metadata) or self._exists() else {}
-        return {name: metadata[name] for name in ("accuracy", "rows") if name in metadata}
+        return PublishedFigures(
+            accuracy=float(metadata["accuracy"]) if "accuracy" in metadata else None,
+            rows=int(metadata["rows"]) if "rows" in metadata else None,
+        )
 
     def _dump(self, obj: pd.DataFrame, *_: object, **__: object) -> None:
-        metadata = {**{str(name): str(value) for name, value in obj.attrs.items()}, "rows": str(len(obj))}
-        self._put(obj.to_csv(index=False, lineterminator="\n").encode(), CONTENT_TYPES["csv"], metadata)
+        self._put(obj, {**{str(name): str(value) for name, value in obj.attrs.items()}, "rows": str(len(obj))})
         logger.info("put %d rows to %s", len(obj), self.path())
-
-    def _load(self) -> pd.DataFrame:
-        return pd.read_csv(BytesIO(self._get()))
 
 
 def read_metadata(bucket: str, key: str) -> dict[str, str]:
@@ -120,13 +135,13 @@ def read_metadata(bucket: str, key: str) -> dict[str, str]:
     Raises:
         S3Error: there is no bucket either, S3 refuses, or does not answer.
     """
-    with asking(f"s3://{bucket}/{key}", "look at it") as client:
+    with s3_client(f"s3://{bucket}/{key}", "look at it") as client:
         try:
             return client.head_object(Bucket=bucket, Key=key)["Metadata"]
         except client.exceptions.ClientError as error:
             if get_status(error) != 404:
                 raise
-            # S3 says so of a missing bucket too, and only a missing object is good news.
+            # The same as for a missing bucket, which is an error; a missing object is none.
             client.head_bucket(Bucket=bucket)
             return {}
 
@@ -147,7 +162,7 @@ def put_object(
     Raises:
         S3Error: S3 refuses, or does not answer.
     """
-    with asking(f"s3://{bucket}/{key}", "put it") as client:
+    with s3_client(f"s3://{bucket}/{key}", "put it") as client:
         client.put_object(
             Bucket=bucket,
             Key=key,
@@ -160,19 +175,21 @@ def put_object(
 
 
 def list_objects(client: S3Client, bucket: str, prefix: str) -> Iterator[ObjectTypeDef]:
-    """Give what S3 says of each object whose key begins with a prefix: key, size, ETag."""
+    """Yield key, size and ETag of each object whose key begins with a prefix."""
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         yield from page.get("Contents", [])
 
 
 @contextlib.contextmanager
-def asking(url: str, action: str, if_missing: str = "create the bucket, or correct BUCKET_NAME") -> Iterator[S3Client]:
-    """Give a client of S3, and say what to do when S3 does not do what it is asked.
+def s3_client(
+    url: str, action: str, if_missing: str = "create the bucket, or correct BUCKET_NAME"
+) -> Iterator[S3Client]:
+    """Provide a client of S3 for a request; turn its errors into one that says what to do.
 
     Args:
-        url: what it is about, for the message.
-        action: what S3 is asked to do with it, for the message.
-        if_missing: what to do if it, or its bucket, is not there.
+        url: the object, for the message.
+        action: the request, for the message: "put it".
+        if_missing: advice if the object, or its bucket, is not there.
 
     Raises:
         S3Error: S3 refuses, or does not answer.

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from logging import getLogger
 from typing import Any, TypedDict
 
-from gokart_pipeline_sample.io.s3 import UNIQUE_ID, S3Target, asking, list_objects, put_object, read_metadata
+import pandas as pd
+
+from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
+from gokart_pipeline_sample.io.s3 import (
+    UNIQUE_ID,
+    PublishedFigures,
+    S3Target,
+    list_objects,
+    put_object,
+    read_metadata,
+    s3_client,
+)
 
 logger = getLogger(__name__)
 
@@ -24,28 +34,27 @@ class Part(TypedDict):
 class S3JsonTarget(S3Target):
     """A JSON object."""
 
+    processor = JsonProcessor()
+
     @property
     def key(self) -> str:
         """The key of the object."""
         return self._key
 
     def _dump(self, obj: object, *_: object, **__: object) -> None:
-        self._put(json.dumps(obj, indent=2, allow_nan=False).encode(), "application/json", {})
+        self._put(obj, {})
         logger.info("put %s", self.path())
-
-    def _load(self) -> Any:
-        return json.loads(self._get())
 
 
 class S3ManifestTarget(S3JsonTarget):
-    """The manifest of a batch, which exists only if all parts that it names are there.
+    """The manifest of a batch, which exists only if all its parts exist.
 
-    It is put to ``<prefix>/<unique id>/manifest.json``, and the parts beside it: no other task touches them, and a task
-    that died finds those that it has put.
+    It is put to ``<prefix>/<unique id>/manifest.json``, and the parts beside it. No other task touches them, and a task
+    that died finds the parts that it has put.
 
     Args:
         bucket: name of the bucket.
-        prefix: what the keys of all batches begin with.
+        prefix: prefix of the keys of all batches.
         unique_id: unique id of the task that makes the batch.
         encryption: the arguments of S3's PutObject that ask for encryption.
     """
@@ -59,26 +68,26 @@ class S3ManifestTarget(S3JsonTarget):
         """Return the pointer to this manifest, as the task with this unique id puts it."""
         return S3PointerTarget(self._bucket, f"{self._prefix}latest.json", unique_id, self._encryption, self)
 
-    def put_part(self, name: str, content: bytes, content_type: str, rows: int) -> Part:
+    def put_part(self, name: str, data: pd.DataFrame, processor: FormatProcessor) -> Part:
         """Put a part.
 
         Args:
-            name: what its key ends in.
-            content: its bytes.
-            content_type: its media type.
-            rows: how many rows it has.
+            name: the end of its key.
+            data: its rows.
+            processor: its format.
 
         Raises:
             S3Error: S3 refuses it, or does not answer.
         """
+        content = processor.serialize(data)
         digest = hashlib.sha256(content).hexdigest()
         key = f"{self._folder}{name}"
-        metadata = {"rows": str(rows), "sha256": digest, UNIQUE_ID: self._unique_id}
-        put_object(self._bucket, key, content, content_type, metadata, self._encryption)
-        return Part(key=key, rows=rows, size=len(content), sha256=digest)
+        metadata = {"rows": str(len(data)), "sha256": digest, UNIQUE_ID: self._unique_id}
+        put_object(self._bucket, key, content, processor.content_type, metadata, self._encryption)
+        return Part(key=key, rows=len(data), size=len(content), sha256=digest)
 
     def find_parts(self) -> dict[str, Part]:
-        """Return the parts that are there, by what their keys end in.
+        """Return the existing parts, by the end of their keys.
 
         Raises:
             S3Error: S3 refuses, or does not answer.
@@ -93,7 +102,7 @@ class S3ManifestTarget(S3JsonTarget):
 
     def _list(self) -> dict[str, int]:
         """Return the size of each object of the batch, by key."""
-        with asking(f"s3://{self._bucket}/{self._folder}", "list it") as client:
+        with s3_client(f"s3://{self._bucket}/{self._folder}", "list it") as client:
             return {item["Key"]: item["Size"] for item in list_objects(client, self._bucket, self._folder)}
 
     def _exists(self) -> bool:
@@ -109,7 +118,7 @@ class S3ManifestTarget(S3JsonTarget):
 
 
 class S3PointerTarget(S3JsonTarget):
-    """The pointer to the manifest of the batch that readers are to take: it exists only if that manifest does.
+    """The pointer that readers follow to the manifest of the current batch; it exists only if that manifest does.
 
     Args:
         bucket: name of the bucket.
@@ -125,19 +134,19 @@ class S3PointerTarget(S3JsonTarget):
         super().__init__(bucket, key, unique_id, encryption)
         self.manifest = manifest
 
-    def describe(self) -> dict[str, str]:
-        """Return the accuracy, the number of rows and of those rejected, and the number of parts, as text.
+    def describe(self) -> PublishedFigures:
+        """Return the figures of the manifest.
 
         Raises:
-            S3Error: the manifest cannot be read.
+            S3Error: S3 refuses to give the manifest, or does not answer.
         """
         manifest = self.manifest.load()
-        return {
-            "accuracy": str(manifest["model"]["accuracy"]),
-            "rows": str(manifest["rows_published"]),
-            "rejected": str(manifest["rows_rejected"]),
-            "parts": str(len(manifest["parts"])),
-        }
+        return PublishedFigures(
+            accuracy=manifest["model"]["accuracy"],
+            rows=manifest["rows_published"],
+            rejected=manifest["rows_rejected"],
+            parts=len(manifest["parts"]),
+        )
 
     def put_beside(self, name: str, content: bytes, content_type: str) -> None:
         """Put another object beside the manifest, where no later batch replaces it.

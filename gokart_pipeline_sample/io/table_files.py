@@ -1,4 +1,4 @@
-"""The files that a table is made of, on this machine or on S3, each as it was when it was listed."""
+"""The files of a table, on this machine or on S3, each as it was when it was listed."""
 
 from __future__ import annotations
 
@@ -9,20 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
-from gokart_pipeline_sample.io.s3 import asking, list_objects
+from gokart_pipeline_sample.errors import TableError
+from gokart_pipeline_sample.io.s3 import list_objects, s3_client
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-# What one request to S3 brings: a larger block costs memory, a smaller one time.
+# Size of a read from S3: a larger block costs memory, a smaller one time.
 _BLOCK_BYTES = 8 * 1024 * 1024
 # Spark and others keep notes of their own in files that begin so.
 _HIDDEN = ("_", ".")
 _IF_MISSING = "correct the parameter table"
-
-
-class TableError(Exception):
-    """A table cannot be read; the message names the file and says what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +130,7 @@ def _get_state(status: os.stat_result) -> tuple[int, int]:
 def _list_objects(uri: str) -> list[S3File]:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     folder = f"{key.rstrip('/')}/" if key.strip("/") else ""
-    with asking(uri, "list it", _IF_MISSING) as client:
+    with s3_client(uri, "list it", _IF_MISSING) as client:
         found = [
             S3File(bucket, item["Key"], item["ETag"], item["Size"])
             for item in list_objects(client, bucket, folder.rstrip("/"))
@@ -177,7 +174,7 @@ class _S3Reader(io.RawIOBase):
         if end <= self._position:
             return 0
         file = self._file
-        with asking(file.path, "read it", _IF_MISSING) as client:
+        with s3_client(file.path, "read it", _IF_MISSING) as client:
             content = client.get_object(
                 Bucket=file.bucket, Key=file.key, Range=f"bytes={self._position}-{end - 1}", IfMatch=file.digest
             )["Body"].read()

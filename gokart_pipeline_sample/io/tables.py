@@ -1,4 +1,4 @@
-"""Tables that the pipeline can start from, and that it can score."""
+"""Tables to train on and tables to score."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+from pyarrow import types
 
-from gokart_pipeline_sample.io.table_files import LocalFile, S3File, TableError, list_files
+from gokart_pipeline_sample.errors import TableError
+from gokart_pipeline_sample.io.table_files import LocalFile, S3File, list_files
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from _typeshed import WriteableBuffer
 
-# Cells of a CSV file that mean that there is no value, unless they are quoted.
+# Cells of a CSV file without a value, unless they are quoted.
 MISSING = ["", "NA", "NaN", "nan", "NULL", "null"]
 _BATCH_ROWS = 131_072
 _CSV_BLOCK_BYTES = 1024 * 1024
@@ -46,7 +51,7 @@ def read_iris() -> pd.DataFrame:
 
 @functools.cache
 def open_table(uri: str) -> Table:
-    """List a table, once for the life of the process: all that is read of it is what was there then.
+    """List the files of a table, once for the life of the process: it is read as it was then, or not at all.
 
     Args:
         uri: see :class:`Table`.
@@ -81,7 +86,7 @@ class Table:
 
     @property
     def fingerprint(self) -> str:
-        """What tells the content of the table from any other, as hexadecimal digits."""
+        """A hash of the content of the table, in hexadecimal digits."""
         return hashlib.sha256("\n".join(file.digest for file in self._files).encode()).hexdigest()
 
     def read(self, schema: pa.Schema) -> pd.DataFrame:
@@ -119,15 +124,13 @@ class Table:
             read = _read_parquet if file.path.lower().endswith(".parquet") else _read_csv
             with _explaining(file) as content:
                 for batch in read(content, file.path, schema):
-                    # Not at the end: what is yielded may be published before the end is read.
+                    # Not only at the end: a batch may be published before the end is read.
                     file.check_unchanged()
                     yield batch.select(schema.names)
 
 
 @contextmanager
 def _explaining(file: LocalFile | S3File) -> Iterator[BinaryIO]:
-    import pyarrow as pa
-
     try:
         with file.open() as content:
             yield content
@@ -136,8 +139,6 @@ def _explaining(file: LocalFile | S3File) -> Iterator[BinaryIO]:
 
 
 def _read_parquet(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    import pyarrow.parquet as pq
-
     with pq.ParquetFile(content) as parquet:
         _check_names(parquet.schema_arrow.names, path, schema)
         for field in schema:
@@ -150,8 +151,6 @@ def _read_parquet(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[p
 
 
 def _is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
-    from pyarrow import types
-
     if types.is_dictionary(found):
         found = found.value_type
     if _is_text(wanted):
@@ -166,15 +165,10 @@ def _is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
 
 
 def _is_text(arrow_type: pa.DataType) -> bool:
-    from pyarrow import types
-
     return bool(types.is_unicode(arrow_type) or types.is_large_unicode(arrow_type) or types.is_string_view(arrow_type))
 
 
 def _read_csv(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
-    import pyarrow.csv as pacsv
-
     ending = next((ending for ending in _CSV_COMPRESSION if path.lower().endswith(ending)), None)
     if ending is None:
         raise TableError(f"{path}: its format is told by its name: let that end in .parquet, .csv, .csv.gz or .csv.zst")
@@ -197,7 +191,7 @@ def _read_csv(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[pa.Re
         ),
     )
     if text.quotes % 2:
-        raise TableError(f"{path}: a quote is not closed: what follows it would be one cell")
+        raise TableError(f"{path}: a quote is not closed: all text after it would be one cell")
 
 
 class _CsvText(io.RawIOBase):
@@ -232,8 +226,6 @@ def _check_names(found: list[str], path: str, schema: pa.Schema) -> None:
 
 
 def _to_frame(batches: list[pa.RecordBatch], schema: pa.Schema) -> pd.DataFrame:
-    import pyarrow as pa
-
     frames = []
     # Text from CSV and columns with types from Parquet may follow one another.
     for _, group in itertools.groupby(batches, key=operator.attrgetter("schema")):
@@ -243,8 +235,6 @@ def _to_frame(batches: list[pa.RecordBatch], schema: pa.Schema) -> pd.DataFrame:
 
 
 def _to_series(column: pa.ChunkedArray, wanted: pa.DataType) -> pd.Series[Any]:
-    import pyarrow as pa
-
     try:
         typed = _cast(column, wanted)
     except pa.ArrowInvalid:
@@ -257,9 +247,6 @@ def _to_series(column: pa.ChunkedArray, wanted: pa.DataType) -> pd.Series[Any]:
 
 def _cast(column: Any, wanted: pa.DataType) -> Any:
     """Cast an array; raise an ArrowInvalid if a value is none of the wanted type."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     # pyarrow reads 0x1A as a number.
     if (
         _is_text(column.type)
@@ -272,8 +259,6 @@ def _cast(column: Any, wanted: pa.DataType) -> Any:
 
 def _read_cells(column: pa.Array, wanted: pa.DataType) -> list[object]:
     """Read the cells one by one if they cannot be read all at once; what cannot be read stays text."""
-    import pyarrow as pa
-
     try:
         cells: list[object] = _cast(column, wanted).to_pylist()
         return cells

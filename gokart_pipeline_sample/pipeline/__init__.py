@@ -1,1 +1,1 @@
-"""What is done: one task a module."""
+"""The pipeline: one task a module."""

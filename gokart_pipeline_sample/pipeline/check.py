@@ -11,6 +11,7 @@ import luigi
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
+from gokart_pipeline_sample.errors import AccuracyTooLowError
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
@@ -19,12 +20,8 @@ from gokart_pipeline_sample.utils.template import GokartTask
 logger = getLogger(__name__)
 
 
-class AccuracyTooLowError(Exception):
-    """The model is not good enough to publish its predictions."""
-
-
 class CheckAccuracyTask(GokartTask[DataFrame[OutputSchema]]):
-    """Passes the predictions on if they are accurate enough, with the accuracy in ``DataFrame.attrs``.
+    """Returns the predictions if they are accurate enough, with the accuracy in ``DataFrame.attrs``.
 
     It keeps a copy of the frame, so that only a check that passed makes it complete: gokart does not run a task whose
     output is there.
@@ -44,13 +41,11 @@ class CheckAccuracyTask(GokartTask[DataFrame[OutputSchema]]):
         min_value=0.0,
         max_value=1.0,
         right_op=operator.le,
-        # The run tasks have this parameter too: what their own section does not say, this one says.
-        config_path={"section": "gokart_pipeline_sample.CheckAccuracyTask", "name": "require_acc"},
         description="Share of right predictions that the model must exceed.",
     )
 
     def run(self) -> None:
-        """Check, and keep the predictions that passed."""
+        """Check the predictions and keep them."""
         self.dump(self.check_accuracy(self.load(self.pred_task), self.load(self.test_task), self.require_acc))
 
     @staticmethod
@@ -58,20 +53,20 @@ class CheckAccuracyTask(GokartTask[DataFrame[OutputSchema]]):
     def check_accuracy(
         prediction: DataFrame[OutputSchema], test: DataFrame[PreprocessedSchema], require_acc: float
     ) -> DataFrame[OutputSchema]:
-        """Let predictions pass that are right for more than the required share of the rows.
+        """Return the predictions if their accuracy exceeds ``require_acc``; raise otherwise.
 
         Args:
-            prediction: predictions, in any order: they are matched with the rows by id. They are left as they are.
+            prediction: predictions, in any order: they are matched with the rows by id. They are not changed.
             test: the rows, with their target.
-            require_acc: the share to exceed, from 0 to 1.
+            require_acc: the accuracy to exceed, from 0 to 1.
 
         Returns:
-            The predictions, with the share in ``attrs["accuracy"]``.
+            The predictions, with their accuracy in ``attrs["accuracy"]``.
 
         Raises:
             AccuracyTooLowError: the accuracy does not exceed the required one; both are named.
             pandera.errors.SchemaErrors: a frame breaks its schema, or the target is missing.
-            ValueError: the required accuracy is no share, or predictions and rows do not match.
+            ValueError: the required accuracy is not between 0 and 1, or predictions and rows do not match.
         """
         from sklearn.metrics import accuracy_score
 

@@ -9,7 +9,7 @@ import luigi
 from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
 
-from gokart_pipeline_sample.utils.template import ViewTask
+from gokart_pipeline_sample.utils.view import ViewTask
 
 
 class GetDataTask(ViewTask[Any]):

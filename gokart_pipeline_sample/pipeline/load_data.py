@@ -8,8 +8,9 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
+from gokart_pipeline_sample.errors import BadRowsError
 from gokart_pipeline_sample.io.tables import open_table, read_iris
-from gokart_pipeline_sample.pipeline.schemas.breaches import BadRowsError, Breaches
+from gokart_pipeline_sample.pipeline.schemas.bad_rows import Breaches, separate_rows
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.utils.parameters import TableParameter
 from gokart_pipeline_sample.utils.template import GokartTask
@@ -35,19 +36,19 @@ class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
 
     @staticmethod
     def check_rows(data: pd.DataFrame) -> DataFrame[FeatureSchema]:
-        """Let a table pass if all rows keep the schema.
+        """Return a table if all its rows keep the schema; raise otherwise.
 
         Args:
-            data: the table as it was read; see :meth:`BaseSchema.sift`.
+            data: the table as it was read; see :func:`separate_rows`.
 
         Returns:
             The same rows.
 
         Raises:
-            BadRowsError: there are others.
+            BadRowsError: some rows break it.
             pandera.errors.SchemaErrors: a column is missing, too much or of another type.
         """
-        good, found = FeatureSchema.sift(data)
+        good, found = separate_rows(FeatureSchema, data)
         if not found.empty:
             breaches = Breaches(FeatureSchema.id_column())
             breaches.add(found, data)
@@ -57,7 +58,7 @@ class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
     @staticmethod
     @pa.check_types(lazy=True)
     def check_labelled(data: DataFrame[FeatureSchema]) -> DataFrame[FeatureSchema]:
-        """Let a table pass that one can train on.
+        """Return a table if a model can be trained on it; raise otherwise.
 
         Args:
             data: rows of the table.

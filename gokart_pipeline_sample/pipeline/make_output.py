@@ -25,7 +25,7 @@ class MakeOutputTask(GokartTask[DataFrame[OutputSchema]]):
     )
 
     def run(self) -> None:
-        """Make and keep the table."""
+        """Make the table and keep it."""
         self.dump(self.make_output(self.load(self.pred_task), self.load(self.test_task)))
 
     @staticmethod
@@ -33,7 +33,7 @@ class MakeOutputTask(GokartTask[DataFrame[OutputSchema]]):
     def make_output(
         prediction: DataFrame[OutputSchema], data: DataFrame[PreprocessedSchema]
     ) -> DataFrame[OutputSchema]:
-        """Give each row its prediction, by id.
+        """Match each row with its prediction by id.
 
         Args:
             prediction: predictions, in any order.
@@ -43,14 +43,14 @@ class MakeOutputTask(GokartTask[DataFrame[OutputSchema]]):
             A frame with ``id`` and ``pred``, in the order of the rows.
 
         Raises:
-            pandera.errors.SchemaErrors: what comes in or goes out breaks its schema.
+            pandera.errors.SchemaErrors: a frame breaks its schema.
             ValueError: a row has no prediction, or a prediction has no row; the ids are named.
         """
         return cast("DataFrame[OutputSchema]", MakeOutputTask.match(prediction, data[PreprocessedSchema.id_column()]))
 
     @staticmethod
     def match(prediction: pd.DataFrame, ids: pd.Series[Any]) -> pd.DataFrame:
-        """Order predictions by ids; ``OutputSchema`` names the column of theirs.
+        """Return predictions in the order of some ids; ``OutputSchema`` names the id column.
 
         Raises:
             ValueError: an id has no prediction, or a prediction has no id; they are named.

@@ -1,4 +1,4 @@
-"""Predict."""
+"""Predict rows."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
     )
 
     def run(self) -> None:
-        """Predict and keep the predictions."""
+        """Predict the rows and keep the predictions."""
         self.dump(self.predict(self.load(self.model_task), self.load(self.test_task)))
 
     @staticmethod
     @pa.check_types(lazy=True)
     def predict(model: Booster, data: DataFrame[PreprocessedSchema]) -> DataFrame[PredictionSchema]:
-        """Predict each row by itself: its position and the other rows make no difference.
+        """Predict each row on its own: neither its position nor the other rows make a difference.
 
         Args:
             model: a model that was trained on frames of the same schema.
@@ -44,7 +44,7 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
             of the rows.
 
         Raises:
-            pandera.errors.SchemaErrors: what comes in or goes out breaks its schema.
+            pandera.errors.SchemaErrors: the rows or the predictions break their schema.
             lightgbm.basic.LightGBMError: the model was trained on another number of features.
         """
         columns = PredictionSchema.probability_columns()

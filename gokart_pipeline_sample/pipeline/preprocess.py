@@ -1,4 +1,4 @@
-"""Make features."""
+"""Add features."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ class PreprocessTask(GokartTask[DataFrame[PreprocessedSchema]]):
     )
 
     def run(self) -> None:
-        """Add the features."""
+        """Add the features and keep the frame."""
         self.dump(self.preprocess(self.load(self.data_task)))
 
     @staticmethod
     def preprocess(data: DataFrame[IrisFeatureSchema]) -> DataFrame[PreprocessedSchema]:
-        """Make what the model learns from: the one way for rows to train on and for new ones."""
+        """Add all features. Training and prediction both use this function, so rows are never treated differently."""
         return PreprocessTask.add_area_feature(data)
 
     @staticmethod
     @pa.check_types(lazy=True)
     def add_area_feature(data: DataFrame[IrisFeatureSchema]) -> DataFrame[PreprocessedSchema]:
-        """Add the area of the petals; rows with and without a target, and any number of them, are treated alike.
+        """Add the area of the petals, to any number of rows, with or without a target.
 
         Args:
-            data: flowers as they were measured. It is left as it is.
+            data: flowers as they were measured; not changed.
 
         Returns:
             A new frame with the column ``petal_area`` (cm²).
 
         Raises:
-            pandera.errors.SchemaErrors: what comes in or goes out breaks its schema.
+            pandera.errors.SchemaErrors: either frame breaks its schema.
         """
         petal_area = PreprocessTask.make_area(data["petal_length"], data["petal_width"])
         return cast("DataFrame[PreprocessedSchema]", data.assign(petal_area=petal_area))

@@ -29,7 +29,7 @@ class SplitDataTask(GokartTask[dict[str, DataFrame[PreprocessedSchema]]]):
 
     def output(self) -> FlattenableItems[TargetOnKart]:
         """Return a Parquet file for each of the three frames."""
-        return {name: self.make_frame_target(f"SplitDataTask_{name}") for name in ("train", "valid", "test")}
+        return {name: self.make_target(f"SplitDataTask_{name}.parquet") for name in ("train", "valid", "test")}
 
     def run(self) -> None:
         """Split the frame and keep the parts."""

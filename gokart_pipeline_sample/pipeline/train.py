@@ -5,16 +5,14 @@ from __future__ import annotations
 import gokart
 import luigi
 import pandera.pandas as pa
-from gokart.target import TargetOnKart
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.json_document import JsonProcessor
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
+from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
+from gokart_pipeline_sample.pipeline.schemas.metrics import Losses
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.progress import showing_progress
 from gokart_pipeline_sample.utils.template import GokartTask
-
-Losses = dict[str, dict[str, list[float]]]
 
 FIXED_PARAMETERS: dict[str, str | float] = {
     "objective": "multiclass",
@@ -43,31 +41,21 @@ class TrainTask(GokartTask[Booster]):
     learning_rate: luigi.FloatParameter = luigi.FloatParameter(default=0.05, description="Weight of a new tree.")
     seed: luigi.IntParameter = luigi.IntParameter(default=42, description="Seed of all that LightGBM draws.")
     num_boost_round: luigi.IntParameter = luigi.IntParameter(default=5000, description="Most rounds of training.")
-    early_stopping_rounds: luigi.IntParameter = luigi.IntParameter(
-        default=100, description="Rounds to go on without gain."
-    )
+    early_stopping_rounds: luigi.IntParameter = luigi.IntParameter(default=100, description="Rounds without gain.")
 
-    def output(self) -> TargetOnKart:
+    def output(self) -> WorkspaceTarget:
         """Return the model's file, in LightGBM's text format."""
-        return self.make_target("TrainTask.txt", processor=LightGBMModelProcessor())
+        model = self.make_target("TrainTask.txt", processor=LightGBMModelProcessor())
+        return model.with_companion(self.make_learning_curve_target())
 
-    def make_learning_curve_target(self) -> TargetOnKart:
-        """Return the JSON file beside the model that keeps what :meth:`fit` returns with it."""
-        return self.make_target("TrainTask_learning_curve.json", processor=JsonProcessor())
-
-    def kept_targets(self) -> list[TargetOnKart]:
-        """Return the model's file and that of its learning curve."""
-        return [*super().kept_targets(), self.make_learning_curve_target()]
-
-    def complete(self) -> bool:
-        """Return whether both the model and its learning curve are there and whole."""
-        return super().complete() and self.make_learning_curve_target().exists()
+    def make_learning_curve_target(self) -> WorkspaceTarget:
+        """Return the JSON file beside the model that keeps the losses of each round."""
+        return self.make_target("TrainTask_learning_curve.json")
 
     def run(self) -> None:
-        """Train; keep the learning curve and the model."""
-        train, valid = self.load(self.train_task), self.load(self.valid_task)
-        booster, learning_curve = self.fit(train, valid, **self.plain_parameters())
-        self.dump(learning_curve, self.make_learning_curve_target())
+        """Train the model, and keep it with its learning curve."""
+        booster, curve = self.fit(self.load(self.train_task), self.load(self.valid_task), **self.plain_parameters())
+        self.dump(curve, self.make_learning_curve_target())
         self.dump(booster)
 
     @staticmethod
@@ -102,12 +90,7 @@ class TrainTask(GokartTask[Booster]):
         parameters |= {**FIXED_PARAMETERS, "num_class": len(PreprocessedSchema.target_classes())}
         curve: Losses = {}
         with showing_progress("trained", num_boost_round, "rounds") as advance:
-            booster = lgb.train(
-                parameters,
-                datasets[0],
-                num_boost_round,
-                valid_sets=datasets,
-                valid_names=["train", "valid"],
-                callbacks=[lgb.record_evaluation(curve), lambda _: advance(1)],
-            )
+            callbacks = [lgb.record_evaluation(curve), lambda _: advance(1)]
+            names = ["train", "valid"]
+            booster = lgb.train(parameters, datasets[0], num_boost_round, datasets, names, callbacks=callbacks)
         return booster, curve

@@ -1,1 +1,1 @@
-"""How tasks behave."""
+"""The behaviour of tasks: their base, identity, parameters and progress."""

@@ -1,14 +1,19 @@
-"""Tables as parameters of tasks."""
+"""Parameters of tasks."""
 
 from __future__ import annotations
 
+import copy
+import itertools
+from typing import Any
+
 import luigi
+from luigi.parameter import _no_value
 
 from gokart_pipeline_sample.io.tables import open_table
 
 
 class TableParameter(luigi.Parameter[str]):
-    """Path or URI of a table. What counts for a task's identity is the content: neither the name nor the time."""
+    """Path or URI of a table. A task's identity depends on the content alone: neither on the name nor on the time."""
 
     def serialize(self, x: str) -> str:
         """Return the fingerprint of the table, of which luigi and gokart make a task's identity.
@@ -18,3 +23,26 @@ class TableParameter(luigi.Parameter[str]):
             S3Error: S3 refuses to list it, or does not answer.
         """
         return open_table(x).fingerprint if x else ""
+
+
+def borrow(owner: type[luigi.Task], name: str) -> Any:
+    """Declare a parameter that a task passes on to another one, which owns it.
+
+    Its value is the one that the section, or the command line, gives to the borrower. If there is none, it is the value
+    that the owner would have.
+
+    Args:
+        owner: the task that declares the parameter.
+        name: name of the parameter.
+
+    Returns:
+        The parameter, for the class body of the borrower.
+    """
+    owned = getattr(owner, name)
+    borrowed = copy.copy(owned)
+    borrowed._default = _no_value
+    values = borrowed._value_iterator
+    borrowed._value_iterator = lambda task_name, parameter_name: itertools.chain(
+        values(task_name, parameter_name), owned._value_iterator(owner.get_task_family(), name)
+    )
+    return borrowed

@@ -1,4 +1,4 @@
-"""How far a task is: a bar on a terminal, a line in the log now and then elsewhere."""
+"""The progress of a task: a bar on a terminal, elsewhere a line in the log now and then."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from logging import getLogger
 
 logger = getLogger(__name__)
 
-# Nobody wants to read of what is over before.
+# Shorter work needs no progress.
 _BAR_AFTER_SECONDS = 1.0
 _LINE_EVERY_SECONDS = 10.0
 
 
 @contextlib.contextmanager
 def showing_progress(description: str, total: int | None, unit: str) -> Iterator[Callable[[int], object]]:
-    """Show how far something is, how fast it goes and when it ends, until the context ends.
+    """Show the progress, the rate and the remaining time of some work until the context ends.
 
     Args:
-        description: what is done.
-        total: how many units there are to do, if that is known.
-        unit: what is counted.
+        description: the work, as a past participle.
+        total: the number of units to do, if it is known.
+        unit: name of the units.
 
     Yields:
-        What to call with the number of units that have been done since the last call.
+        A function to call with the number of units that have been done since the last call.
     """
     from tqdm import tqdm
 
@@ -46,7 +46,7 @@ def showing_progress(description: str, total: int | None, unit: str) -> Iterator
 
 
 class _Log(io.StringIO):
-    """Passes to the log what a terminal would show."""
+    """Passes the text that a terminal would show to the log."""
 
     def write(self, text: str) -> int:
         if line := text.strip():

@@ -1,4 +1,4 @@
-"""Tasks that put to S3."""
+"""Tasks that put objects on S3."""
 
 from __future__ import annotations
 
@@ -10,25 +10,16 @@ from gokart_pipeline_sample.utils.template import GokartTask
 
 T = TypeVar("T")
 
-_SECTION = "gokart_pipeline_sample.UploadS3Task"
-
 
 class S3DestinationTask(GokartTask[T]):
-    """A task that puts to S3. Where to, and how it is encrypted, is said for all of them in UploadS3Task's section."""
+    """A task that puts objects on S3."""
 
-    bucket: luigi.Parameter[str] = luigi.Parameter(
-        config_path={"section": _SECTION, "name": "bucket"}, description="Bucket to publish to."
-    )
+    bucket: luigi.Parameter[str] = luigi.Parameter(description="Bucket to publish to.")
     server_side_encryption: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
-        default="",
-        choices=["", "AES256", "aws:kms"],
-        config_path={"section": _SECTION, "name": "server_side_encryption"},
-        description="SSE-S3, SSE-KMS or what the bucket does by itself.",
+        default="", choices=["", "AES256", "aws:kms"], description="SSE-S3, SSE-KMS, or the default of the bucket."
     )
     kms_key_id: luigi.Parameter[str] = luigi.Parameter(
-        default="",
-        config_path={"section": _SECTION, "name": "kms_key_id"},
-        description="KMS key of SSE-KMS; the account's own key for S3 when empty.",
+        default="", description="KMS key of SSE-KMS; the account's own key for S3 when empty."
     )
 
     def encryption(self) -> dict[str, Any]:

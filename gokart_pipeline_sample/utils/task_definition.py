@@ -1,4 +1,4 @@
-"""The code of a task as an input of the task: what it says, not how it is written."""
+"""The code of a task as an input of the task, without its comments, docstrings and layout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COMPUTING_LIBRARIES = {"lightgbm": "lightgbm", "pandas": "pandas", "scipy": "sc
 
 
 class TaskDefinition(NamedTuple):
-    """What a task computes with: the code of modules and the versions of libraries, each by name."""
+    """The code of modules and the versions of libraries that a task computes with, each by name."""
 
     modules: dict[str, str]
     libraries: dict[str, str]
@@ -28,7 +28,7 @@ class TaskDefinition(NamedTuple):
 
 @functools.cache
 def define_task(task_class: type) -> TaskDefinition:
-    """Collect what a task computes with: its code, that of its helpers and schemas, and the libraries' versions.
+    """Collect the code of a task, of its helpers and schemas, and the versions of the libraries that they use.
 
     Code is taken a module at a time, beginning with the modules of the class and its bases, and following the imports
     within their packages, those inside functions included. Comments, docstrings and layout are left out. So is the
@@ -64,7 +64,7 @@ def get_version(distribution: str) -> str:
 
 
 class _Statements(ast.NodeTransformer):
-    """Drops docstrings and gathers imports; it spares itself expressions, which have neither."""
+    """Drops docstrings and collects imports; expressions, which have neither, are skipped."""
 
     def __init__(self) -> None:
         self.imports: list[ast.Import | ast.ImportFrom] = []
@@ -97,7 +97,7 @@ def _source(module: str) -> str:
     if module == "__main__" or not hasattr(imported.__loader__, "get_source"):
         with contextlib.suppress(OSError, TypeError):
             return inspect.getsource(imported)
-        return ""  # What is typed at a prompt has no source.
+        return ""  # Code typed at a prompt has no source.
     source: str | None = imported.__loader__.get_source(module)  # type: ignore[union-attr]
     if source is None:
         raise OSError(f"there is no source of {module}: set serialized_task_definition_check to false, or add it")

@@ -1,4 +1,4 @@
-"""Charts as SVG that takes its colours and its font from the page around it."""
+"""Charts as SVG, which take colours and font from the page around them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ STYLE = {
 
 
 def draw_learning_curve(curve: LearningCurve) -> str:
-    """Draw the loss on the training and the validation rows after each round, and where the model ends."""
+    """Draw the loss on the training and the validation rows after each round, and the rounds that the model keeps."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -58,7 +58,7 @@ def draw_learning_curve(curve: LearningCurve) -> str:
 
 
 def draw_importances(importances: list[Importance]) -> str:
-    """Draw how much each feature matters, the one that matters most first."""
+    """Draw the importance of each feature, the most important first."""
     shown = sort_importances(importances)[:SHOWN_FEATURES]
     names = [feature["feature"] for feature in shown]
     rows = range(len(shown))
@@ -81,17 +81,17 @@ def draw_importances(importances: list[Importance]) -> str:
 
 
 def sort_importances(importances: list[Importance]) -> list[Importance]:
-    """Put the features that matter most first."""
+    """Sort the most important features first."""
     return sorted(importances, key=lambda feature: (-feature["permutation"], -feature["gain"]))
 
 
 def shorten(text: str) -> str:
-    """Return what there is room for."""
+    """Shorten a text to the room that there is."""
     return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
 
 
 def draw_calibration(bins: list[CalibrationBin]) -> str:
-    """Draw how often predictions are right against how probable the model says they are, and how many there are."""
+    """Draw the share of right predictions by the probability that the model gives them, and their number."""
     probabilities = [each["probability"] for each in bins]
 
     def draw(figure: Figure) -> None:

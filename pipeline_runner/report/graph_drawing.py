@@ -1,4 +1,4 @@
-"""Where to draw the tasks of a graph and the arrows between them."""
+"""The layout of a graph: places of the tasks, and of the arrows between them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Point = tuple[float, float]
 
 
 class GraphDrawing(NamedTuple):
-    """A drawing, from top to bottom: each task is below all that it needs.
+    """A drawing from top to bottom: each task is below all of its requirements.
 
     Args:
         width: of the drawing.
         height: of the drawing.
-        boxes: the middle of each task's box, by task id.
+        boxes: the centre of each task's box, by task id.
         arrows: the points that each arrow goes through.
     """
 
@@ -43,7 +43,7 @@ def draw_graph(graph: TaskGraph) -> GraphDrawing:
     ends: dict[str, int] = {}
     for edge in graph.edges:
         ends[edge.source] = max(ends.get(edge.source, 0), layer_of[edge.target])
-    # The middle of each box and passage, seen from the middle of the drawing, by layer.
+    # The horizontal centre of each box and passage, relative to that of the drawing, by layer.
     places: list[dict[str, float]] = []
     width = 0.0
     for number, layer in enumerate(graph.layers):

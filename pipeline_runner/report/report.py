@@ -1,4 +1,4 @@
-"""The report: a run on one page that needs nothing else."""
+"""The report: one page about a run, in one file."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.metrics import Metrics
 from gokart_pipeline_sample.utils.parameters import TableParameter
-from gokart_pipeline_sample.utils.template import ViewTask
+from gokart_pipeline_sample.utils.view import ViewTask
 from pipeline_runner.history import RunRecord
 from pipeline_runner.report import charts
 from pipeline_runner.report.charts import sort_importances
 from pipeline_runner.report.graph_drawing import BOX_HEIGHT, BOX_WIDTH, draw_graph
-from pipeline_runner.task_graph import TaskGraph
+from pipeline_runner.task_graph import TaskGraph, serialize_parameters
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -33,12 +33,12 @@ class Column(NamedTuple):
 
 
 def render_report(record: RunRecord, graph: TaskGraph, metrics: Metrics | None) -> str:
-    """Make the page.
+    """Render the page.
 
     Args:
-        record: what happened.
+        record: the record of the run.
         graph: the tasks of the run.
-        metrics: how good the model is, if the run came that far.
+        metrics: the metrics of the model, if the run came that far.
 
     Returns:
         HTML without a link to anything.
@@ -109,7 +109,7 @@ def _draw(metrics: Metrics) -> dict[str, Markup]:
 def _find_tables(graph: TaskGraph) -> list[tuple[str, str, str]]:
     """Return the names of the tasks that read a table, with where it is and its fingerprint."""
     return [
-        (graph.names[task_id], getattr(task, name), task.serialize_parameters()[name])
+        (graph.names[task_id], getattr(task, name), serialize_parameters(task)[name])
         for task_id, task in graph.tasks.items()
         for name in task.plain_parameters()
         if isinstance(getattr(type(task), name), TableParameter) and not isinstance(task, ViewTask)

@@ -1,4 +1,4 @@
-"""What can be set about what a person sees of a run."""
+"""The settings of the report."""
 
 from __future__ import annotations
 

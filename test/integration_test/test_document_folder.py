@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from mypy_boto3_s3 import S3Client
 
-from gokart_pipeline_sample.io.s3 import S3Error
+from gokart_pipeline_sample.errors import S3Error
 from pipeline_runner.document_folder import DocumentFolder
 from pipeline_runner.embedded_s3 import EmbeddedS3
 

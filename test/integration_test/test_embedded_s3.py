@@ -16,7 +16,7 @@ import pytest
 from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout, make_environment
 
-from pipeline_runner import embedded_s3
+from pipeline_runner import embedded_s3, seaweedfs
 
 
 @pytest.fixture
@@ -65,6 +65,19 @@ def test_publishes_beside_the_workspace_and_serves_it_later(alone: Checkout) -> 
         run = alone.main()
         assert (run.exit_code, run.tasks) == (0, [])
         assert connect(alone.workspace / "s3").head_object(Bucket=embedded_s3.BUCKET, Key="output.csv")
+
+
+def test_serves_what_was_published_and_not_what_tells_of_it(alone: Checkout) -> None:
+    alone.edit("conf/param.ini", "write=false", "write=true")
+    assert alone.main("--gokart-pipeline-sample.UploadS3Task-key", "a/b c.csv").exit_code == 0
+
+    with serving(alone) as printed:
+        objects = connect(alone.workspace / "s3").list_objects_v2(Bucket=embedded_s3.BUCKET)["Contents"]
+        newest = max(objects, key=lambda item: item["LastModified"])
+
+    assert {item["Key"] for item in objects} == {"a/b c.csv", "a/report.html"}
+    assert newest["Key"] == "a/report.html"
+    assert shlex.split(printed["fetch"])[-2] == f"s3://{embedded_s3.BUCKET}/a/b c.csv"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +179,7 @@ def test_leaves_nothing_outside_its_folder(tmp_path: Path) -> None:
 def test_a_server_that_does_not_start_is_an_error_that_names_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded_s3, "_find_weed", lambda: "/bin/false")
+    monkeypatch.setattr(seaweedfs, "_find_program", lambda: "/bin/false")
     with (
         embedded_s3.running(tmp_path) as server,
         pytest.raises(embedded_s3.EmbeddedS3Error, match=f"ended 3 times: see {tmp_path}/weed.log"),

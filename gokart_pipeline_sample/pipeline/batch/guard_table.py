@@ -14,12 +14,17 @@ from gokart.target import TargetOnKart
 from pandera.errors import SchemaErrors
 from pandera.typing import DataFrame
 
+from gokart_pipeline_sample.errors import BadRowsError
 from gokart_pipeline_sample.io.duplicates import find_duplicates
-from gokart_pipeline_sample.io.json_document import JsonProcessor
 from gokart_pipeline_sample.io.tables import Table, open_table
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
-from gokart_pipeline_sample.pipeline.schemas.base import get_breaches
-from gokart_pipeline_sample.pipeline.schemas.breaches import BadRowsError, Breaches
+from gokart_pipeline_sample.pipeline.schemas.bad_rows import (
+    Breaches,
+    get_breaches,
+    readable_ids,
+    screen_rows,
+    separate_rows,
+)
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TableParameter
@@ -28,13 +33,11 @@ from gokart_pipeline_sample.utils.template import GokartTask
 
 logger = getLogger(__name__)
 
-# RunBatchTask has these parameters too: what its own section does not say, this one says.
-SECTION = "gokart_pipeline_sample.GuardTableTask"
 CHUNK_ROWS = 131_072
 
 
 class GuardResult(TypedDict):
-    """How many rows a table has and how many of them break the schema, and the ids that occur more than once."""
+    """The number of rows of a table, of those that break the schema, and the ids that occur more than once."""
 
     rows: int
     bad_rows: int
@@ -42,14 +45,13 @@ class GuardResult(TypedDict):
 
 
 class GuardTableTask(GokartTask[GuardResult]):
-    """Looks at every row of a table to score, before any is scored, and puts out what it finds."""
+    """Checks every row of a table to score, before any is scored, and puts out the number of bad ones."""
 
     table: TableParameter = TableParameter(description="Path or URI of the table to score; a target is not read.")
     on_bad_row: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
         default="fail",
         choices=["fail", "reject"],
-        config_path={"section": SECTION, "name": "on_bad_row"},
-        description="What to do when rows break the schema: fail, or put them elsewhere, with the reason.",
+        description="Whether rows that break the schema fail the run, or are put elsewhere with the reason.",
     )
     max_rejected_share: luigi.NumericalParameter[float] = luigi.NumericalParameter(
         default=0.01,
@@ -57,18 +59,19 @@ class GuardTableTask(GokartTask[GuardResult]):
         min_value=0.0,
         max_value=1.0,
         right_op=operator.le,
-        config_path={"section": SECTION, "name": "max_rejected_share"},
         description="Share of the rows that may be rejected.",
     )
 
     def output(self) -> TargetOnKart:
         """Return the JSON file of the result."""
-        return self.make_target("GuardTableTask.json", processor=JsonProcessor())
+        return self.make_target("GuardTableTask.json")
 
     def run(self) -> None:
-        """Look at the table, and keep the result."""
+        """Check the table and keep the result."""
         table, id_column = open_table(self.table), FeatureSchema.id_column()
-        duplicates = find_duplicates(lambda: map(FeatureSchema.readable_ids, self._read(table, [id_column])))
+        duplicates = find_duplicates(
+            lambda: (readable_ids(FeatureSchema, ids) for ids in self._read(table, [id_column]))
+        )
         chunks = self._read(table, FeatureSchema.new_row_columns())
         allowed_share = self.max_rejected_share if self.on_bad_row == "reject" else 0.0
         self.dump(self.guard(chunks, duplicates.tolist(), allowed_share))
@@ -82,20 +85,20 @@ class GuardTableTask(GokartTask[GuardResult]):
         """Count the rows that break the schema.
 
         Args:
-            chunks: the rows, piece by piece; see :meth:`BaseSchema.sift`.
+            chunks: the rows, piece by piece; see :func:`separate_rows`.
             duplicates: the ids that occur more than once.
             allowed_share: the share of rows that may break the schema, from 0 to 1.
 
         Raises:
             BadRowsError: more rows break the schema; each check is named with the number of rows and the first ids.
-            pandera.errors.SchemaErrors: it is not about rows, but about a column.
+            pandera.errors.SchemaErrors: a column as a whole is wrong.
         """
         rows = bad_rows = 0
         repeated = pd.Index(duplicates)
         breaches = Breaches(FeatureSchema.id_column())
-        with showing_progress("looked at", None, "rows") as advance:
+        with showing_progress("checked", None, "rows") as advance:
             for chunk in chunks:
-                good, found = GuardTableTask.sift(chunk, repeated)
+                good, found = GuardTableTask.preprocess_valid(chunk, repeated)
                 breaches.add(found, chunk)
                 rows += len(chunk)
                 bad_rows += len(chunk) - len(good)
@@ -109,29 +112,31 @@ class GuardTableTask(GokartTask[GuardResult]):
         return GuardResult(rows=rows, bad_rows=bad_rows, duplicates=duplicates)
 
     @staticmethod
-    def sift(data: pd.DataFrame, duplicates: Collection[object]) -> tuple[DataFrame[PreprocessedSchema], pd.DataFrame]:
-        """Part the rows that can be predicted from those that cannot, and make the features of the former.
+    def preprocess_valid(
+        data: pd.DataFrame, duplicates: Collection[object]
+    ) -> tuple[DataFrame[PreprocessedSchema], pd.DataFrame]:
+        """Separate the rows that can be predicted from those that cannot, and preprocess the former.
 
         Args:
-            data: rows as they were read; see :meth:`BaseSchema.sift`.
+            data: rows as they were read; see :func:`separate_rows`.
             duplicates: the ids that occur more than once in the table.
 
         Returns:
-            The preprocessed rows, and a frame of what the others break: ``row``, ``column`` and ``check``.
+            The preprocessed rows, and a frame of the checks that the others break: ``row``, ``column`` and ``check``.
 
         Raises:
-            pandera.errors.SchemaErrors: it is not about rows, but about a column.
+            pandera.errors.SchemaErrors: a column as a whole is wrong.
         """
-        readable, breaches = FeatureSchema.screen(data, duplicates)
+        readable, breaches = screen_rows(FeatureSchema, data, duplicates)
         if breaches.empty:
-            # Most parts have no bad rows. Where the checks of preprocess() find some, sift() tells which.
+            # Most parts have no bad rows. Where the checks of preprocess() find some, separate_rows() tells which.
             with contextlib.suppress(SchemaErrors):
                 return PreprocessTask.preprocess(cast("DataFrame[FeatureSchema]", readable)), breaches
-        good, breaches = FeatureSchema.sift(data, duplicates)
+        good, breaches = separate_rows(FeatureSchema, data, duplicates)
         try:
             preprocessed = PreprocessTask.preprocess(cast("DataFrame[FeatureSchema]", good))
         except SchemaErrors as error:
-            # Not the values that came in are at fault, but what is made of them.
+            # The values that came in are valid, but the features made of them are not.
             made = get_breaches(error)
             breaches = pd.concat([breaches, made])
             good = good.drop(index=list(made["row"].unique()))

@@ -14,13 +14,13 @@ from gokart_pipeline_sample.utils.template import GokartTask
 
 
 class PublishBatchTask(GokartTask[dict[str, Any]]):
-    """Points ``<prefix>/latest.json`` to the manifest of a scored table: from then on, readers take that one."""
+    """Points ``<prefix>/latest.json`` to the manifest of a scored table; readers follow it."""
 
     score_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[dict[str, Any]]] = gokart.TaskInstanceParameter(
         description="Task that puts out the manifest, an object on S3."
     )
     checked_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[OutputSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that lets the model pass.")
+        gokart.TaskInstanceParameter(description="Task that checks the model.")
     )
     after: gokart.ListTaskInstanceParameter[gokart.TaskOnKart[Any]] = gokart.ListTaskInstanceParameter(
         default=[], description="Further tasks that must have succeeded before."

@@ -13,7 +13,7 @@ import pandas as pd
 from gokart.utils import FlattenableItems
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.frame_formats import CONTENT_TYPES, serialize_frame
+from gokart_pipeline_sample.io.file_formats import FormatProcessor, ParquetProcessor, PyArrowCsvProcessor
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.io.s3_batch import Part, S3ManifestTarget
 from gokart_pipeline_sample.io.tables import open_table
@@ -22,13 +22,13 @@ from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
-from gokart_pipeline_sample.utils.parameters import TableParameter
+from gokart_pipeline_sample.pipeline.upload import UploadS3Task
+from gokart_pipeline_sample.utils.parameters import TableParameter, borrow
 from gokart_pipeline_sample.utils.progress import showing_progress
 from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
 
-# RunBatchTask has these parameters too: what its own section does not say, this one says.
-SECTION = "gokart_pipeline_sample.ScoreTableTask"
 REJECTED = "rejected/"
+PART_FORMATS: dict[str, FormatProcessor] = {"csv": PyArrowCsvProcessor(), "parquet": ParquetProcessor()}
 
 
 class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
@@ -37,40 +37,36 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
     Its output is the manifest of the parts. A run that died left parts, which the next one takes as they are.
     """
 
+    bucket = borrow(UploadS3Task, "bucket")
+    server_side_encryption = borrow(UploadS3Task, "server_side_encryption")
+    kms_key_id = borrow(UploadS3Task, "kms_key_id")
     model_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Booster]] = gokart.TaskInstanceParameter(
         description="Task that puts out the model."
     )
     checked_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[OutputSchema]]] = (
         gokart.TaskInstanceParameter(
-            significant=False, description="Task that lets the model pass, and puts out its accuracy."
+            significant=False, description="Task that checks the model, and puts out its accuracy."
         )
     )
     guard_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[GuardResult]] = gokart.TaskInstanceParameter(
-        description="Task that has looked at every row of the table."
+        description="Task that has checked every row of the table."
     )
     table: TableParameter = TableParameter(description="Path or URI of the table to score; a target is not read.")
     prefix: luigi.Parameter[str] = luigi.Parameter(
-        default="batch",
-        config_path={"section": SECTION, "name": "prefix"},
-        description="What the keys of all that is published begin with.",
+        default="batch", description="Prefix of all keys that are published."
     )
     output_format: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
-        default="csv",
-        choices=list(CONTENT_TYPES),
-        config_path={"section": SECTION, "name": "output_format"},
-        description="Format of the parts.",
+        default="csv", choices=list(PART_FORMATS), description="Format of the parts."
     )
     rows_per_part: luigi.NumericalParameter[int] = luigi.NumericalParameter(
         default=250_000,
         var_type=int,
         min_value=1,
         max_value=2**31,
-        config_path={"section": SECTION, "name": "rows_per_part"},
         description="Rows of the table that make a part; so many are in memory at a time.",
     )
     with_proba: luigi.BoolParameter = luigi.BoolParameter(
         parsing=luigi.BoolParameter.EXPLICIT_PARSING,
-        config_path={"section": SECTION, "name": "with_proba"},
         description="Whether the probability of each class is published beside the class.",
     )
 
@@ -120,20 +116,20 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
     def score(
         model: Booster, data: pd.DataFrame, duplicates: Collection[object]
     ) -> tuple[DataFrame[PredictionSchema], pd.DataFrame]:
-        """Predict the rows that keep the schema.
+        """Predict the valid rows.
 
         Args:
             model: the model.
-            data: rows as they were read; see :meth:`BaseSchema.sift`.
+            data: rows as they were read; see :func:`separate_rows`.
             duplicates: the ids that occur more than once in the table.
 
         Returns:
             The predictions, in the order of the rows, and the other rows, as text, with the column ``reason``.
 
         Raises:
-            pandera.errors.SchemaErrors: what comes in, goes out or is made of it breaks its schema.
+            pandera.errors.SchemaErrors: a frame as a whole breaks its schema.
         """
-        preprocessed, breaches = GuardTableTask.sift(data, duplicates)
+        preprocessed, breaches = GuardTableTask.preprocess_valid(data, duplicates)
         scored = PredTask.predict(model, preprocessed)
         reasons = (breaches["column"] + " breaks " + breaches["check"]).groupby(breaches["row"]).agg("; ".join)
         return scored, data.loc[reasons.index].astype("str").assign(reason=reasons)
@@ -147,23 +143,20 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
         frames = {f"{REJECTED}{name}": rejected} if len(rejected) else {}
         frames[name] = published
         return {
-            name: self._target.put_part(
-                name, serialize_frame(frame, self.output_format), CONTENT_TYPES[self.output_format], len(frame)
-            )
-            for name, frame in frames.items()
+            name: self._target.put_part(name, frame, PART_FORMATS[self.output_format]) for name, frame in frames.items()
         }
 
     @staticmethod
     def make_manifest(parts: dict[str, Part], rows: int, **origin: object) -> dict[str, Any]:
-        """Name all parts and count their rows.
+        """List all parts and count their rows.
 
         Args:
             parts: the parts by name; those of rejected rows are in ``rejected/``.
             rows: the rows of the table.
-            origin: what the predictions were made of.
+            origin: the model and the table that the predictions come from.
 
         Returns:
-            ``parts``, ``rejected``, ``rows_in``, ``rows_published``, ``rows_rejected`` and what they were made of.
+            ``parts``, ``rejected``, ``rows_in``, ``rows_published``, ``rows_rejected`` and the origin.
 
         Raises:
             ValueError: rows are missing, or there are too many.

@@ -1,12 +1,15 @@
-"""What ``metrics.json`` says: how good a model is on the test rows."""
+"""The document ``metrics.json``: how good a model is on the test rows."""
 
 from __future__ import annotations
 
 from typing import Any, TypedDict
 
+# The learning curve as LightGBM records it: by set of rows ("train", "valid") and name of the loss, one loss a round.
+Losses = dict[str, dict[str, list[float]]]
+
 
 class Scores(TypedDict):
-    """How good predictions are in one figure; None where it is not defined."""
+    """Scores of all predictions; None if undefined."""
 
     accuracy: float  # share of right classes
     balanced_accuracy: float  # mean recall of the classes that the rows have
@@ -24,26 +27,26 @@ class Interval(TypedDict):
 
 
 class ClassScores(TypedDict):
-    """How well one class is told from the rest; None where it is not defined."""
+    """Scores of one class against the rest; None if undefined."""
 
     name: Any  # the class, as the target has it
     rows: int  # rows of that class
-    precision: float | None  # share of right ones among the rows that are predicted so
-    recall: float | None  # share of the rows of the class that are predicted so
+    precision: float | None  # share of the rows predicted as this class that are of this class
+    recall: float | None  # share of the rows of this class that are predicted as this class
     f1: float | None  # harmonic mean of the two
     roc_auc: float | None
 
 
 class CalibrationBin(TypedDict):
-    """Rows whose predicted class is about as probable."""
+    """Rows whose predicted classes are about equally probable."""
 
     probability: float  # mean probability of the predicted class
-    accuracy: float  # share of them that is right
+    accuracy: float  # share of right predictions
     rows: int
 
 
 class Importance(TypedDict):
-    """How much a feature matters."""
+    """The importance of a feature."""
 
     feature: str
     gain: float  # by how much its splits reduced the loss in training, in total
@@ -57,7 +60,7 @@ class LearningCurve(TypedDict):
     loss: str  # LightGBM's name of it
     train: list[float]
     valid: list[float]
-    model_rounds: int  # how many rounds the model keeps: unless told otherwise, those up to the lowest loss of valid
+    model_rounds: int  # rounds that the model keeps: by default those up to the lowest loss of valid
 
 
 class WrongRow(TypedDict):
@@ -71,7 +74,7 @@ class WrongRow(TypedDict):
 
 
 class Metrics(TypedDict):
-    """The document."""
+    """The whole document."""
 
     rows: int  # test rows
     model: Scores

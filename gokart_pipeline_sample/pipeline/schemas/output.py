@@ -1,4 +1,4 @@
-"""The table that goes out."""
+"""The table that is published."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     Id: TypeAlias = Any
     Class: TypeAlias = Any
 else:
-    # As they come in, so they go out.
+    # The types of the table that comes in.
     Id = FeatureSchema.python_type(FeatureSchema.id_column())
     Class = FeatureSchema.python_type(FeatureSchema.target_column())
 
 
 class OutputSchema(BaseSchema):
-    """What is published: a class for each row. Further columns of a table of predictions are dropped."""
+    """The published table: a class for each row. Any other columns of a table of predictions are dropped."""
 
     id: Series[Id] = pa.Field(unique=True, metadata=ID, description="id of the row that the prediction is for")
     pred: Series[Class] = pa.Field(

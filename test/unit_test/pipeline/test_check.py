@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from pandera.errors import SchemaErrors
 
-from gokart_pipeline_sample.pipeline.check import AccuracyTooLowError, CheckAccuracyTask
+from gokart_pipeline_sample.errors import AccuracyTooLowError
+from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 
 

@@ -20,6 +20,7 @@ from gokart_pipeline_sample.pipeline.evaluate import EvaluateTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.schemas.metrics import Metrics
+from gokart_pipeline_sample.pipeline.scores import find_wrong, make_interval
 from gokart_pipeline_sample.pipeline.train import TrainTask
 
 Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
@@ -216,7 +217,7 @@ class TestFindWrong:
     ) -> None:
         _, _, test = weak
         strange = test.assign(petal_width=np.inf, sepal_width=np.nan)
-        rows = EvaluateTask.find_wrong(strange, prediction)
+        rows = find_wrong(strange, prediction)
         assert rows
         assert all(row["features"]["petal_width"] is None is row["features"]["sepal_width"] for row in rows)
         json.dumps(rows, allow_nan=False)
@@ -225,11 +226,11 @@ class TestFindWrong:
 class TestMakeInterval:
     @pytest.mark.parametrize("accuracy", [0.0, 1.0])
     def test_has_no_width_where_all_rows_are_alike(self, accuracy: float) -> None:
-        interval = EvaluateTask.make_interval(accuracy, 30)
+        interval = make_interval(accuracy, 30)
         assert (interval["low"], interval["high"]) == (accuracy, accuracy)
 
     def test_is_narrower_for_more_rows(self) -> None:
-        few, many = (EvaluateTask.make_interval(0.9, rows) for rows in (30, 3000))
+        few, many = (make_interval(0.9, rows) for rows in (30, 3000))
         assert many["high"] - many["low"] < (few["high"] - few["low"]) / 5
 
 

@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 from pandera.errors import SchemaErrors
 
-from gokart_pipeline_sample.io.table_files import TableError
+from gokart_pipeline_sample.errors import BadRowsError, TableError
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
-from gokart_pipeline_sample.pipeline.schemas.breaches import BadRowsError
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import pytest
 from lightgbm.basic import LightGBMError
 from pandera.errors import SchemaErrors
 
-from gokart_pipeline_sample.pipeline.check import AccuracyTooLowError, CheckAccuracyTask
+from gokart_pipeline_sample.errors import AccuracyTooLowError
+from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.train import TrainTask

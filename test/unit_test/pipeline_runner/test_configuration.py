@@ -4,7 +4,8 @@ import pytest
 from luigi.configuration import LuigiConfigParser
 
 import gokart_pipeline_sample  # noqa: F401 - the tasks that a configuration may name
-from pipeline_runner.configuration import ConfigurationError, check_names
+from pipeline_runner.configuration import check_names
+from pipeline_runner.errors import ConfigurationError
 
 
 class TestCheckNames:

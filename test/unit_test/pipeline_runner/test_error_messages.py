@@ -7,7 +7,7 @@ from luigi.rpc import RPCError
 from pandera.errors import SchemaErrors
 from pandera.typing import Series
 
-from gokart_pipeline_sample.pipeline.check import AccuracyTooLowError
+from gokart_pipeline_sample.errors import AccuracyTooLowError
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.base import ID, BaseSchema
 from pipeline_runner.error_messages import describe

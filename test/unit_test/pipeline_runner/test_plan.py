@@ -142,7 +142,7 @@ class TestExplain:
 
     def test_names_the_file_that_is_gone(self, graph: TaskGraph, record: RunRecord) -> None:
         train = graph.tasks[find(graph, "TrainTask")]
-        Path(train.output().path()).write_text("")
+        Path(train.output().path()).write_text("tree\n\npandas_categorical:[]\n")
         assert self.why(graph, "TrainTask", record) == (
             "output missing, damaged or overwritten: " + train.make_learning_curve_target().path()
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import luigi
 import pytest
 
-from gokart_pipeline_sample.pipeline.check import AccuracyTooLowError
+from gokart_pipeline_sample.errors import AccuracyTooLowError
 from pipeline_runner.recorder import FAILED, NOT_RUN, RAN, STOPPED, UP_TO_DATE, Outcome, RunRecorder
 from pipeline_runner.task_graph import Task, TaskGraph
 
@@ -44,7 +44,6 @@ class TestOutcomes:
         trigger(luigi.Event.PROCESSING_TIME, second, 1.5)
         trigger(luigi.Event.FAILURE, third, ValueError("no"))
 
-        assert recorder.graph.root is fifth
         assert recorder.outcomes() == {
             first.task_id: Outcome(UP_TO_DATE),
             second.task_id: Outcome(RAN, 1.5),
@@ -63,6 +62,14 @@ class TestOutcomes:
         assert recorder.outcomes() == {tasks[0].task_id: Outcome(RAN, 1999.0)}
 
 
+class TestHasNotedTasks:
+    def test_tells_whether_luigi_has_looked_at_a_task(self, recorder: RunRecorder, tasks: list[Task]) -> None:
+        logging.getLogger("luigi-interface").error("no", exc_info=ValueError("no"))
+        assert not recorder.has_noted_tasks()
+        trigger(luigi.Event.DEPENDENCY_PRESENT, tasks[0])
+        assert recorder.has_noted_tasks()
+
+
 class TestFullDisk:
     def test_is_said_and_stops_nothing(
         self,
@@ -74,7 +81,7 @@ class TestFullDisk:
         with open("/dev/full", "a+b", buffering=0) as full:  # noqa: PTH123 - pathlib opens no such file unbuffered
             monkeypatch.setattr(recorder, "_notes", full)
             trigger(luigi.Event.PROCESSING_TIME, tasks[0], 1.0)
-        assert "it cannot be noted what becomes of LoadDataTask: [Errno 28] No space left on device" in caplog.text
+        assert "the outcome of LoadDataTask cannot be recorded: [Errno 28] No space left on device" in caplog.text
 
 
 class TestFirstFailure:

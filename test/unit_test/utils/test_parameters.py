@@ -4,13 +4,15 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import luigi
+import luigi.cmdline_parser
 import pytest
 
-from gokart_pipeline_sample.io.table_files import TableError
+from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.tables import open_table
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
-from gokart_pipeline_sample.utils.parameters import TableParameter
+from gokart_pipeline_sample.utils.parameters import TableParameter, borrow
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +62,54 @@ class TestTableParameter:
     def test_refuses_a_table_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(TableError, match="not-there"):
             LoadDataTask(table=str(tmp_path / "not-there"))
+
+
+class OwnerTask(luigi.Task):
+    rows: luigi.IntParameter = luigi.IntParameter(default=5, description="Rows.")
+    name: luigi.Parameter[str] = luigi.Parameter()
+
+
+class BorrowerTask(luigi.Task):
+    rows = borrow(OwnerTask, "rows")
+    label = borrow(OwnerTask, "name")
+
+
+class TestBorrow:
+    @pytest.fixture(autouse=True)
+    def configure(self) -> Iterator[None]:
+        self.config = luigi.configuration.get_config()
+        self.config.set("OwnerTask", "name", "owned")
+        yield
+        for section in ("OwnerTask", "BorrowerTask"):
+            if self.config.has_section(section):
+                self.config.remove_section(section)
+
+    def test_has_the_value_that_the_owner_would_have(self) -> None:
+        assert (BorrowerTask().rows, BorrowerTask().label) == (5, "owned")
+        self.config.set("OwnerTask", "rows", "6")
+        assert (BorrowerTask().rows, OwnerTask().rows) == (6, 6)
+
+    def test_has_the_value_of_its_own_section_first(self) -> None:
+        self.config.set("OwnerTask", "rows", "6")
+        self.config.set("BorrowerTask", "rows", "7")
+        self.config.set("BorrowerTask", "label", "borrowed")
+        assert (BorrowerTask().rows, BorrowerTask().label) == (7, "borrowed")
+        assert (OwnerTask().rows, OwnerTask().name) == (6, "owned")
+
+    def test_has_the_value_that_it_is_given_before_all(self) -> None:
+        self.config.set("BorrowerTask", "rows", "7")
+        assert BorrowerTask(rows=8).rows == 8
+
+    def test_can_be_missing(self) -> None:
+        self.config.remove_section("OwnerTask")
+        with pytest.raises(luigi.parameter.MissingParameterException):
+            BorrowerTask()
+
+    def test_takes_the_command_line_of_either(self) -> None:
+        for option, value in (("--rows", 9), ("--BorrowerTask-rows", 9), ("--OwnerTask-rows", 9)):
+            with luigi.cmdline_parser.CmdlineParser.global_instance(["BorrowerTask", option, str(value)]) as parser:
+                assert parser.get_task_obj().rows == value
+
+    def test_keeps_type_and_description(self) -> None:
+        assert isinstance(BorrowerTask.rows, luigi.IntParameter)
+        assert BorrowerTask.rows.description == "Rows."

@@ -1,4 +1,4 @@
-"""Make features."""
+"""Add features."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ class PreprocessTask(GokartTask[DataFrame[PreprocessedSchema]]):
     )
 
     def run(self) -> None:
-        """Add the features."""
+        """Add the features and keep the frame."""
         self.dump(self.preprocess(self.load(self.data_task)))
 
     @staticmethod
     def preprocess(data: DataFrame[PenguinFeatureSchema]) -> DataFrame[PreprocessedSchema]:
-        """Make what the model learns from: the one way for rows to train on and for new ones."""
+        """Add all features. Training and prediction both use this function, so rows are never treated differently."""
         return PreprocessTask.add_bill_ratio(data)
 
     @staticmethod
     @pa.check_types(lazy=True)
     def add_bill_ratio(data: DataFrame[PenguinFeatureSchema]) -> DataFrame[PreprocessedSchema]:
-        """Add how slender the bills are; rows with and without a target, and any number of them, are treated alike.
+        """Add how slender the bills are, to any number of rows, with or without a target.
 
         Args:
-            data: penguins as they were measured. It is left as it is.
+            data: penguins as they were measured; not changed.
 
         Returns:
             A new frame with the column ``bill_ratio``.
 
         Raises:
-            pandera.errors.SchemaErrors: what comes in or goes out breaks its schema.
+            pandera.errors.SchemaErrors: either frame breaks its schema.
         """
         bill_ratio = data["bill_length_mm"] / data["bill_depth_mm"]
         return cast("DataFrame[PreprocessedSchema]", data.assign(bill_ratio=bill_ratio))

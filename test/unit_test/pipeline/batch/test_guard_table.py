@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from pandera.errors import SchemaErrors
 
+from gokart_pipeline_sample.errors import BadRowsError
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardTableTask
-from gokart_pipeline_sample.pipeline.schemas.breaches import BadRowsError
 
 Run = Callable[..., dict[str, object]]
 

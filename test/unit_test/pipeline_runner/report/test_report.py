@@ -83,7 +83,7 @@ class TestRenderReport:
         text = str(Text(render_report(failed, graph, None)))
         title = "failed: gokart_pipeline_sample.RunTask, 2026-01-02T03:04"
         assert text.startswith(f"{title} failed TrainTask: no run")
-        assert "There are no figures: EvaluateTask is ran." in text
+        assert "There are no figures (EvaluateTask: ran)." in text
 
     def test_has_no_link_and_no_script(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> None:
         page = render_report(record, graph, metrics)
@@ -104,8 +104,8 @@ class TestRenderReport:
         right = copy.deepcopy(metrics)
         right["model"]["accuracy"], right["most_confidently_wrong"] = 1.0, []
         text = str(Text(render_report(record, graph, right)))
-        assert "It is right for every test row." in text
-        assert "which says little where no row is wrong" in text
+        assert "Every test row is predicted correctly." in text
+        assert "which says little if no row is wrong" in text
 
 
 class TestDescribeColumns:

@@ -8,7 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gokart_pipeline_sample.io.frame_formats import CONTENT_TYPES, serialize_frame
+from gokart_pipeline_sample.io.file_formats import (
+    CsvProcessor,
+    JsonProcessor,
+    ParquetProcessor,
+    PyArrowCsvProcessor,
+)
 from gokart_pipeline_sample.io.tables import Table
 
 DATA = pd.DataFrame(
@@ -20,6 +25,13 @@ DATA = pd.DataFrame(
     index=[5, 3, 3],
 )
 SCHEMA = pa.schema([("id", pa.int64()), ("width", pa.float64()), ("name", pa.string())])
+
+
+PARTS = {"csv": PyArrowCsvProcessor(), "parquet": ParquetProcessor()}
+
+
+def serialize_frame(data: pd.DataFrame, file_format: str) -> bytes:
+    return PARTS[file_format].serialize(data)
 
 
 class TestSerializeFrame:
@@ -53,6 +65,42 @@ class TestSerializeFrame:
         assert serialize_frame(DATA[:0], "csv") == b"id,width,name\n"
         assert pd.read_parquet(BytesIO(serialize_frame(DATA[:0], "parquet"))).dtypes.equals(DATA.dtypes)
 
-    @pytest.mark.parametrize("file_format", CONTENT_TYPES)
+    @pytest.mark.parametrize("file_format", PARTS)
     def test_writes_the_same_bytes_each_time(self, file_format: str) -> None:
         assert serialize_frame(DATA, file_format) == serialize_frame(DATA.copy(), file_format)
+
+
+class TestCsvProcessor:
+    def test_quotes_only_the_cells_that_need_it(self) -> None:
+        assert CsvProcessor().serialize(DATA).decode() == (
+            f'id,width,name\n{2**53 + 1},0.30000000000000004,"a ""b"",\nc"\n-1,1e-300,NA\n0,,\n'
+        )
+
+
+class TestParquetProcessor:
+    def test_gives_back_the_frame_and_its_attributes(self, flowers: pd.DataFrame) -> None:
+        flowers.attrs["accuracy"] = 0.9666666666666667
+        file = BytesIO()
+        ParquetProcessor().dump(flowers, file)
+        file.seek(0)
+        loaded = ParquetProcessor().load(file)
+        pd.testing.assert_frame_equal(loaded, flowers)
+        assert loaded.attrs == flowers.attrs
+
+    def test_compresses_with_zstd(self, flowers: pd.DataFrame) -> None:
+        file = BytesIO()
+        ParquetProcessor().dump(flowers, file)
+        assert pq.ParquetFile(file).metadata.row_group(0).column(0).compression == "ZSTD"
+
+
+class TestJsonProcessor:
+    def test_gives_back_what_it_was_given(self) -> None:
+        document = {"accuracy": 0.9666666666666667, "rows": 30, "losses": [0.5, 0.25]}
+        file = BytesIO()
+        JsonProcessor().dump(document, file)
+        file.seek(0)
+        assert JsonProcessor().load(file) == document
+
+    def test_refuses_what_is_no_number(self) -> None:
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            JsonProcessor().dump({"accuracy": float("nan")}, BytesIO())

@@ -1,0 +1,30 @@
+"""The errors of the pipeline. Those of its command line are in ``pipeline_runner/errors.py``.
+
+PipelineError
+├── AccuracyTooLowError   the model is not accurate enough to publish its predictions
+├── BadRowsError          a table has rows that break its schema
+├── S3Error               S3 refuses a request, or does not answer
+└── TableError            a table cannot be read
+"""
+
+from __future__ import annotations
+
+
+class PipelineError(Exception):
+    """Base of all errors of the pipeline; the message names the problem and the remedy."""
+
+
+class AccuracyTooLowError(PipelineError):
+    """The model is not accurate enough to publish its predictions; the message names both figures."""
+
+
+class BadRowsError(PipelineError):
+    """A table has rows that break its schema; the message counts them by column and check and gives the first ids."""
+
+
+class S3Error(PipelineError):
+    """S3 refuses a request, or does not answer; the message names the object."""
+
+
+class TableError(PipelineError):
+    """A table cannot be read; the message names the file."""

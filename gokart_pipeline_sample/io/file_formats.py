@@ -1,0 +1,132 @@
+"""File formats: each writes an object, reads it, and tells whether the content of a file is whole.
+
+That of models is in ``lightgbm_model.py``: every task uses this module, and the version of LightGBM is an input of the
+tasks that use it alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from abc import abstractmethod
+from io import BytesIO
+from typing import IO, Any
+
+import luigi.format
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pacsv
+from gokart.file_processor import FileProcessor
+
+# A Parquet file begins and ends with it: https://parquet.apache.org/docs/file-format/
+_PARQUET_MAGIC = b"PAR1"
+
+
+class FormatProcessor(FileProcessor):
+    """A format of files that are written and read through memory, so that a workspace on S3 needs no local disk."""
+
+    content_type: str
+
+    def format(self) -> Any:
+        """Return luigi's format for bytes."""
+        return luigi.format.Nop
+
+    def dump(self, obj: Any, file: IO[bytes]) -> None:
+        """Write an object to a file."""
+        file.write(self.serialize(obj))
+
+    def load(self, file: IO[bytes]) -> Any:
+        """Read an object from a file."""
+        return self.deserialize(file.read())
+
+    @abstractmethod
+    def serialize(self, obj: Any) -> bytes:
+        """Return the content of a file that keeps an object."""
+
+    @abstractmethod
+    def deserialize(self, content: bytes) -> Any:
+        """Return the object that a file of this content keeps."""
+
+    @abstractmethod
+    def is_whole(self, content: bytes) -> bool:
+        """Return whether the content of a file has its end, which a full disk for instance cuts off."""
+
+
+class ParquetProcessor(FormatProcessor):
+    """A frame as Parquet compressed with zstd: with its ``attrs``, without its index."""
+
+    content_type = "application/vnd.apache.parquet"
+
+    def serialize(self, obj: pd.DataFrame) -> bytes:
+        """Return the bytes of a frame."""
+        return obj.to_parquet(index=False, compression="zstd")
+
+    def deserialize(self, content: bytes) -> pd.DataFrame:
+        """Return the frame; it gets a new index from 0."""
+        return pd.read_parquet(BytesIO(content))
+
+    def is_whole(self, content: bytes) -> bool:
+        """Return whether the content ends as Parquet does."""
+        return len(content) > 2 * len(_PARQUET_MAGIC) and content.endswith(_PARQUET_MAGIC)
+
+
+class CsvProcessor(FormatProcessor):
+    """A frame as CSV in UTF-8, with a line of names, without its index; only cells that need quotes have them."""
+
+    content_type = "text/csv; charset=utf-8"
+
+    def serialize(self, obj: pd.DataFrame) -> bytes:
+        """Return the bytes of a frame."""
+        return obj.to_csv(index=False, lineterminator="\n").encode()
+
+    def deserialize(self, content: bytes) -> pd.DataFrame:
+        """Return the frame, with the types that pandas guesses."""
+        return pd.read_csv(BytesIO(content))
+
+    def is_whole(self, content: bytes) -> bool:
+        """Return whether the content ends with a line."""
+        return content.endswith(b"\n")
+
+
+class PyArrowCsvProcessor(CsvProcessor):
+    """A frame as CSV, written several times as fast as pandas does; all cells of text have quotes, the names do not."""
+
+    def serialize(self, obj: pd.DataFrame) -> bytes:
+        """Return the bytes of a frame."""
+        header = io.StringIO()
+        csv.writer(header, lineterminator="\n").writerow(obj.columns)
+        content = BytesIO(header.getvalue().encode())
+        content.seek(0, io.SEEK_END)
+        table = pa.Table.from_pandas(obj, preserve_index=False)
+        pacsv.write_csv(table, content, pacsv.WriteOptions(include_header=False))
+        return content.getvalue()
+
+
+class JsonProcessor(FormatProcessor):
+    """Any object that JSON can represent, unlike gokart's own processor, which takes frames only."""
+
+    content_type = "application/json"
+
+    def serialize(self, obj: Any) -> bytes:
+        """Return the bytes of an object; raise a ValueError for NaN and infinity, which JSON does not know."""
+        return json.dumps(obj, indent=2, allow_nan=False).encode()
+
+    def deserialize(self, content: bytes) -> Any:
+        """Return the object."""
+        return json.loads(content)
+
+    def is_whole(self, content: bytes) -> bool:
+        """Return whether the content is JSON."""
+        try:
+            json.loads(content)
+        except ValueError:
+            return False
+        return True
+
+
+# By the ending of a file of the workspace. Pickle is not among them: loading a pickle runs code.
+PROCESSORS: dict[str, FormatProcessor] = {
+    ".json": JsonProcessor(),
+    ".parquet": ParquetProcessor(),
+}

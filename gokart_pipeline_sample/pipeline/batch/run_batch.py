@@ -1,0 +1,45 @@
+"""Score a table of new rows with a model that passed the accuracy check."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gokart_pipeline_sample.pipeline.batch.guard_table import GuardTableTask
+from gokart_pipeline_sample.pipeline.batch.publish_batch import PublishBatchTask
+from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
+from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
+from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask, wire_model
+from gokart_pipeline_sample.utils.parameters import borrow
+from gokart_pipeline_sample.utils.view import ViewTask
+
+
+class RunBatchTask(ViewTask[dict[str, Any]]):
+    """Trains a model and, if it is accurate enough, scores a table of new rows and publishes that on S3."""
+
+    table = borrow(ScoreTableTask, "table")
+    prefix = borrow(ScoreTableTask, "prefix")
+    output_format = borrow(ScoreTableTask, "output_format")
+    rows_per_part = borrow(ScoreTableTask, "rows_per_part")
+    with_proba = borrow(ScoreTableTask, "with_proba")
+    on_bad_row = borrow(GuardTableTask, "on_bad_row")
+    max_rejected_share = borrow(GuardTableTask, "max_rejected_share")
+    require_acc = borrow(CheckAccuracyTask, "require_acc")
+
+    def requires(self) -> PublishBatchTask:
+        """Wire the tasks."""
+        prepared = PrepareDataTask()
+        trained = wire_model(prepared, self.require_acc)
+        guarded = GuardTableTask(
+            table=self.table, on_bad_row=self.on_bad_row, max_rejected_share=self.max_rejected_share
+        )
+        scored = ScoreTableTask(
+            model_task=trained.model,
+            checked_task=trained.checked,
+            guard_task=guarded,
+            table=self.table,
+            prefix=self.prefix,
+            output_format=self.output_format,
+            rows_per_part=self.rows_per_part,
+            with_proba=self.with_proba,
+        )
+        return PublishBatchTask(score_task=scored, checked_task=trained.checked, after=[trained.evaluated])

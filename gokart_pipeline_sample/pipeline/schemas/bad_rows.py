@@ -1,0 +1,160 @@
+"""Rows that break a schema: find them, separate them from the valid ones, and describe them in words."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_object_dtype
+from pandera.errors import SchemaErrors
+
+from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
+
+SHOWN_IDS = 5
+# pandera's name of the check that no value occurs twice.
+UNIQUENESS = "field_uniqueness"
+
+Schema = type[BaseSchema]
+
+
+def separate_rows(
+    schema: Schema, data: pd.DataFrame, duplicates: Collection[object] = ()
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Separate valid rows from invalid ones.
+
+    Args:
+        schema: the schema of the rows.
+        data: rows with a unique index. A column in which a value could not be read as its type is of dtype ``object``,
+            and has the text of that value.
+        duplicates: ids that other rows have too, each of them once; best as an index.
+
+    Returns:
+        The valid rows, in the types of the schema, and a frame of the checks that the others break: ``row`` (of the
+        index of ``data``), ``column`` and ``check``.
+
+    Raises:
+        pandera.errors.SchemaErrors: the table as a whole is wrong: a column is missing, for instance.
+    """
+    readable, breaches = screen_rows(schema, data, duplicates)
+    try:
+        schema.validate(readable, lazy=True)
+    except SchemaErrors as error:
+        breaches = pd.concat([breaches, get_breaches(error)])
+    breaches = breaches.drop_duplicates().sort_values(["row", "column", "check"])
+    return _drop(readable, breaches["row"]), breaches
+
+
+def screen_rows(
+    schema: Schema, data: pd.DataFrame, duplicates: Collection[object] = ()
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Find values that cannot be read, infinite numbers and ids that other rows have too; pandera finds the rest.
+
+    Args:
+        schema: see :func:`separate_rows`.
+        data: see :func:`separate_rows`.
+        duplicates: see :func:`separate_rows`.
+
+    Returns:
+        The rows whose values could be read, in the types of the schema, and a frame as in :func:`separate_rows`.
+    """
+    readable, unreadable = _read(schema, data)
+    breaches = [unreadable, _find_infinite(readable)]
+    if len(duplicates):
+        # Not isin, which would hash an index of duplicates anew for each part of a table.
+        known = duplicates if isinstance(duplicates, pd.Index) else pd.Index(list(duplicates))
+        repeated = data.index[known.get_indexer(pd.Index(data[schema.id_column()])) >= 0]
+        breaches.append(_make_breaches(repeated, schema.id_column(), UNIQUENESS))
+    return readable, pd.concat(breaches)
+
+
+def readable_ids(schema: Schema, data: pd.DataFrame) -> pd.Series[Any]:
+    """Return the ids that can be read, of a frame as in :func:`separate_rows` that needs no other column."""
+    return _read(schema, data[[schema.id_column()]])[0][schema.id_column()].dropna()
+
+
+def get_breaches(error: SchemaErrors) -> pd.DataFrame:
+    """Return the checks that rows break, as :func:`separate_rows` does.
+
+    Raises:
+        pandera.errors.SchemaErrors: the error, if it is not about rows.
+    """
+    cases: pd.DataFrame = error.failure_cases
+    if cases["index"].isna().any():
+        raise error
+    return cases[["index", "column", "check"]].set_axis(["row", "column", "check"], axis="columns")
+
+
+@dataclass
+class Breaches:
+    """Counts the rows that break a schema, by column and check, and keeps their first ids.
+
+    Args:
+        id_column: name of the column of the ids.
+        counts: rows, by column and check.
+        ids: the first ids, by column and check.
+    """
+
+    id_column: str
+    counts: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    ids: dict[tuple[Any, ...], list[Any]] = field(default_factory=dict)
+
+    def add(self, breaches: pd.DataFrame, data: pd.DataFrame) -> None:
+        """Count further rows.
+
+        Args:
+            breaches: ``row`` (of the index of ``data``), ``column`` and ``check``.
+            data: the rows.
+        """
+        for breach, group in breaches.groupby(["column", "check"], sort=False):
+            self.counts[breach] = self.counts.get(breach, 0) + len(group)
+            known = self.ids.setdefault(breach, [])
+            known += data.loc[group["row"][: SHOWN_IDS - len(known)], self.id_column].tolist()
+
+    def __str__(self) -> str:
+        """Describe each breach."""
+        return "; ".join(
+            describe_breach(column, check, count, self.id_column, self.ids[column, check])
+            for (column, check), count in self.counts.items()
+        )
+
+
+def describe_breach(column: str, check: str, rows: int, id_column: str, ids: list[Any]) -> str:
+    """Name a column with the check that it breaks, the number of rows and the first of their ids."""
+    return f"{column} breaks {check} in {rows} rows, the first of them with {id_column} {reprlib.repr(ids)}"
+
+
+def _read(schema: Schema, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Drop the rows with values that are not of their column's type, or with gaps where the type knows none."""
+    dtypes = {str(name): dtype for name, dtype in schema.empty().dtypes.items() if name in data}
+    breaches = [_make_breaches(pd.Index([]), "", "")]
+    # Other columns have their type already, or the schema is to refuse them.
+    untyped = {name: dtype for name, dtype in dtypes.items() if is_object_dtype(data[name])}
+    for name, dtype in untyped.items():
+        is_text = data[name].map(lambda value: isinstance(value, str))
+        breaches.append(_make_breaches(data.index[is_text], name, f"dtype('{dtype}')"))
+        if dtype.kind in "biu":
+            breaches.append(_make_breaches(data.index[data[name].isna()], name, "not_nullable"))
+    unreadable = pd.concat(breaches)
+    return _drop(data, unreadable["row"]).astype(untyped), unreadable
+
+
+def _find_infinite(data: pd.DataFrame) -> pd.DataFrame:
+    """Find infinite numbers: an overflow or a division by zero, and greater than any limit."""
+    numbers = data.select_dtypes("float")
+    return pd.concat(
+        [_make_breaches(pd.Index([]), "", "")]
+        + [_make_breaches(data.index[np.isinf(numbers[name])], name, "finite") for name in numbers]
+    )
+
+
+def _drop(data: pd.DataFrame, rows: pd.Series[Any]) -> pd.DataFrame:
+    # pandas copies the whole frame to drop nothing.
+    return data if rows.empty else data.drop(index=list(rows), errors="ignore")
+
+
+def _make_breaches(rows: pd.Index[Any], column: Hashable, check: str) -> pd.DataFrame:
+    return pd.DataFrame({"row": rows, "column": column, "check": check})

@@ -1,0 +1,70 @@
+"""The arguments of the command line: our own options, and those that luigi takes."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from luigi.configuration import LuigiConfigParser
+
+DESCRIPTION = "Run a task of the pipeline with the configuration conf/param.ini."
+EPILOG = """examples:
+  main.py                        run gokart_pipeline_sample.RunTask
+  main.py --require-acc 0.95     run it with another parameter
+  main.py TASK --local-scheduler [OPTION ...]
+                                 run any task
+  main.py --plan TASK --local-scheduler [OPTION ...]
+                                 show which of its tasks would run
+
+Options of luigi and of the task follow."""
+HELP = ("--help", "--help-all")
+UPLOAD = "gokart_pipeline_sample.UploadS3Task"
+
+
+def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Separate our own options from the task and its options, which luigi parses.
+
+    Args:
+        arguments: of the command line.
+
+    Returns:
+        Our own options ``help``, ``plan``, ``mermaid``, ``history`` and ``serve_s3``, and the other arguments.
+
+    Raises:
+        SystemExit: options contradict each other; argparse has said so on stderr.
+    """
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [--plan [--mermaid]] [TASK] [OPTION ...]\n       %(prog)s --history | --serve-s3",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+        allow_abbrev=False,
+    )
+    parser.add_argument("-h", "--help", action="store_true", help="show the options, and those of the task")
+    actions = parser.add_mutually_exclusive_group()
+    actions.add_argument("--plan", action="store_true", help="show which tasks would run, and why; run nothing")
+    parser.add_argument("--mermaid", action="store_true", help="with --plan: draw the tasks as a Mermaid diagram")
+    actions.add_argument("--history", action="store_true", help="show the last runs")
+    actions.add_argument("--serve-s3", action="store_true", help="serve the embedded S3 until Ctrl-C")
+    options, others = parser.parse_known_args(arguments)
+    if options.help or "--help-all" in others:
+        parser.print_help()
+        if options.history or options.serve_s3:
+            parser.exit()
+        return options, [*others, "--help"] if options.help else others
+    if others and (options.history or options.serve_s3):
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    if options.mermaid and not options.plan:
+        parser.error("argument --mermaid: not allowed without argument --plan")
+    return options, others
+
+
+def needs_bucket_name(arguments: list[str], config: LuigiConfigParser) -> bool:
+    """Return whether the bucket comes from ``BUCKET_NAME``, and not from an option or the configuration file."""
+    if set(HELP).intersection(arguments):
+        return False
+    if any(argument.partition("=")[0].endswith("Task-bucket") for argument in arguments):
+        return False
+    return "${BUCKET_NAME}" in config.get(UPLOAD, "bucket", "${BUCKET_NAME}", raw=True)

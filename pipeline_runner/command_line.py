@@ -1,0 +1,103 @@
+"""The command line ``python main.py``."""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import gc
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline_runner import embedded_s3
+from pipeline_runner.arguments import needs_bucket_name, parse_arguments
+from pipeline_runner.configuration import load_config
+from pipeline_runner.errors import UsageError
+from pipeline_runner.signals import exiting
+
+if TYPE_CHECKING:
+    import argparse
+
+    from luigi.configuration import LuigiConfigParser
+
+
+def main(arguments: list[str]) -> None:
+    """Run a task, or show the plan or the history, or serve the embedded S3; then exit with a status of the README.
+
+    The last line on stderr names the error if there is one.
+
+    Args:
+        arguments: our own options, and a task with its options as luigi takes them; or options of ``RunTask`` alone.
+    """
+    with exiting():
+        # Imports make half a million objects that stay, among which Python looks for garbage again and again: half a
+        # second for nothing.
+        gc.disable()
+        try:
+            sys.exit(execute(*parse_arguments(arguments)))
+        except (UsageError, configparser.Error) as error:
+            print("error:", *str(error).split(), file=sys.stderr)
+            sys.exit(2)
+
+
+def execute(options: argparse.Namespace, arguments: list[str]) -> int:
+    """Run a task, show the plan or the history, or serve the embedded S3.
+
+    Args:
+        options: our own options; see :func:`parse_arguments`.
+        arguments: a task and its options, as luigi takes them.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        UsageError: the arguments, the configuration or the environment is wrong.
+    """
+    started = datetime.now(UTC)
+    config = load_config()
+    workspace = config.get("TaskOnKart", "workspace_directory")
+    with providing_s3(options, arguments, config) as server:
+        # These import the pipeline, and the server starts meanwhile.
+        if options.serve_s3 and server is not None:
+            from pipeline_runner.serve_s3 import serve
+
+            serve(server)
+            return 0
+        from pipeline_runner import history, plan, run
+
+        gc.freeze()
+        gc.enable()
+        if options.history:
+            return history.show_history(workspace)
+        if server is not None:
+            server.wait_until_ready()
+            os.environ.update(server.environment())
+        if options.plan:
+            return plan.show_plan(arguments, workspace, options.mermaid)
+        fetch = "aws s3 cp {url} -" if server is None else "make s3"
+        return run.run(arguments, workspace, fetch, started)
+
+
+@contextlib.contextmanager
+def providing_s3(
+    options: argparse.Namespace, arguments: list[str], config: LuigiConfigParser
+) -> Iterator[embedded_s3.EmbeddedS3 | None]:
+    """Provide the embedded S3, which may still be starting, if there is no other S3 and one is needed."""
+    directory = Path(config.get("TaskOnKart", "workspace_directory")) / "s3"
+    publishes_or_plans = not (options.history or options.serve_s3) and needs_bucket_name(arguments, config)
+    if not (options.serve_s3 or (publishes_or_plans and embedded_s3.is_wanted(os.environ))):
+        yield None
+        return
+    with contextlib.ExitStack() as stack:
+        if options.plan and not directory.exists():
+            # Nothing was published yet, and a plan makes no folder.
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        elif not (options.plan or options.serve_s3):
+            print(f"BUCKET_NAME is not set: publishing to the embedded S3 in {directory}", file=sys.stderr)
+        for variable in embedded_s3.OTHER_S3_VARIABLES:
+            os.environ.pop(variable, None)  # It is empty; boto3 would take it for a value.
+        yield stack.enter_context(embedded_s3.running(directory))

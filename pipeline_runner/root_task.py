@@ -1,0 +1,84 @@
+"""The task that the command line names, with all tasks behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import luigi
+from luigi.cmdline_parser import CmdlineParser
+from luigi.task_register import Register
+
+import gokart_pipeline_sample  # noqa: F401 (registers the tasks)
+from pipeline_runner.configuration import check_names
+from pipeline_runner.error_messages import describe
+from pipeline_runner.errors import UsageError
+from pipeline_runner.report.settings import Report
+from pipeline_runner.task_graph import TaskGraph
+
+DEFAULT_TASK = ["gokart_pipeline_sample.RunTask", "--local-scheduler"]
+
+
+class RootTask(NamedTuple):
+    """The task to run.
+
+    Args:
+        arguments: its name and its options, as luigi takes them.
+        graph: the tasks behind it; the task alone if they cannot be told.
+        report: settings of the report.
+        error: why the tasks behind it cannot be told, if they cannot.
+    """
+
+    arguments: list[str]
+    graph: TaskGraph
+    report: Report
+    error: Exception | None = None
+
+
+def resolve(arguments: list[str]) -> RootTask:
+    """Make the task that the arguments name.
+
+    Args:
+        arguments: a task and its options as luigi takes them, or options of ``RunTask`` alone.
+
+    Raises:
+        UsageError: the arguments or the configuration are wrong.
+        SystemExit: help was asked for and given, or luigi does not know an option.
+    """
+    arguments = complete_arguments(arguments)
+    check_names(luigi.configuration.get_config())
+    # luigi and gokart read these two sections in part behind the back of what counts the keys that are read.
+    warnings.filterwarnings("ignore", message=r".*not consumed by the task '(core|retcode)'")
+    with reading_the_command_line(), CmdlineParser.global_instance(arguments) as parser:
+        # Only in this context do parameters have the values of the command line.
+        task, report = parser.get_task_obj(), Report()
+        try:
+            return RootTask(arguments, TaskGraph(task), report)
+        except Exception as error:
+            # luigi is about to meet it too, and tells.
+            return RootTask(arguments, TaskGraph(task, alone=True), report, error)
+
+
+def complete_arguments(arguments: list[str]) -> list[str]:
+    """Return the arguments with the default task, if they name none.
+
+    Raises:
+        UsageError: an option would destroy data.
+    """
+    if any(argument.startswith("--delete-unnecessary-output-files") for argument in arguments):
+        raise UsageError("--delete-unnecessary-output-files would delete the embedded S3 and learning curves: use rm")
+    names_a_task = bool(arguments) and not arguments[0].startswith("-")
+    if names_a_task or set(Register.task_names()).intersection(arguments):
+        return arguments
+    return [*DEFAULT_TASK, *arguments]
+
+
+@contextlib.contextmanager
+def reading_the_command_line() -> Iterator[None]:
+    """Turn any error of the block into a UsageError: luigi raises many kinds for mistakes in the arguments."""
+    try:
+        yield
+    except Exception as error:
+        raise UsageError(describe(error)) from error

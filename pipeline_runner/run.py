@@ -1,0 +1,140 @@
+"""The story of a run: resolve the task, run it, keep a record, write a report, print a summary."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import datetime
+
+import gokart
+
+from gokart_pipeline_sample.errors import S3Error
+from pipeline_runner import signals
+from pipeline_runner.history import History, RunRecord
+from pipeline_runner.recorder import RunRecorder
+from pipeline_runner.report.report import render_report
+from pipeline_runner.root_task import RootTask, reading_the_command_line, resolve
+from pipeline_runner.run_record import (
+    PUBLISHED,
+    RunResult,
+    find_figures,
+    find_metrics,
+    find_publication,
+    make_run_record,
+)
+
+logger = logging.getLogger(__name__)
+
+REPORT_TYPE = "text/html; charset=utf-8"
+LAST_LINES = {10: "this command is running already: wait for it to end, or stop it"}
+
+
+def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> int:
+    """Run a task and tell what and where it has published, or what went wrong.
+
+    Args:
+        arguments: see :func:`resolve`.
+        workspace: path or URI of the workspace.
+        fetch: the command that fetches the published object ``{url}``.
+        started: when the process began.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        UsageError: the arguments or the configuration are wrong.
+        KeyboardInterrupt: a signal has stopped the run.
+    """
+    root = resolve(arguments)
+    # luigi's summary names tasks with all their parameters; ours comes below.
+    logging.getLogger("luigi-interface").setLevel(logging.WARNING)
+    recorder = RunRecorder()
+    try:
+        exit_status = run_luigi(root.arguments)
+    except KeyboardInterrupt as interrupt:
+        signals.end_workers()
+        if recorder.has_noted_tasks():
+            close(root, make_result(root, recorder, started, signals.get_exit_status(interrupt)), workspace)
+        raise
+    result = make_result(root, recorder, started, exit_status)
+    if recorder.has_noted_tasks():
+        print_summary(result, fetch, report=close(root, result, workspace))
+    if exit_status and (message := result.failure.message if result.failure else LAST_LINES.get(exit_status)):
+        print(f"error: {message}", file=sys.stderr)
+    return exit_status
+
+
+def run_luigi(arguments: list[str]) -> int:
+    """Let luigi run a task, and return the exit status."""
+    try:
+        with reading_the_command_line():
+            gokart.run(arguments)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def make_result(root: RootTask, recorder: RunRecorder, started: datetime, exit_status: int) -> RunResult:
+    """Collect the results of the tasks."""
+    publication = find_publication(root.graph)
+    return RunResult(
+        started=started,
+        command=root.arguments,
+        exit_status=exit_status,
+        outcomes=recorder.outcomes(),
+        failure=recorder.first_failure(),
+        publication=publication,
+        figures=find_figures(publication) if publication and exit_status == 0 else None,
+    )
+
+
+def close(root: RootTask, result: RunResult, workspace: str) -> str | None:
+    """Keep a record of a run, and write and publish its report; only warn if that fails.
+
+    Returns:
+        The path or URI of the report, if there is one.
+    """
+    history = History(workspace)
+    stem = f"{result.started:%Y%m%dT%H%M%S.%fZ}"
+    try:
+        metrics = find_metrics(root.graph) if result.has_news else None
+        record = make_run_record(root.graph, result, metrics, history.records(root.graph.family))
+        history.add(stem, record)
+        if result.has_news and root.report.write:
+            page = render_report(record, root.graph, metrics).encode()
+            history.folder.write(f"{stem}.html", page, REPORT_TYPE)
+            if root.report.publish:
+                publish_report(record, result, page)
+            return history.folder.locate(f"{stem}.html")
+    except ImportError as error:
+        logger.warning('there is no report: install the extra "report", or set write of Report to false (%s)', error)
+    except (OSError, S3Error) as error:
+        logger.warning("the record or the report of this run is missing: %s", error)
+    except Exception:
+        logger.exception("the record or the report of this run is missing")
+    return None
+
+
+def publish_report(record: RunRecord, result: RunResult, page: bytes) -> None:
+    """Put the report beside the output of a run that has published."""
+    if record["verdict"] != PUBLISHED or result.publication is None:
+        return
+    try:
+        result.publication.target.put_beside("report.html", page, REPORT_TYPE)
+    except S3Error as error:
+        logger.warning("the report is not beside the output, or is that of an earlier run: %s", error)
+
+
+def print_summary(result: RunResult, fetch: str, report: str | None) -> None:
+    """Print what and where a run has published, and where its report is.
+
+    Args:
+        result: the result.
+        fetch: the command that fetches the published object ``{url}``.
+        report: path or URI of the report, if there is one.
+    """
+    lines = result.summarize(fetch)
+    if report:
+        lines["report"] = report
+    for name, value in lines.items():
+        print(f"{name:10} {value}", file=sys.stderr if result.exit_status else sys.stdout)

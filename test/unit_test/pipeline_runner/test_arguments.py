@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+from luigi.configuration import LuigiConfigParser
+
+from pipeline_runner.arguments import needs_bucket_name, parse_arguments
+
+TASK = "gokart_pipeline_sample.RunTask"
+
+
+class TestParseArguments:
+    def test_leaves_the_arguments_of_luigi_as_they_are(self) -> None:
+        arguments = [TASK, "--local-scheduler", "--require-acc", "0.95", "--workers=2", "-x"]
+        options, others = parse_arguments(arguments)
+        assert others == arguments
+        assert not any(vars(options).values())
+
+    @pytest.mark.parametrize("place", [0, 1, 2])
+    def test_takes_our_own_options_anywhere(self, place: int) -> None:
+        arguments = [TASK, "--local-scheduler"]
+        arguments[place:place] = ["--plan", "--mermaid"]
+        options, others = parse_arguments(arguments)
+        assert (options.plan, options.mermaid) == (True, True)
+        assert others == [TASK, "--local-scheduler"]
+
+    def test_takes_no_abbreviations(self) -> None:
+        assert parse_arguments(["--pla"])[1] == ["--pla"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--history", "--foo"], "unrecognized arguments: --foo"),
+            (["--serve-s3", TASK], f"unrecognized arguments: {TASK}"),
+            (["--history", "--serve-s3"], "argument --serve-s3: not allowed with argument --history"),
+            (["--plan", "--history"], "argument --history: not allowed with argument --plan"),
+            (["--mermaid"], "argument --mermaid: not allowed without argument --plan"),
+        ],
+    )
+    def test_refuses_options_that_contradict_each_other(
+        self, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit) as caught:
+            parse_arguments(arguments)
+        assert caught.value.code == 2
+        assert capsys.readouterr().err.splitlines()[-1].endswith(f"error: {message}")
+
+    @pytest.mark.parametrize("arguments", [["--help"], ["-h"], [TASK, "--help"], ["--help-all"]])
+    def test_help_names_our_own_options_and_goes_on_to_luigi(
+        self, arguments: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        _, others = parse_arguments(arguments)
+        shown = capsys.readouterr().out
+        assert all(option in shown for option in ("--plan", "--mermaid", "--history", "--serve-s3", "--help"))
+        assert others[-1] == ("--help-all" if "--help-all" in arguments else "--help")
+
+    def test_help_on_an_option_that_runs_no_task_ends_there(self) -> None:
+        with pytest.raises(SystemExit) as caught:
+            parse_arguments(["--history", "--help"])
+        assert caught.value.code == 0
+
+
+class TestNeedsBucketName:
+    @pytest.mark.parametrize(
+        ("arguments", "bucket", "expected"),
+        [
+            ([], None, True),
+            ([], "${BUCKET_NAME}", True),
+            ([], "my-bucket", False),
+            (["--gokart-pipeline-sample.UploadS3Task-bucket", "x"], "${BUCKET_NAME}", False),
+            (["--gokart-pipeline-sample.UploadS3Task-bucket=x"], "${BUCKET_NAME}", False),
+            (["--help"], "${BUCKET_NAME}", False),
+        ],
+    )
+    def test_tells_where_the_bucket_comes_from(self, arguments: list[str], bucket: str | None, expected: bool) -> None:
+        config = LuigiConfigParser()
+        if bucket:
+            config.read_dict({"gokart_pipeline_sample.UploadS3Task": {"bucket": bucket}})
+        assert needs_bucket_name(arguments, config) is expected

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import gokart
+import pytest
+from support.records import make_result
+
+from gokart_pipeline_sample.errors import S3Error
+from gokart_pipeline_sample.io.s3 import S3Target
+from pipeline_runner import run
+from pipeline_runner.recorder import RAN, UP_TO_DATE
+from pipeline_runner.report.settings import Report
+from pipeline_runner.root_task import RootTask
+from pipeline_runner.task_graph import TaskGraph
+
+
+@pytest.fixture
+def root(graph: TaskGraph) -> RootTask:
+    return RootTask(["gokart_pipeline_sample.RunTask"], graph, Report())
+
+
+def refuse(*_: object) -> None:
+    raise S3Error("s3://some-bucket/report.html: S3 refuses to put it")
+
+
+class TestRunLuigi:
+    @pytest.mark.parametrize(("code", "status"), [(0, 0), (40, 40), (None, 0), ("wrong", 1)])
+    def test_returns_the_exit_status(self, code: object, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        def end(_: list[str]) -> None:
+            raise SystemExit(code)
+
+        monkeypatch.setattr(gokart, "run", end)
+        assert run.run_luigi([]) == status
+
+
+class TestClose:
+    def test_keeps_a_record_and_a_report_beside_the_output(
+        self, root: RootTask, workspace: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put: list[str] = []
+        monkeypatch.setattr(S3Target, "put_beside", lambda _, name, *__: put.append(name))
+        report = run.close(root, make_result(root.graph, RAN), str(workspace))
+        assert report == str(workspace / "runs" / "20260102T030405.000000Z.html")
+        assert Path(report).read_text().startswith("<!doctype html>")
+        assert json.loads(Path(report).with_suffix(".json").read_text())["verdict"] == "published"
+        assert put == ["report.html"]
+
+    def test_keeps_only_a_record_of_a_run_that_was_up_to_date(self, root: RootTask, workspace: Path) -> None:
+        assert run.close(root, make_result(root.graph, UP_TO_DATE), str(workspace)) is None
+        (record,) = (workspace / "runs").iterdir()
+        assert json.loads(record.read_text())["verdict"] == "up to date"
+
+    def test_publishes_no_report_of_a_run_that_failed(
+        self, root: RootTask, workspace: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(S3Target, "put_beside", lambda *_: pytest.fail("it was published"))
+        failed = dataclasses.replace(make_result(root.graph, RAN), exit_status=40)
+        assert run.close(root, failed, str(workspace)) is not None
+
+    def test_only_warns_if_the_report_cannot_be_published(
+        self, root: RootTask, workspace: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(S3Target, "put_beside", refuse)
+        assert run.close(root, make_result(root.graph, RAN), str(workspace)) is not None
+        assert "the report is not beside the output" in caplog.text
+
+    def test_only_warns_if_the_record_cannot_be_kept(
+        self, root: RootTask, workspace: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (workspace / "runs").write_text("")
+        assert run.close(root, make_result(root.graph, RAN), str(workspace)) is None
+        assert "the record or the report of this run is missing" in caplog.text
+
+
+class TestPrintSummary:
+    def test_says_on_stdout_what_is_published(self, graph: TaskGraph, capsys: pytest.CaptureFixture[str]) -> None:
+        run.print_summary(make_result(graph, RAN), "fetch {url}", "/runs/1.html")
+        out, err = capsys.readouterr()
+        assert out.splitlines() == [
+            "accuracy   0.9500 (required: more than 0.9)",
+            "rows       30",
+            "published  s3://some-bucket/output.csv",
+            "fetch      fetch s3://some-bucket/output.csv",
+            "report     /runs/1.html",
+        ]
+        assert err == ""
+
+    def test_says_on_stderr_where_the_report_of_a_failure_is(
+        self, graph: TaskGraph, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        run.print_summary(dataclasses.replace(make_result(graph, RAN), exit_status=40), "", "/runs/1.html")
+        assert capsys.readouterr() == ("", "report     /runs/1.html\n")

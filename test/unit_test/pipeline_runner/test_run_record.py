@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from support.records import make_result
+
+from gokart_pipeline_sample import RunNestTask
+from gokart_pipeline_sample.io.s3 import PublishedFigures
+from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask
+from pipeline_runner.recorder import FAILED, RAN, UP_TO_DATE, Failure
+from pipeline_runner.run_record import find_publication
+from pipeline_runner.task_graph import TaskGraph
+
+
+class TestFindPublication:
+    def test_is_what_the_upload_puts_out(self) -> None:
+        graph = TaskGraph(RunNestTask(require_acc=0.7))
+        publication = find_publication(graph)
+        assert graph.names[publication.task_id] == "UploadS3Task"
+        assert publication.target.path() == "s3://some-bucket/output.csv"
+        assert publication.required_accuracy == 0.7
+
+    def test_is_there_without_a_run_task(self, graph: TaskGraph) -> None:
+        upload = graph.tasks[find_publication(graph).task_id]
+        publication = find_publication(TaskGraph(upload))
+        assert publication.task_id == upload.task_id
+
+    def test_is_none_where_nothing_is_put(self) -> None:
+        assert find_publication(TaskGraph(PrepareDataTask())) is None
+
+
+class TestVerdict:
+    @pytest.mark.parametrize(
+        ("state", "changes", "verdict"),
+        [
+            (RAN, {}, "published"),
+            (UP_TO_DATE, {}, "up to date"),
+            (RAN, {"publication": None}, "done"),
+            (FAILED, {"exit_status": 40, "failure": Failure("no")}, "failed"),
+            (FAILED, {"exit_status": 40, "failure": Failure("too low", is_gate=True)}, "not accurate enough"),
+            (RAN, {"exit_status": 143}, "stopped"),
+        ],
+    )
+    def test_is_a_word_for_a_person(
+        self, graph: TaskGraph, state: str, changes: dict[str, object], verdict: str
+    ) -> None:
+        assert dataclasses.replace(make_result(graph, state), **changes).verdict == verdict
+
+
+class TestHasNews:
+    @pytest.mark.parametrize(
+        ("state", "exit_status", "expected"),
+        [(RAN, 0, True), (FAILED, 40, True), (UP_TO_DATE, 0, False), (RAN, 130, False)],
+    )
+    def test_is_true_if_a_task_ran_or_failed(
+        self, graph: TaskGraph, state: str, exit_status: int, expected: bool
+    ) -> None:
+        assert dataclasses.replace(make_result(graph, state), exit_status=exit_status).has_news is expected
+
+
+class TestSummarize:
+    def test_gives_the_figures_of_a_batch(self, graph: TaskGraph) -> None:
+        figures = PublishedFigures(accuracy=0.5, rows=8, rejected=2, parts=3)
+        summary = dataclasses.replace(make_result(graph, RAN), figures=figures).summarize("")
+        assert list(summary) == ["accuracy", "rows", "rejected", "parts", "published", "fetch"]
+        assert (summary["rejected"], summary["parts"]) == ("2", "3")
+
+    def test_says_where_it_is_published_though_the_figures_cannot_be_read(self, graph: TaskGraph) -> None:
+        summary = dataclasses.replace(make_result(graph, RAN), figures=None).summarize("aws s3 cp {url} -")
+        assert summary == {
+            "published": "s3://some-bucket/output.csv",
+            "fetch": "aws s3 cp s3://some-bucket/output.csv -",
+        }
+
+    def test_says_nothing_of_a_run_that_failed(self, graph: TaskGraph) -> None:
+        assert dataclasses.replace(make_result(graph, RAN), exit_status=40).summarize("") == {}

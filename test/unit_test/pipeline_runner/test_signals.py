@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline_runner import signals
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a process of its own: signal handlers and exits are for a whole process."""
+    source = f"import os, signal, sys\nfrom pipeline_runner.signals import *\n{code}"
+    return subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=20, check=False)
+
+
+class TestExiting:
+    @pytest.mark.parametrize(("status", "expected"), [("None", 0), ("0", 0), ("40", 40), ("'wrong'", 1)])
+    def test_exits_with_the_status(self, status: str, expected: int) -> None:
+        done = run(f"with exiting():\n    print('said')\n    sys.exit({status})")
+        assert (done.returncode, done.stdout) == (expected, "said\n")
+        assert done.stderr == ("wrong\n" if expected == 1 else "")
+
+    @pytest.mark.parametrize("number", signals.STOP_SIGNALS)
+    def test_exits_with_the_number_of_the_signal(self, number: signal.Signals) -> None:
+        done = run(f"with exiting():\n    os.kill(os.getpid(), {number.value})\n    signal.pause()")
+        assert done.returncode == 128 + number
+        assert done.stderr == f"error: stopped by {number.name}: the next run goes on where this one stopped\n"
+
+    def test_interrupts_again_what_swallows_an_interrupt(self) -> None:
+        swallow = "    try:\n        os.kill(os.getpid(), 15)\n    except KeyboardInterrupt:\n        pass\n"
+        assert run(f"with exiting():\n{swallow}    signal.pause()").returncode == 128 + signal.SIGTERM
+
+    def test_a_forked_worker_ends_at_the_signal_itself(self) -> None:
+        code = (
+            "    child = os.fork()\n"
+            "    if child == 0:\n        signal.pause()\n"
+            "    os.kill(child, 15)\n"
+            "    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+            "    sys.exit(0)"
+        )
+        assert run(f"with exiting():\n{code}").stdout == "-15\n"
+
+    def test_shows_where_another_error_comes_from(self) -> None:
+        done = run("with exiting():\n    raise ValueError('no')")
+        assert done.returncode == 1
+        assert done.stderr.endswith("ValueError: no\n")
+
+
+class TestGetExitStatus:
+    def test_is_that_of_a_shell(self) -> None:
+        assert signals.get_exit_status(KeyboardInterrupt(signal.SIGINT)) == 130
+        assert signals.get_exit_status(KeyboardInterrupt(signal.SIGTERM)) == 143
+
+
+class TestIgnoreInterrupts:
+    def test_reports_other_errors_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        reported: list[object] = []
+        monkeypatch.setattr(sys, "__unraisablehook__", reported.append)
+        error, interrupt = (SimpleNamespace(exc_type=kind) for kind in (OSError, KeyboardInterrupt))
+        signals._ignore_interrupts(interrupt)
+        signals._ignore_interrupts(error)
+        assert reported == [error]
+
+
+class TestWaitForSignal:
+    @pytest.mark.parametrize("number", signals.STOP_SIGNALS)
+    def test_ends_with_the_signal_and_forgets_it(self, number: signal.Signals) -> None:
+        # The interrupt would come again after a tenth of a second.
+        code = (
+            f"    signal.signal(signal.SIGUSR1, lambda *_: os.kill(os.getpid(), {number.value}))\n"
+            "    import threading\n"
+            "    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1)).start()\n"
+            "    wait_for_signal()\n"
+            "    sys.exit(int(signal.getitimer(signal.ITIMER_REAL)[0] > 0))"
+        )
+        done = run(f"with exiting():\n{code}")
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+class TestEndWorkers:
+    def test_leaves_none(self) -> None:
+        code = (
+            "    import multiprocessing\n"
+            "    worker = multiprocessing.get_context('fork').Process(target=signal.pause)\n"
+            "    worker.start()\n"
+            "    end_workers()\n"
+            "    print(worker.exitcode)\n"
+            "    sys.exit(0)"
+        )
+        assert run(f"with exiting():\n{code}").stdout == f"{-int(signal.SIGKILL)}\n"
