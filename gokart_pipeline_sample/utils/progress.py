@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 from logging import getLogger
 
+from tqdm import tqdm
+
 logger = getLogger(__name__)
 
 # Shorter work needs no progress.
@@ -27,8 +29,6 @@ def showing_progress(description: str, total: int | None, unit: str) -> Iterator
     Yields:
         A function to call with the number of units that have been done since the last call.
     """
-    from tqdm import tqdm
-
     tqdm.monitor_interval = 0  # It would start a thread.
     on_terminal = sys.stderr.isatty()
     with tqdm(
