@@ -3,6 +3,7 @@
 PipelineError
 ├── AccuracyTooLowError   the model is not accurate enough to publish its predictions
 ├── BadRowsError          a table has rows that break its schema
+├── DamagedFileError      a file of the workspace, or an object, is not what the pipeline has written
 ├── S3Error               S3 refuses a request, or does not answer
 └── TableError            a table cannot be read
 """
@@ -20,6 +21,10 @@ class AccuracyTooLowError(PipelineError):
 
 class BadRowsError(PipelineError):
     """A table has rows that break its schema; the message counts them by column and check and gives the first ids."""
+
+
+class DamagedFileError(PipelineError):
+    """A file of the workspace is not what the pipeline has written; the message names it."""
 
 
 class S3Error(PipelineError):

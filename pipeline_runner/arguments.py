@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
         return options, [*others, "--help"] if options.help else others
     if others and (options.history or options.serve_s3):
         parser.error(f"unrecognized arguments: {' '.join(others)}")
+    for option, argument in itertools.pairwise(["", *others]):
+        name, is_given, value = argument.partition("=")
+        if not argument or (name.startswith("--") and is_given and not value):
+            # luigi would take the default instead.
+            parser.error(f"argument {name or option}: expected a value; leave the option out to take the default")
     if options.mermaid and not options.plan:
         parser.error("argument --mermaid: not allowed without argument --plan")
     return options, others

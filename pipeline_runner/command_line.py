@@ -18,6 +18,7 @@ from pipeline_runner.arguments import needs_bucket_name, parse_arguments
 from pipeline_runner.configuration import load_config
 from pipeline_runner.errors import UsageError
 from pipeline_runner.signals import exiting
+from pipeline_runner.streams import guard_streams, require_utf8
 
 if TYPE_CHECKING:
     import argparse
@@ -33,6 +34,8 @@ def main(arguments: list[str]) -> None:
     Args:
         arguments: our own options, and a task with its options as luigi takes them; or options of ``RunTask`` alone.
     """
+    require_utf8()
+    guard_streams()
     with exiting():
         # Imports make half a million objects that stay, among which Python looks for garbage again and again: half a
         # second for nothing.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -42,15 +40,22 @@ def load_config() -> LuigiConfigParser:
     file = os.environ.setdefault("LUIGI_CONFIG_PATH", str(PROJECT / "conf" / "param.ini"))
     if not Path(file).is_file():
         raise UsageError(f"there is no configuration file {file}: correct LUIGI_CONFIG_PATH")
-    import luigi.configuration
+    try:
+        from luigi.configuration.cfg_parser import LuigiConfigParser
 
-    config: LuigiConfigParser = luigi.configuration.get_config()
+        # luigi reads the file luigi.cfg of the working directory as well: begin again without it.
+        LuigiConfigParser._config_paths = [file]
+        LuigiConfigParser._instance = None
+        config: LuigiConfigParser = LuigiConfigParser.instance()  # type: ignore[no-untyped-call]
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the configuration file {file} is no text in UTF-8: correct LUIGI_CONFIG_PATH") from error
     if not config.has_option("TaskOnKart", "workspace_directory"):
         config.set("TaskOnKart", "workspace_directory", "resources")
     if not config.has_option("core", "lock_pid_dir"):
-        # luigi's own folder is one for the machine, in which equal commands of two projects or users meet.
-        project = hashlib.sha256(str(PROJECT).encode()).hexdigest()[:16]
-        config.set("core", "lock_pid_dir", str(Path(tempfile.gettempdir()) / f"luigi-{os.getuid()}-{project}"))
+        # luigi's own folder is one for the machine, in which anybody can put a file.
+        workspace = config.get("TaskOnKart", "workspace_directory")
+        folder = Path.home() / ".cache" / "gokart_pipeline_sample" if "://" in workspace else Path(workspace)
+        config.set("core", "lock_pid_dir", str(folder / "locks").replace("%", "%%"))
     for section in config.sections():
         for option in PATH_OPTIONS:
             value = config.get(section, option, "")

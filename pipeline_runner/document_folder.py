@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from pathlib import Path
 
-import luigi
-import luigi.format
-
-from gokart_pipeline_sample.io.s3 import list_objects, put_object, s3_client
+from gokart_pipeline_sample.io.s3 import get_object, list_objects, put_object, s3_client
 
 
 class DocumentFolder:
@@ -51,11 +49,10 @@ class DocumentFolder:
         """
         if not self._is_on_s3:
             return Path(self.locate(name)).read_bytes()
-        with s3_client(self.locate(name), "read it") as client:
-            return client.get_object(Bucket=self._bucket, Key=f"{self._prefix}{name}")["Body"].read()
+        return get_object(self._bucket, f"{self._prefix}{name}")[0]
 
     def write(self, name: str, content: bytes, content_type: str) -> None:
-        """Keep a document: a reader sees all of it or nothing.
+        """Keep a document, readable by its owner alone on this machine; a reader sees all of it or nothing.
 
         Raises:
             OSError: it cannot be written.
@@ -64,8 +61,12 @@ class DocumentFolder:
         if self._is_on_s3:
             put_object(self._bucket, f"{self._prefix}{name}", content, content_type, {}, {})
         else:
-            with luigi.LocalTarget(self.locate(name), format=luigi.format.Nop).open("w") as file:
+            folder = Path(self._location)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Files that tempfile makes are readable by their owner alone.
+            with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as file:
                 file.write(content)
+            Path(file.name).replace(folder / name)
 
     def delete(self, name: str) -> None:
         """Delete a document, if it is there.

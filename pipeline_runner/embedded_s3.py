@@ -17,6 +17,7 @@ import os
 import secrets
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -113,11 +114,8 @@ class EmbeddedS3:
                 return
             if self._attempts == START_ATTEMPTS:
                 raise self._start_error(f"ended {START_ATTEMPTS} times")
-            ports = seaweedfs.find_free_ports()
             # The server inherits the open file, and with it the lock.
-            self._process = self._launch(ports, inherit=state.fileno())
-            state.truncate(0)
-            json.dump({"process_id": self._process.pid, "ports": ports}, state)
+            self._process = self._launch(seaweedfs.find_free_ports(), state.fileno())
 
     def wait_until_ready(self) -> None:
         """Return when the server answers and its bucket is there.
@@ -163,23 +161,30 @@ class EmbeddedS3:
             "no_proxy": "127.0.0.1",
         }
 
-    def _launch(self, ports: list[int], inherit: int) -> subprocess.Popen[bytes]:
+    def _launch(self, ports: list[int], state: int) -> subprocess.Popen[bytes]:
+        def write_state() -> None:
+            """Write the state in the new process, before it becomes the server: no server is without its state."""
+            os.ftruncate(state, 0)
+            os.write(state, json.dumps({"process_id": os.getpid(), "ports": ports}).encode())
+
         self._attempts += 1
         self._write_access_key()
-        return seaweedfs.launch(self._directory, ports, inherit, self._options)
+        return seaweedfs.launch(self._directory, ports, self._options, state, write_state)
 
     def _start_error(self, problem: str) -> EmbeddedS3Error:
         return EmbeddedS3Error(f"the embedded S3 server {problem}: see {self._directory / seaweedfs.LOG}")
 
     def _write_access_key(self) -> None:
-        """Make up an access key the first time, and tell it to the server."""
-        if not self._credentials_file.exists():
+        """Make an access key the first time, or if it is damaged, and tell it to the server."""
+        try:
+            self.access_key()
+        except EmbeddedS3Error:
             profile = configparser.ConfigParser()
             profile["default"] = {
                 "aws_access_key_id": secrets.token_hex(10).upper(),
                 "aws_secret_access_key": secrets.token_urlsafe(30),
             }
-            with _open_private(self._credentials_file) as file:
+            with _writing_private(self._credentials_file) as file:
                 profile.write(file)
         key_id, secret = self.access_key()
         identity = {
@@ -187,14 +192,23 @@ class EmbeddedS3:
             "credentials": [{"accessKey": key_id, "secretKey": secret}],
             "actions": ["Admin", "Read", "List", "Tagging", "Write"],
         }
-        with _open_private(self._directory / seaweedfs.IDENTITIES) as file:
+        with _writing_private(self._directory / seaweedfs.IDENTITIES) as file:
             json.dump({"identities": [identity]}, file)
 
     def access_key(self) -> tuple[str, str]:
-        """Return the id and the secret of the access key."""
+        """Return the id and the secret of the access key.
+
+        Raises:
+            EmbeddedS3Error: there is none, or its file is damaged.
+        """
         profile = configparser.ConfigParser()
-        profile.read(self._credentials_file)
-        return profile["default"]["aws_access_key_id"], profile["default"]["aws_secret_access_key"]
+        try:
+            profile.read(self._credentials_file)
+            return profile["default"]["aws_access_key_id"], profile["default"]["aws_secret_access_key"]
+        except (KeyError, ValueError, configparser.Error) as error:
+            raise EmbeddedS3Error(
+                f"{self._credentials_file} is damaged: end the server that uses it; the next one makes a new access key"
+            ) from error
 
     def connect(self) -> S3Client:
         """Return a client of the server."""
@@ -248,5 +262,9 @@ def _try_lock(file: IO[str]) -> bool:
     return True
 
 
-def _open_private(path: Path) -> IO[str]:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w")
+@contextlib.contextmanager
+def _writing_private(path: Path) -> Iterator[IO[str]]:
+    """Write a file that this user alone can read: all of it, or nothing."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False) as file:
+        yield file
+    Path(file.name).replace(path)

@@ -11,6 +11,7 @@ from gokart_pipeline_sample.errors import PipelineError
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import SHOWN_IDS, describe_breach
 from gokart_pipeline_sample.pipeline.schemas.base import ID, column_roles
 from pipeline_runner.errors import UsageError
+from pipeline_runner.masking import mask
 
 LONGEST_SENTENCE = 1000
 
@@ -22,9 +23,14 @@ def describe(error: BaseException) -> str:
         error: the error.
 
     Returns:
-        One line: for a frame that breaks its schema, each column with the check, the number of rows and the first of
-        their ids; for another error of this project its message; for any other its type, message and cause.
+        One line, without secrets: for a frame that breaks its schema, each column with the check, the number of rows
+        and the first of their ids; for another error of this project its message; for any other its type, message and
+        cause.
     """
+    return mask(_describe(error))[:LONGEST_SENTENCE]
+
+
+def _describe(error: BaseException) -> str:
     if isinstance(error, SchemaErrors):
         return _describe_breaches(error)
     if isinstance(error, RPCError):
@@ -34,8 +40,8 @@ def describe(error: BaseException) -> str:
     if not isinstance(error, (PipelineError, UsageError)):
         sentence = f"{type(error).__name__}: {sentence}"
     if error.__cause__ is not None and str(error.__cause__) not in sentence:
-        sentence += f" ({describe(error.__cause__)})"
-    return sentence[:LONGEST_SENTENCE]
+        sentence += f" ({_describe(error.__cause__)})"
+    return sentence
 
 
 def _describe_breaches(error: SchemaErrors) -> str:

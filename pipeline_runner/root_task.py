@@ -7,9 +7,10 @@ import contextlib
 import functools
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
-import luigi
+import luigi.interface
 from luigi.cmdline_parser import CmdlineParser
 from luigi.task_register import Register
 
@@ -46,12 +47,14 @@ class RootTask(NamedTuple):
         arguments: its name and its options, as luigi takes them.
         graph: the tasks behind it; the task alone if they cannot be told.
         report: settings of the report.
+        lock_folder: where luigi notes which commands are running, if it does.
         error: why the tasks behind it cannot be told, if they cannot.
     """
 
     arguments: list[str]
     graph: TaskGraph
     report: Report
+    lock_folder: Path | None = None
     error: Exception | None = None
 
 
@@ -71,12 +74,13 @@ def resolve(arguments: list[str]) -> RootTask:
     warnings.filterwarnings("ignore", message=r".*not consumed by the task '(core|retcode)'")
     with reading_the_command_line(), CmdlineParser.global_instance(arguments) as parser:
         # Only in this context do parameters have the values of the command line.
-        task, report = parser.get_task_obj(), Report()
+        task, report, settings = parser.get_task_obj(), Report(), luigi.interface.core()
+        lock_folder = None if settings.no_lock else Path(settings.lock_pid_dir)
         try:
-            return RootTask(arguments, TaskGraph(task), report)
+            return RootTask(arguments, TaskGraph(task), report, lock_folder)
         except Exception as error:
             # luigi is about to meet it too, and tells.
-            return RootTask(arguments, TaskGraph(task, alone=True), report, error)
+            return RootTask(arguments, TaskGraph(task, alone=True), report, lock_folder, error)
 
 
 def complete_arguments(arguments: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from datetime import datetime
@@ -11,6 +12,7 @@ import gokart
 from gokart_pipeline_sample.errors import S3Error
 from pipeline_runner import signals
 from pipeline_runner.history import History, RunRecord
+from pipeline_runner.lock_folder import using_lock_folder
 from pipeline_runner.recorder import RunRecorder
 from pipeline_runner.report.report import render_report
 from pipeline_runner.root_task import RootTask, reading_the_command_line, resolve
@@ -50,7 +52,8 @@ def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> 
     logging.getLogger("luigi-interface").setLevel(logging.WARNING)
     recorder = RunRecorder()
     try:
-        exit_status = run_luigi(root.arguments)
+        with using_lock_folder(root.lock_folder) if root.lock_folder else contextlib.nullcontext():
+            exit_status = run_luigi(root.arguments)
     except KeyboardInterrupt as interrupt:
         signals.end_workers()
         if recorder.has_noted_tasks():

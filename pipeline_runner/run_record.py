@@ -19,6 +19,7 @@ from gokart_pipeline_sample.pipeline.schemas.metrics import Metrics
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 from gokart_pipeline_sample.utils.task_definition import define_task, get_version
 from pipeline_runner.history import RunRecord, TaskRecord
+from pipeline_runner.masking import mask_arguments
 from pipeline_runner.plan import Earlier, explain, hash_code
 from pipeline_runner.recorder import FAILED, NOT_RUN, RAN, STOPPED, UP_TO_DATE, Failure, Outcome
 from pipeline_runner.signals import SIGNALLED
@@ -151,7 +152,7 @@ def make_run_record(
     return RunRecord(
         started=result.started.isoformat(timespec="milliseconds"),
         seconds=round((datetime.now(UTC) - result.started).total_seconds(), 3),
-        command=result.command,
+        command=mask_arguments(result.command),
         task=graph.family,
         verdict=result.verdict,
         exit_status=result.exit_status,

@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline_runner.errors import EmbeddedS3Error
@@ -17,14 +17,17 @@ LOG = "weed.log"
 IDENTITIES = "identities.json"
 
 
-def launch(directory: Path, ports: list[int], inherit: int, options: Sequence[str]) -> subprocess.Popen[bytes]:
+def launch(
+    directory: Path, ports: list[int], options: Sequence[str], inherit: int, prepare: Callable[[], None]
+) -> subprocess.Popen[bytes]:
     """Start the server.
 
     Args:
         directory: folder of its data, of its log and of the file ``IDENTITIES`` with the access key.
         ports: ports to listen on, as :func:`find_free_ports` returns them.
-        inherit: descriptor of a file that the server keeps open.
         options: further options of ``weed mini``.
+        inherit: descriptor of a file that the server keeps open.
+        prepare: called in the new process before it becomes the server.
 
     Raises:
         EmbeddedS3Error: it is not installed.
@@ -52,6 +55,7 @@ def launch(directory: Path, ports: list[int], inherit: int, options: Sequence[st
             stdout=log,
             stderr=subprocess.STDOUT,
             pass_fds=[inherit],
+            preexec_fn=prepare,
             # Ctrl-C is for the pipeline, which then ends the server.
             start_new_session=True,
         )

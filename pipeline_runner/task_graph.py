@@ -12,6 +12,7 @@ from gokart.utils import flatten
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.utils.template import GokartTask
 from gokart_pipeline_sample.utils.view import ViewTask
+from pipeline_runner.masking import mask_parameter
 
 Task = GokartTask[Any]
 
@@ -134,5 +135,11 @@ class TaskGraph:
 
 
 def serialize_parameters(task: Task) -> dict[str, str]:
-    """Return the significant parameters of a task that are not tasks, by name, as text; of a table its fingerprint."""
-    return {name: str(getattr(type(task), name).serialize(value)) for name, value in task.plain_parameters().items()}
+    """Return the significant parameters of a task that are not tasks, by name, as text; of a table its fingerprint.
+
+    Secrets are masked.
+    """
+    return {
+        name: mask_parameter(name, str(getattr(type(task), name).serialize(value)))
+        for name, value in task.plain_parameters().items()
+    }

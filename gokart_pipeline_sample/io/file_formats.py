@@ -1,4 +1,4 @@
-"""File formats: each writes an object, reads it, and tells whether the content of a file is whole.
+"""File formats: each writes an object and reads it.
 
 That of models is in ``lightgbm_model.py``: every task uses this module, and the version of LightGBM is an input of the
 tasks that use it alone.
@@ -18,9 +18,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pacsv
 from gokart.file_processor import FileProcessor
-
-# A Parquet file begins and ends with it: https://parquet.apache.org/docs/file-format/
-_PARQUET_MAGIC = b"PAR1"
 
 
 class FormatProcessor(FileProcessor):
@@ -48,10 +45,6 @@ class FormatProcessor(FileProcessor):
     def deserialize(self, content: bytes) -> Any:
         """Return the object that a file of this content keeps."""
 
-    @abstractmethod
-    def is_whole(self, content: bytes) -> bool:
-        """Return whether the content of a file has its end, which a full disk for instance cuts off."""
-
 
 class ParquetProcessor(FormatProcessor):
     """A frame as Parquet compressed with zstd: with its ``attrs``, without its index."""
@@ -66,10 +59,6 @@ class ParquetProcessor(FormatProcessor):
         """Return the frame; it gets a new index from 0."""
         return pd.read_parquet(BytesIO(content))
 
-    def is_whole(self, content: bytes) -> bool:
-        """Return whether the content ends as Parquet does."""
-        return len(content) > 2 * len(_PARQUET_MAGIC) and content.endswith(_PARQUET_MAGIC)
-
 
 class CsvProcessor(FormatProcessor):
     """A frame as CSV in UTF-8, with a line of names, without its index; only cells that need quotes have them."""
@@ -83,10 +72,6 @@ class CsvProcessor(FormatProcessor):
     def deserialize(self, content: bytes) -> pd.DataFrame:
         """Return the frame, with the types that pandas guesses."""
         return pd.read_csv(BytesIO(content))
-
-    def is_whole(self, content: bytes) -> bool:
-        """Return whether the content ends with a line."""
-        return content.endswith(b"\n")
 
 
 class PyArrowCsvProcessor(CsvProcessor):
@@ -115,14 +100,6 @@ class JsonProcessor(FormatProcessor):
     def deserialize(self, content: bytes) -> Any:
         """Return the object."""
         return json.loads(content)
-
-    def is_whole(self, content: bytes) -> bool:
-        """Return whether the content is JSON."""
-        try:
-            json.loads(content)
-        except ValueError:
-            return False
-        return True
 
 
 # By the ending of a file of the workspace. Pickle is not among them: loading a pickle runs code.

@@ -12,8 +12,6 @@ else:
     # pandera evaluates annotations when a function is called, and lightgbm takes a second to import.
     Booster = Any
 
-_LAST_LINE = b"\npandas_categorical:"
-
 
 class LightGBMModelProcessor(FormatProcessor):
     """A booster as the text that ``lightgbm.Booster(model_file=...)`` reads too."""
@@ -29,7 +27,3 @@ class LightGBMModelProcessor(FormatProcessor):
         import lightgbm
 
         return lightgbm.Booster(model_str=content.decode())
-
-    def is_whole(self, content: bytes) -> bool:
-        """Return whether the content has the last line of a model."""
-        return _LAST_LINE in content and content.endswith(b"\n")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
+import hashlib
+import itertools
 import os
+import time
 from collections.abc import Iterator
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from logging import getLogger
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +19,7 @@ import pandas as pd
 from gokart.conflict_prevention_lock.task_lock import TaskLockParams, make_task_lock_params
 from gokart.target import TargetOnKart
 
-from gokart_pipeline_sample.errors import S3Error
+from gokart_pipeline_sample.errors import DamagedFileError, S3Error
 from gokart_pipeline_sample.io.file_formats import CsvProcessor, FormatProcessor
 
 if TYPE_CHECKING:
@@ -25,6 +30,12 @@ if TYPE_CHECKING:
 logger = getLogger(__name__)
 
 UNIQUE_ID = "task-unique-id"
+SHA256 = "sha256"
+IF_MISSING = "create the bucket, or correct BUCKET_NAME"
+# The attempts at a body that is cut while it is read; botocore repeats only requests without an answer.
+READ_ATTEMPTS = 3
+# S3 refuses requests whose signature is older.
+CLOCK_SECONDS = 15 * 60
 
 
 class PublishedFigures(NamedTuple):
@@ -92,8 +103,10 @@ class S3Target(TargetOnKart):
         put_object(self._bucket, f"{folder}/{name}" if folder else name, content, content_type, {}, self._encryption)
 
     def _load(self) -> Any:
-        with s3_client(self.path(), "read it") as client:
-            return self.processor.deserialize(client.get_object(Bucket=self._bucket, Key=self._key)["Body"].read())
+        content, metadata = get_object(self._bucket, self._key)
+        if not self._is_ours(metadata) or metadata.get(SHA256) != hashlib.sha256(content).hexdigest():
+            raise DamagedFileError(f"{self.path()} is not what this task has put: run again, it is put again")
+        return self.processor.deserialize(content)
 
     def _remove(self) -> None:
         """Leave the object to its readers until a put replaces it: gokart's rerun would remove it first."""
@@ -130,48 +143,84 @@ class S3CsvTarget(S3Target):
 
 
 def read_metadata(bucket: str, key: str) -> dict[str, str]:
-    """Return the metadata of an object; nothing if there is none.
+    """Return the metadata of an object; nothing if there is none, or if its content is not what was put with them.
+
+    The checksum that S3 itself keeps tells that. S3-compatible servers without checksums cannot.
 
     Raises:
         S3Error: there is no bucket either, S3 refuses, or does not answer.
     """
     with s3_client(f"s3://{bucket}/{key}", "look at it") as client:
         try:
-            return client.head_object(Bucket=bucket, Key=key)["Metadata"]
+            answer = client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
         except client.exceptions.ClientError as error:
             if get_status(error) != 404:
                 raise
             # The same as for a missing bucket, which is an error; a missing object is none.
             client.head_bucket(Bucket=bucket)
             return {}
+    metadata, checksum = answer["Metadata"], base64.b64decode(answer.get("ChecksumSHA256", "")).hex()
+    has_checksum = any(name.startswith("Checksum") for name in answer)
+    return {} if has_checksum and checksum != metadata.get(SHA256) else metadata
 
 
 def put_object(
     bucket: str, key: str, content: bytes, content_type: str, metadata: dict[str, str], encryption: dict[str, Any]
-) -> None:
-    """Put an object in one request, with a checksum.
+) -> str:
+    """Put an object in one request, with a checksum, and with its SHA-256 in its metadata.
 
     Args:
         bucket: name of the bucket.
         key: key of the object.
         content: its bytes.
         content_type: its media type.
-        metadata: its metadata.
+        metadata: its other metadata.
         encryption: the arguments of S3's PutObject that ask for encryption.
+
+    Returns:
+        The ETag of the object, which is another one for another content.
 
     Raises:
         S3Error: S3 refuses, or does not answer.
     """
     with s3_client(f"s3://{bucket}/{key}", "put it") as client:
-        client.put_object(
+        answer = client.put_object(
             Bucket=bucket,
             Key=key,
             Body=content,
             ContentType=content_type,
             ChecksumAlgorithm="SHA256",
-            Metadata=metadata,
+            Metadata={**metadata, SHA256: hashlib.sha256(content).hexdigest()},
             **encryption,
         )
+    return answer["ETag"]
+
+
+def get_object(bucket: str, key: str, if_missing: str = IF_MISSING, **conditions: Any) -> tuple[bytes, dict[str, str]]:
+    """Return the content of an object and its metadata.
+
+    Args:
+        bucket: name of the bucket.
+        key: key of the object.
+        if_missing: advice if the object, or its bucket, is not there.
+        conditions: further arguments of S3's GetObject: ``Range`` and ``IfMatch``.
+
+    Raises:
+        S3Error: there is no such object, S3 refuses, or does not answer.
+    """
+    from botocore.exceptions import BotoCoreError
+
+    for attempt in itertools.count(1):
+        with s3_client(f"s3://{bucket}/{key}", "read it", if_missing) as client:
+            answer = client.get_object(Bucket=bucket, Key=key, **conditions)
+            try:
+                return answer["Body"].read(), answer["Metadata"]
+            except BotoCoreError as error:
+                if attempt == READ_ATTEMPTS:
+                    raise
+                logger.warning("s3://%s/%s: the answer of S3 broke off, it is read again (%s)", bucket, key, error)
+                time.sleep(attempt / 2)
+    raise AssertionError("unreachable")
 
 
 def list_objects(client: S3Client, bucket: str, prefix: str) -> Iterator[ObjectTypeDef]:
@@ -181,9 +230,7 @@ def list_objects(client: S3Client, bucket: str, prefix: str) -> Iterator[ObjectT
 
 
 @contextlib.contextmanager
-def s3_client(
-    url: str, action: str, if_missing: str = "create the bucket, or correct BUCKET_NAME"
-) -> Iterator[S3Client]:
+def s3_client(url: str, action: str, if_missing: str = IF_MISSING) -> Iterator[S3Client]:
     """Provide a client of S3 for a request; turn its errors into one that says what to do.
 
     Args:
@@ -198,13 +245,19 @@ def s3_client(
 
     try:
         yield _client()
+    except RecursionError as error:
+        # botocore asks for the region of the bucket again and again.
+        raise S3Error(f"{url}: S3 does not tell the region of the bucket: set AWS_DEFAULT_REGION to it") from error
     except ClientError as error:
         advice = {
+            301: "set AWS_DEFAULT_REGION to the region of the bucket",
             400: "check the credentials: they may be expired",
             403: "check the credentials, and that they grant s3:GetObject, s3:PutObject and s3:ListBucket",
             404: if_missing,
             412: "it has changed meanwhile: run again",
         }.get(get_status(error), "try again, or ask who runs the server")
+        if (seconds := _get_clock_difference(error)) > CLOCK_SECONDS:
+            advice = f"set the clock of this machine: it differs from that of S3 by {seconds:,.0f} s"
         raise S3Error(f"{url}: S3 refuses to {action}: {advice} ({error})") from error
     except BotoCoreError as error:
         advice = "check the network, AWS_ENDPOINT_URL and the credentials"
@@ -214,6 +267,12 @@ def s3_client(
 def get_status(error: ClientError) -> int:
     """Return the HTTP status that S3 has answered with."""
     return error.response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def _get_clock_difference(error: ClientError) -> float:
+    """Return by how many seconds the clock of this machine differs from that of S3."""
+    date = error.response["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
+    return abs(parsedate_to_datetime(date).timestamp() - time.time()) if date else 0.0
 
 
 def _client() -> S3Client:

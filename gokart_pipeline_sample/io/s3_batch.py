@@ -8,8 +8,10 @@ from typing import Any, TypedDict
 
 import pandas as pd
 
+from gokart_pipeline_sample.errors import DamagedFileError
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
 from gokart_pipeline_sample.io.s3 import (
+    SHA256,
     UNIQUE_ID,
     PublishedFigures,
     S3Target,
@@ -23,12 +25,13 @@ logger = getLogger(__name__)
 
 
 class Part(TypedDict):
-    """An object of a batch as the manifest names it: ``size`` is in bytes, ``sha256`` in hexadecimal digits."""
+    """An object of a batch as the manifest names it."""
 
     key: str
     rows: int
-    size: int
-    sha256: str
+    size: int  # bytes
+    sha256: str  # hexadecimal digits
+    etag: str  # by which S3's listing tells whether it was replaced
 
 
 class S3JsonTarget(S3Target):
@@ -79,12 +82,11 @@ class S3ManifestTarget(S3JsonTarget):
         Raises:
             S3Error: S3 refuses it, or does not answer.
         """
-        content = processor.serialize(data)
+        content, key = processor.serialize(data), f"{self._folder}{name}"
+        metadata = {"rows": str(len(data)), UNIQUE_ID: self._unique_id}
+        etag = put_object(self._bucket, key, content, processor.content_type, metadata, self._encryption)
         digest = hashlib.sha256(content).hexdigest()
-        key = f"{self._folder}{name}"
-        metadata = {"rows": str(len(data)), "sha256": digest, UNIQUE_ID: self._unique_id}
-        put_object(self._bucket, key, content, processor.content_type, metadata, self._encryption)
-        return Part(key=key, rows=len(data), size=len(content), sha256=digest)
+        return Part(key=key, rows=len(data), size=len(content), sha256=digest, etag=etag)
 
     def find_parts(self) -> dict[str, Part]:
         """Return the existing parts, by the end of their keys.
@@ -93,26 +95,29 @@ class S3ManifestTarget(S3JsonTarget):
             S3Error: S3 refuses, or does not answer.
         """
         parts = {}
-        for key, size in self._list().items():
+        for key, (size, etag) in self._list().items():
             metadata = read_metadata(self._bucket, key)
-            if self._is_ours(metadata) and {"rows", "sha256"} <= metadata.keys():
-                part = Part(key=key, rows=int(metadata["rows"]), size=size, sha256=metadata["sha256"])
+            if self._is_ours(metadata) and {"rows", SHA256} <= metadata.keys():
+                part = Part(key=key, rows=int(metadata["rows"]), size=size, sha256=metadata[SHA256], etag=etag)
                 parts[key.removeprefix(self._folder)] = part
         return parts
 
-    def _list(self) -> dict[str, int]:
-        """Return the size of each object of the batch, by key."""
+    def _list(self) -> dict[str, tuple[int, str]]:
+        """Return size and ETag of each object of the batch, by key."""
         with s3_client(f"s3://{self._bucket}/{self._folder}", "list it") as client:
-            return {item["Key"]: item["Size"] for item in list_objects(client, self._bucket, self._folder)}
+            return {
+                item["Key"]: (item["Size"], item["ETag"]) for item in list_objects(client, self._bucket, self._folder)
+            }
 
     def _exists(self) -> bool:
-        sizes = self._list()
-        if self._key not in sizes:
+        found = self._list()
+        if self._key not in found:
             return False
         try:
             manifest = self._load()
-            return all(sizes.get(part["key"]) == part["size"] for part in [*manifest["parts"], *manifest["rejected"]])
-        except (ValueError, KeyError, TypeError):
+            parts = [*manifest["parts"], *manifest["rejected"]]
+            return all(found.get(part["key"]) == (part["size"], part["etag"]) for part in parts)
+        except (DamagedFileError, ValueError, KeyError, TypeError):
             logger.warning("%s is damaged: it is made again", self.path())
             return False
 

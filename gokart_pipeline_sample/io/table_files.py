@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, BinaryIO
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.s3 import list_objects, s3_client
+from gokart_pipeline_sample.io.s3 import get_object, list_objects, s3_client
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -38,7 +40,7 @@ class LocalFile:
 
     def open(self) -> BinaryIO:
         """Open the file."""
-        return Path(self.path).open("rb")
+        return _open_regular(Path(self.path))
 
     def check_unchanged(self) -> None:
         """Raise a TableError if the file has changed since it was listed."""
@@ -85,7 +87,7 @@ def list_files(uri: str) -> list[LocalFile] | list[S3File]:
         The files, sorted by path, without those whose name, or whose folder's name, begins with ``_`` or ``.``.
 
     Raises:
-        TableError: there is nothing of that name, or it cannot be read.
+        TableError: there is nothing of that name, it cannot be read, or has a file that is no regular one.
         S3Error: S3 refuses to list it, or does not answer.
     """
     if not uri:
@@ -104,23 +106,37 @@ def list_files(uri: str) -> list[LocalFile] | list[S3File]:
 def _list_local_files(path: Path) -> list[LocalFile]:
     if not path.is_dir():
         return [_describe_local_file(path)]
-    found = [
-        Path(folder, name)
-        for folder, _, names in os.walk(path, onerror=_raise, followlinks=True)
-        for name in names
-        if not _is_hidden(Path(folder, name).relative_to(path).parts)
-    ]
-    return [_describe_local_file(file) for file in sorted(found, key=Path.as_posix)]
+    return [_describe_local_file(file) for file in sorted(_walk(path), key=Path.as_posix)]
 
 
-def _raise(error: OSError) -> NoReturn:
-    raise error
+def _walk(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
+    """Yield the files of a folder at any depth, following links; ``above`` has the folders that it lies in."""
+    status = folder.stat()
+    identity = (status.st_dev, status.st_ino)
+    if identity in above:
+        raise TableError(f"{folder}: it is a link to a folder that it lies in: remove the link")
+    for path in folder.iterdir():
+        if _is_hidden((path.name,)):
+            continue
+        if path.is_dir():
+            yield from _walk(path, above | {identity})
+        else:
+            yield path
 
 
 def _describe_local_file(path: Path) -> LocalFile:
-    with path.open("rb") as file:
+    with _open_regular(path) as file:
         state = _get_state(os.fstat(file.fileno()))
         return LocalFile(str(path), hashlib.file_digest(file, "sha256").hexdigest(), state)
+
+
+def _open_regular(path: Path) -> io.BufferedReader:
+    """Open a file that has an end: a FIFO makes its reader wait for ever, and a device like /dev/zero never ends."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise TableError(f"{path}: it is no regular file: correct the parameter table")
+    return os.fdopen(descriptor, "rb")
 
 
 def _get_state(status: os.stat_result) -> tuple[int, int]:
@@ -174,10 +190,9 @@ class _S3Reader(io.RawIOBase):
         if end <= self._position:
             return 0
         file = self._file
-        with s3_client(file.path, "read it", _IF_MISSING) as client:
-            content = client.get_object(
-                Bucket=file.bucket, Key=file.key, Range=f"bytes={self._position}-{end - 1}", IfMatch=file.digest
-            )["Body"].read()
+        content, _ = get_object(
+            file.bucket, file.key, _IF_MISSING, Range=f"bytes={self._position}-{end - 1}", IfMatch=file.digest
+        )
         view[: len(content)] = content
         self._position += len(content)
         return len(content)

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import io
 import itertools
+import math
 import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,6 +83,7 @@ class Table:
     """
 
     def __init__(self, uri: str) -> None:
+        self._uri = uri
         self._files = list_files(uri)
 
     @property
@@ -89,9 +91,28 @@ class Table:
         """A hash of the content of the table, in hexadecimal digits."""
         return hashlib.sha256("\n".join(file.digest for file in self._files).encode()).hexdigest()
 
-    def read(self, schema: pa.Schema) -> pd.DataFrame:
-        """Read the whole table; see :meth:`read_chunks`."""
-        return _to_frame(list(self._read_batches(schema)), schema)
+    def read(self, schema: pa.Schema, most_bytes: float = math.inf) -> pd.DataFrame:
+        """Read the whole table; see :meth:`read_chunks`.
+
+        Args:
+            schema: the columns to read, and their types.
+            most_bytes: the size that it may have in memory, in Arrow's format. A frame made of it is about as large.
+
+        Raises:
+            TableError: the table is larger, or cannot be read.
+            S3Error: S3 refuses to give a file, or does not answer.
+        """
+        batches, rows, size = [], 0, 0
+        for batch in self._read_batches(schema):
+            batches.append(batch)
+            rows += len(batch)
+            size += batch.nbytes
+            if size > most_bytes:
+                raise TableError(
+                    f"the table {self._uri} takes more than {most_bytes / 2**20:,.0f} MiB of memory, its first "
+                    f"{rows:,} rows alone: train on a sample of it, or raise max_memory_share of LoadDataTask"
+                )
+        return _to_frame(batches, schema)
 
     def read_chunks(self, schema: pa.Schema, rows: int) -> Iterator[pd.DataFrame]:
         """Read the table piece by piece.
@@ -135,6 +156,10 @@ def _explaining(file: LocalFile | S3File) -> Iterator[BinaryIO]:
         with file.open() as content:
             yield content
     except (pa.ArrowException, OSError, csv.Error) as error:
+        if "straddling object" in str(error):
+            raise TableError(
+                f"{file.path}: a row is longer than {_CSV_BLOCK_BYTES:,} bytes: shorten its cells, or use Parquet"
+            ) from error
         raise TableError(f"{file.path}: it cannot be read: {error}") from error
 
 

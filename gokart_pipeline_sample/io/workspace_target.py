@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
 from logging import getLogger
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+import luigi
+import luigi.format
 from gokart.target import SingleFileTarget
 
+from gokart_pipeline_sample.errors import DamagedFileError
 from gokart_pipeline_sample.io.file_formats import FormatProcessor
 
 logger = getLogger(__name__)
 
+DIGEST_SUFFIX = ".sha256"
+
 
 class WorkspaceTarget(SingleFileTarget):
-    """A file that exists only if it is whole.
+    """A file that exists only if its content is what the pipeline has written.
+
+    Beside it lies a file ``<name>.sha256``, as the command ``sha256sum`` writes it: the SHA-256 of the content, and the
+    name of the file. The name has the unique id of the task in it, so a file of another run, even with the digest that
+    belongs to it, does not count.
 
     Args:
         file: the file, as gokart makes its target.
+        processor: its format.
     """
 
-    def __init__(self, file: SingleFileTarget) -> None:
-        super().__init__(file._target, file._processor, file._task_lock_params)
+    def __init__(self, file: SingleFileTarget, processor: FormatProcessor) -> None:
+        super().__init__(file._target, processor, file._task_lock_params)
+        self._format = processor
+        make: Any = type(file._target)  # A local file, or an object on S3.
+        self._digest_target: luigi.target.FileSystemTarget = make(self.path() + DIGEST_SUFFIX, format=luigi.format.Nop)
         self._companion: WorkspaceTarget | None = None
 
     def with_companion(self, companion: WorkspaceTarget) -> WorkspaceTarget:
@@ -30,20 +44,49 @@ class WorkspaceTarget(SingleFileTarget):
         return self
 
     def find_missing(self) -> list[str]:
-        """Return the paths of this file and its companion, of those that are not there or not whole."""
-        missing = [] if self._target.exists() and self._is_whole() else [self.path()]
+        """Return the paths of this file and its companion, of those that are not there or not intact."""
+        missing = [] if self._is_intact() else [self.path()]
         return missing + (self._companion.find_missing() if self._companion else [])
 
     def _exists(self) -> bool:
         return not self.find_missing()
 
-    def _is_whole(self) -> bool:
-        # S3 puts whole objects only.
-        if "://" in self.path() or not isinstance(self._processor, FormatProcessor):
-            return True
-        return self._processor.is_whole(Path(self.path()).read_bytes())
+    def _is_intact(self) -> bool:
+        if not (_is_readable(self._target) and _is_readable(self._digest_target)):
+            return False
+        return _read(self._digest_target) == self._describe(_read(self._target))
 
-    def _dump(self, obj: Any, *args: Any, **kwargs: Any) -> None:
-        if self._target.exists() and not self._is_whole():
+    def _describe(self, content: bytes) -> bytes:
+        return f"{hashlib.sha256(content).hexdigest()}  {PurePosixPath(self.path()).name}\n".encode()
+
+    def _load(self) -> Any:
+        """Load the very bytes that were checked."""
+        content = _read(self._target)
+        if not _is_readable(self._digest_target) or _read(self._digest_target) != self._describe(content):
+            raise DamagedFileError(f"{self.path()} is not what the pipeline has written: run again, it is made again")
+        return self._format.deserialize(content)
+
+    def _dump(self, obj: Any, *_: object, **__: object) -> None:
+        if self._target.exists() and not self._is_intact():
             logger.warning("%s is damaged: it is made again", self.path())
-        super()._dump(obj, *args, **kwargs)
+        content = self._format.serialize(obj)
+        # In this order: a process that is killed in between leaves a file that does not count.
+        for target, data in ((self._target, content), (self._digest_target, self._describe(content))):
+            with target.open("w") as file:
+                file.write(data)
+
+    def _remove(self) -> None:
+        super()._remove()
+        if self._digest_target.exists():
+            self._digest_target.remove()
+
+
+def _is_readable(target: luigi.target.FileSystemTarget) -> bool:
+    """Return whether a target is an object, or a regular file: reading a FIFO waits for ever."""
+    return bool(target.exists()) if "://" in target.path else Path(target.path).is_file()
+
+
+def _read(target: luigi.target.FileSystemTarget) -> bytes:
+    with target.open("r") as file:
+        content: bytes = file.read()
+    return content

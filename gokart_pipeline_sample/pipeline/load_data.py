@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import operator
 from typing import cast
 
+import luigi
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import BadRowsError
+from gokart_pipeline_sample.io.memory import get_memory
 from gokart_pipeline_sample.io.tables import open_table, read_iris
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import Breaches, separate_rows
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
@@ -23,6 +26,16 @@ class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
         default="", description="Path or URI of the table to train on; scikit-learn's bundled iris when empty."
     )
 
+    max_memory_share: luigi.NumericalParameter[float] = luigi.NumericalParameter(
+        default=0.1,
+        var_type=float,
+        min_value=0.0,
+        max_value=1.0,
+        right_op=operator.le,
+        significant=False,
+        description="Share of the memory that the table may take; training takes about five times as much.",
+    )
+
     def run(self) -> None:
         """Read, check and keep the table."""
         self.dump(self.check_labelled(self.check_rows(self.read())))
@@ -32,7 +45,7 @@ class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
         if not self.table:
             return read_iris()
         columns = [*FeatureSchema.new_row_columns(), FeatureSchema.target_column()]
-        return open_table(self.table).read(FeatureSchema.arrow_schema(columns))
+        return open_table(self.table).read(FeatureSchema.arrow_schema(columns), self.max_memory_share * get_memory())
 
     @staticmethod
     def check_rows(data: pd.DataFrame) -> DataFrame[FeatureSchema]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import gokart
 import luigi
 import pandera.pandas as pa
@@ -33,7 +35,9 @@ class TrainTask(GokartTask[Booster]):
     valid_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
         gokart.TaskInstanceParameter(description="Task that puts out the rows that tell when to stop.")
     )
-    boosting: luigi.Parameter[str] = luigi.Parameter(default="gbdt", description="LightGBM's boosting.")
+    boosting: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
+        default="gbdt", choices=["gbdt", "dart", "rf"], description="LightGBM's boosting."
+    )
     num_leaves: luigi.IntParameter = luigi.IntParameter(default=31, description="Most leaves of a tree.")
     feature_fraction: luigi.FloatParameter = luigi.FloatParameter(default=0.5, description="Features a tree may use.")
     bagging_fraction: luigi.FloatParameter = luigi.FloatParameter(default=0.5, description="Rows a tree learns from.")
@@ -45,12 +49,12 @@ class TrainTask(GokartTask[Booster]):
 
     def output(self) -> WorkspaceTarget:
         """Return the model's file, in LightGBM's text format."""
-        model = self.make_target("TrainTask.txt", processor=LightGBMModelProcessor())
+        model = cast("WorkspaceTarget", self.make_target("TrainTask.txt", processor=LightGBMModelProcessor()))
         return model.with_companion(self.make_learning_curve_target())
 
     def make_learning_curve_target(self) -> WorkspaceTarget:
         """Return the JSON file beside the model that keeps the losses of each round."""
-        return self.make_target("TrainTask_learning_curve.json")
+        return cast("WorkspaceTarget", self.make_target("TrainTask_learning_curve.json"))
 
     def run(self) -> None:
         """Train the model, and keep it with its learning curve."""

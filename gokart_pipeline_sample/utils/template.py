@@ -12,7 +12,7 @@ from gokart.file_processor import FileProcessor
 from gokart.target import SingleFileTarget, TargetOnKart
 from gokart.utils import FlattenableItems
 
-from gokart_pipeline_sample.io.file_formats import PROCESSORS
+from gokart_pipeline_sample.io.file_formats import PROCESSORS, FormatProcessor
 from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
 from gokart_pipeline_sample.utils.task_definition import define_task
 
@@ -40,12 +40,11 @@ class GokartTask(gokart.TaskOnKart[T]):
 
     def make_target(
         self, relative_file_path: str | None = None, use_unique_id: bool = True, processor: FileProcessor | None = None
-    ) -> WorkspaceTarget:
-        """Return a file of the workspace as gokart does, with the formats of this project and only if it is whole."""
+    ) -> SingleFileTarget:
+        """Return a file of the workspace as gokart does; in a format of this project, only if its content is intact."""
         processor = processor or PROCESSORS.get(PurePath(relative_file_path or "").suffix)
-        return WorkspaceTarget(
-            cast("SingleFileTarget", super().make_target(relative_file_path, use_unique_id, processor))
-        )
+        file = cast("SingleFileTarget", super().make_target(relative_file_path, use_unique_id, processor))
+        return WorkspaceTarget(file, processor) if isinstance(processor, FormatProcessor) else file
 
     def complete(self) -> bool:
         """Return whether the output is there; tell luigi's event handlers if that fails, which luigi only logs."""

@@ -6,11 +6,13 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from gokart_pipeline_sample.pipeline.schemas.base import FINITE
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.metrics import Metrics
 from gokart_pipeline_sample.utils.parameters import TableParameter
 from gokart_pipeline_sample.utils.view import ViewTask
 from pipeline_runner.history import RunRecord
+from pipeline_runner.masking import mask
 from pipeline_runner.report import charts
 from pipeline_runner.report.charts import sort_importances
 from pipeline_runner.report.graph_drawing import BOX_HEIGHT, BOX_WIDTH, draw_graph
@@ -80,7 +82,7 @@ def describe_columns() -> list[Column]:
             rules=textwrap.shorten(
                 ", ".join(
                     [
-                        *(str(check.error or check.name) for check in column.checks),
+                        *(str(check.error or check.name) for check in column.checks if check is not FINITE),
                         *(["unique"] if column.unique else []),
                         *(["may be missing"] if column.nullable else []),
                         *(["training only"] if not column.required else []),
@@ -109,7 +111,7 @@ def _draw(metrics: Metrics) -> dict[str, Markup]:
 def _find_tables(graph: TaskGraph) -> list[tuple[str, str, str]]:
     """Return the names of the tasks that read a table, with where it is and its fingerprint."""
     return [
-        (graph.names[task_id], getattr(task, name), serialize_parameters(task)[name])
+        (graph.names[task_id], mask(getattr(task, name)), serialize_parameters(task)[name])
         for task_id, task in graph.tasks.items()
         for name in task.plain_parameters()
         if isinstance(getattr(type(task), name), TableParameter) and not isinstance(task, ViewTask)

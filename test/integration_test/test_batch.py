@@ -166,6 +166,31 @@ class TestWhatRunsAgain:
         puts = [path for method, path in proxy.requests if method == "PUT"]
         assert puts == [f"/{bucket}/{second}", f"/{bucket}/{manifest}"]
 
+    def test_a_part_with_another_content_of_the_same_size_is_put_again(
+        self, published: Checkout, table: Path, bucket: str, s3: S3Client
+    ) -> None:
+        assert score(published, table, "--rows-per-part", "4").exit_code == 0
+        before = read_objects(s3, bucket)
+        key = read_batch(s3, bucket).manifest["parts"][1]["key"]
+        content, metadata = before[key]
+        s3.put_object(Bucket=bucket, Key=key, Body=content[::-1], Metadata=metadata, ChecksumAlgorithm="SHA256")
+        run = score(published, table, "--rows-per-part", "4")
+
+        assert (run.exit_code, run.tasks) == (0, ["ScoreTableTask", "PublishBatchTask"])
+        assert read_objects(s3, bucket) == before
+
+    def test_a_manifest_with_other_parts_is_put_again(
+        self, published: Checkout, table: Path, bucket: str, s3: S3Client
+    ) -> None:
+        assert score(published, table, "--rows-per-part", "4").exit_code == 0
+        before = read_objects(s3, bucket)
+        (key,) = (key for key in before if key.endswith("manifest.json"))
+        manifest = json.loads(before[key][0])
+        manifest["parts"].pop()
+        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(manifest).encode(), Metadata=before[key][1])
+        assert score(published, table, "--rows-per-part", "4").exit_code == 0
+        assert read_objects(s3, bucket) == before
+
     def test_the_older_of_two_batches_is_pointed_to_again(
         self, published: Checkout, table: Path, bucket: str, s3: S3Client
     ) -> None:

@@ -104,6 +104,20 @@ def test_two_projects_run_at_once(published: Checkout, tmp_path: Path) -> None:
             ["--require-acc", "high"], {}, "error: ValueError: could not convert string to float: 'high'", id="type"
         ),
         pytest.param([], {"LUIGI_CONFIG_PATH": "no.ini"}, "error: there is no configuration file no.ini", id="no file"),
+        pytest.param([], {"LUIGI_CONFIG_PATH": "/dev/zero"}, "error: there is no configuration file", id="device"),
+        pytest.param(
+            [],
+            {"LUIGI_CONFIG_PATH": sys.executable},
+            f"error: the configuration file {sys.executable} is no text in UTF-8",
+            id="binary file",
+        ),
+        pytest.param(
+            ["--gokart-pipeline-sample.UploadS3Task-key", ""],
+            {},
+            "main.py: error: argument --gokart-pipeline-sample.UploadS3Task-key: expected a value",
+            id="empty value",
+        ),
+        pytest.param(["--require-acc="], {}, "main.py: error: argument --require-acc: expected", id="no value"),
     ],
 )
 def test_a_wrong_command_line_is_said_in_one_line(
@@ -113,6 +127,20 @@ def test_a_wrong_command_line_is_said_in_one_line(
 
     assert run.exit_code == 2
     assert run.stderr.splitlines()[-1].startswith(last_line)
+
+
+@pytest.mark.parametrize("from_file", [True, False])
+def test_any_locale_takes_any_key(published: Checkout, bucket: str, s3: S3Client, from_file: bool) -> None:
+    key = "出力/größe.csv"
+    options = () if from_file else ("--gokart-pipeline-sample.UploadS3Task-key", key)
+    if from_file:
+        published.edit("conf/param.ini", "key=output.csv", f"key={key}")
+
+    run = published.main(*options, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+
+    assert (run.exit_code, run.tasks) == (0, ["UploadS3Task"]), run.stderr
+    assert f"published  s3://{bucket}/{key}" in run.stdout
+    assert s3.head_object(Bucket=bucket, Key=key)["Metadata"]["rows"] == "30"
 
 
 def test_luigis_own_command_line_does_the_same(published: Checkout, bucket: str, s3: S3Client) -> None:

@@ -17,6 +17,7 @@ from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout, make_environment
 
 from pipeline_runner import embedded_s3, seaweedfs
+from pipeline_runner.errors import EmbeddedS3Error
 
 
 @pytest.fixture
@@ -156,6 +157,44 @@ with embedded_s3.running(pathlib.Path({str(tmp_path)!r})) as server:
 
     with embedded_s3.running(tmp_path) as server:
         assert server_process(tmp_path) != left_behind
+
+
+def test_a_server_whose_starter_was_killed_at_once_is_used(tmp_path: Path) -> None:
+    """It is killed where it knows of the server, and nobody else does."""
+    abandon = f"""
+import os, pathlib, signal, subprocess
+from pipeline_runner import embedded_s3, seaweedfs
+class Popen(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        os.kill(os.getpid(), signal.SIGKILL)
+seaweedfs.subprocess.Popen = Popen
+with embedded_s3.running(pathlib.Path({str(tmp_path)!r})):
+    pass
+"""
+    assert subprocess.run([sys.executable, "-c", abandon], check=False).returncode == -signal.SIGKILL
+    left_behind = server_process(tmp_path)
+    os.kill(left_behind, 0)
+
+    with embedded_s3.running(tmp_path) as server:
+        server.wait_until_ready()
+        assert server_process(tmp_path) == left_behind
+    with embedded_s3.running(tmp_path):
+        assert server_process(tmp_path) != left_behind
+
+
+@pytest.mark.parametrize("content", [b"", b"[default]\naws_access", b"\xff\x00", b"[default]\n"])
+def test_credentials_that_are_damaged_are_made_again(tmp_path: Path, content: bytes) -> None:
+    with embedded_s3.running(tmp_path) as server:
+        server.wait_until_ready()
+        server.connect().put_object(Bucket=embedded_s3.BUCKET, Key="kept", Body=b"x")
+        (tmp_path / "credentials").write_bytes(content)
+        with pytest.raises(EmbeddedS3Error, match=f"{tmp_path}/credentials is damaged: end the server"):
+            server.connect()
+
+    with embedded_s3.running(tmp_path) as server:
+        server.wait_until_ready()
+        assert server.connect().head_object(Bucket=embedded_s3.BUCKET, Key="kept")
 
 
 def test_keeps_what_was_put_when_it_is_stopped(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_describes_the_object(published_once: Checkout, s3: S3Client) -> None:
     accuracy = pd.read_parquet(checked).attrs["accuracy"]
     unique_id = answer["Metadata"].pop("task-unique-id")
     assert len(unique_id) == 32
-    assert answer["Metadata"] == {"rows": "30", "accuracy": str(accuracy)}
+    assert answer["Metadata"] == {"rows": "30", "accuracy": str(accuracy), "sha256": digest.hex()}
 
 
 def test_puts_the_object_in_one_request(published: Checkout, proxy: RecordingProxy, bucket: str) -> None:

@@ -52,6 +52,22 @@ def test_an_object_of_somebody_else_is_replaced(
     assert s3.get_object(Bucket=bucket, Key=KEY)["Body"].read() == before
 
 
+@pytest.mark.parametrize("checksum", ["SHA256", "CRC32"])
+def test_another_content_under_the_same_metadata_is_replaced(
+    published: Checkout, bucket: str, s3: S3Client, checksum: str
+) -> None:
+    answer = s3.get_object(Bucket=bucket, Key=KEY)
+    before = answer["Body"].read()
+    other = before.replace(b",0\n", b",1\n")
+    assert other != before
+    s3.put_object(Bucket=bucket, Key=KEY, Body=other, Metadata=answer["Metadata"], ChecksumAlgorithm=checksum)
+
+    run = published.main()
+
+    assert (run.exit_code, run.tasks) == (0, ["UploadS3Task"])
+    assert s3.get_object(Bucket=bucket, Key=KEY)["Body"].read() == before
+
+
 def test_another_bucket_gets_the_object_too(published: Checkout, make_bucket: Callable[[], str], s3: S3Client) -> None:
     other = make_bucket()
 

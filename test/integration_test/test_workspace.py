@@ -23,7 +23,7 @@ def test_only_tasks_that_make_something_write(published: Checkout) -> None:
 
     written = {re.sub(r"_[0-9a-f]{32}", "", path.name) for path in published.workspace.iterdir()}
 
-    assert written == {
+    outputs = {
         "LoadDataTask.parquet",
         "PreprocessTask.parquet",
         "SplitDataTask_train.parquet",
@@ -35,8 +35,8 @@ def test_only_tasks_that_make_something_write(published: Checkout) -> None:
         "metrics.json",
         "MakeOutputTask.parquet",
         "CheckAccuracyTask.parquet",
-        "runs",
     }
+    assert written == outputs | {f"{name}.sha256" for name in outputs} | {"locks", "runs"}
 
 
 def test_frames_are_parquet_for_any_reader(published: Checkout) -> None:
@@ -112,7 +112,8 @@ def test_a_pickle_in_place_of_an_output_is_not_read(
 
     run = published.main("--require-acc", "0.5")
 
-    assert run.exit_code == 40
+    assert run.exit_code == 0
+    assert f"{output} is damaged: it is made again" in run.stderr
     assert not (tmp_path / "evidence").exists()
 
 

@@ -7,7 +7,6 @@ from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from pandas.api.types import is_object_dtype
 from pandera.errors import SchemaErrors
@@ -51,7 +50,7 @@ def separate_rows(
 def screen_rows(
     schema: Schema, data: pd.DataFrame, duplicates: Collection[object] = ()
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Find values that cannot be read, infinite numbers and ids that other rows have too; pandera finds the rest.
+    """Find values that cannot be read and ids that other rows have too; pandera finds the rest.
 
     Args:
         schema: see :func:`separate_rows`.
@@ -62,7 +61,7 @@ def screen_rows(
         The rows whose values could be read, in the types of the schema, and a frame as in :func:`separate_rows`.
     """
     readable, unreadable = _read(schema, data)
-    breaches = [unreadable, _find_infinite(readable)]
+    breaches = [unreadable]
     if len(duplicates):
         # Not isin, which would hash an index of duplicates anew for each part of a table.
         known = duplicates if isinstance(duplicates, pd.Index) else pd.Index(list(duplicates))
@@ -140,15 +139,6 @@ def _read(schema: Schema, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFram
             breaches.append(_make_breaches(data.index[data[name].isna()], name, "not_nullable"))
     unreadable = pd.concat(breaches)
     return _drop(data, unreadable["row"]).astype(untyped), unreadable
-
-
-def _find_infinite(data: pd.DataFrame) -> pd.DataFrame:
-    """Find infinite numbers: an overflow or a division by zero, and greater than any limit."""
-    numbers = data.select_dtypes("float")
-    return pd.concat(
-        [_make_breaches(pd.Index([]), "", "")]
-        + [_make_breaches(data.index[np.isinf(numbers[name])], name, "finite") for name in numbers]
-    )
 
 
 def _drop(data: pd.DataFrame, rows: pd.Series[Any]) -> pd.DataFrame:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
+import pandera.dtypes
 import pandera.pandas as pa
 import pyarrow
 
@@ -12,6 +14,8 @@ import pyarrow
 ID = {"role": "id"}
 # Metadata of the field that the model predicts. Its isin lists the classes.
 TARGET = {"role": "target"}
+# Infinity is an overflow or a division by zero, and greater than any limit.
+FINITE = pa.Check(lambda values: ~np.isinf(values), name="finite")
 
 
 def column_roles(schema: pa.DataFrameSchema) -> dict[str, str | None]:
@@ -31,6 +35,15 @@ class BaseSchema(pa.DataFrameModel):
         coerce = False
         strict = True
         unique_column_names = True
+
+    @classmethod
+    def to_schema(cls) -> pa.DataFrameSchema:
+        """Return pandera's schema, in which every column of floats is finite or null."""
+        schema = super().to_schema()
+        for column in schema.columns.values():
+            if isinstance(column.dtype, pandera.dtypes.Float) and FINITE not in column.checks:
+                column.checks.append(FINITE)
+        return schema
 
     @classmethod
     def id_column(cls) -> str:

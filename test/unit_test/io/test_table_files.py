@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,3 +93,68 @@ class TestLocalFile:
         change(folder / "a.csv")
         with pytest.raises(TableError, match=r"a\.csv: it has changed while it was read: run again"):
             file.check_unchanged()
+
+
+class TestOtherThanRegularFiles:
+    @pytest.fixture(params=["FIFO", "link to a FIFO", "device", "link to a device", "socket"])
+    def other(self, request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+        """Something that a reader would wait for or never reach the end of."""
+        path = tmp_path / "table" / "part.csv"
+        path.parent.mkdir()
+        if request.param == "FIFO":
+            os.mkfifo(path)
+        elif request.param == "link to a FIFO":
+            os.mkfifo(tmp_path / "fifo")
+            path.symlink_to(tmp_path / "fifo")
+        elif request.param == "device":
+            return Path("/dev/zero")
+        elif request.param == "link to a device":
+            path.symlink_to("/dev/zero")
+        else:
+            socket.socket(socket.AF_UNIX).bind(str(path))
+        return path
+
+    def test_are_refused(self, other: Path) -> None:
+        with pytest.raises(TableError, match=rf"{other}.*correct the parameter table"):
+            list_files(str(other))
+
+    def test_are_refused_in_a_folder(self, other: Path) -> None:
+        if other.parent == Path("/dev"):
+            pytest.skip("it is in no folder of tables")
+        (other.parent / "a.csv").write_text("id\n1\n")
+        with pytest.raises(TableError, match="correct the parameter table"):
+            list_files(str(other.parent))
+
+    def test_are_refused_if_they_take_the_place_of_a_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "table.csv"
+        path.write_text("id\n1\n")
+        (file,) = list_files(str(path))
+        path.unlink()
+        os.mkfifo(path)
+        with pytest.raises(TableError, match="it is no regular file"):
+            file.open()
+
+    def test_a_loop_of_links_is_found(self, tmp_path: Path) -> None:
+        (tmp_path / "a" / "b").mkdir(parents=True)
+        (tmp_path / "a" / "x.csv").write_text("id\n1\n")
+        (tmp_path / "a" / "b" / "up").symlink_to(tmp_path / "a")
+        with pytest.raises(TableError, match="b/up: it is a link to a folder that it lies in: remove the link"):
+            list_files(str(tmp_path))
+
+    def test_a_link_to_itself_is_found(self, tmp_path: Path) -> None:
+        (tmp_path / "self.csv").symlink_to(tmp_path / "self.csv")
+        for table in (tmp_path, tmp_path / "self.csv"):
+            with pytest.raises(TableError, match="cannot be read"):
+                list_files(str(table))
+
+    def test_links_to_files_and_folders_elsewhere_are_followed(self, tmp_path: Path) -> None:
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "elsewhere" / "x.csv").write_text("id\n1\n")
+        (tmp_path / "table").mkdir()
+        (tmp_path / "table" / "a").symlink_to(tmp_path / "elsewhere")
+        (tmp_path / "table" / "b.csv").symlink_to(tmp_path / "elsewhere" / "x.csv")
+        (tmp_path / "table" / "c").symlink_to(tmp_path / "elsewhere")
+        names = [
+            Path(file.path).relative_to(tmp_path / "table").as_posix() for file in list_files(str(tmp_path / "table"))
+        ]
+        assert names == ["a/x.csv", "b.csv", "c/x.csv"]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -468,3 +469,30 @@ class TestReadParquet:
         write("2.parquet", pa.table({"id": ["1"], "width": [1.0], "name": ["a"]}))
         with pytest.raises(TableError, match=r"2\.parquet: the column id is string instead of int64"):
             Table(str(tmp_path)).read(SCHEMA)
+
+
+class TestMemory:
+    def test_refuses_a_table_that_is_too_large_as_soon_as_it_is(self, tmp_path: Path) -> None:
+        """A file of a few bytes may have any number of rows."""
+        path = tmp_path / "table.parquet"
+        rows = 3_000_000
+        columns = {"id": pa.array(np.zeros(rows, "int64")), "width": pa.array(np.zeros(rows))}
+        pq.write_table(pa.table(columns), path, compression="zstd")
+        assert path.stat().st_size < 100_000
+        schema = pa.schema([("id", pa.int64()), ("width", pa.float64())])
+        with pytest.raises(TableError) as caught:
+            Table(str(path)).read(schema, 8 * 2**20)
+        assert str(caught.value) == (
+            f"the table {path} takes more than 8 MiB of memory, its first 655,360 rows alone: "
+            "train on a sample of it, or raise max_memory_share of LoadDataTask"
+        )
+        assert len(Table(str(path)).read(schema, 64 * 2**20)) == rows
+
+    @pytest.mark.parametrize("place", ["first", "last"])
+    def test_names_a_row_that_is_longer_than_a_block(self, tmp_path: Path, place: str) -> None:
+        path = tmp_path / "table.csv"
+        rows = ["1,x\n"] * 10
+        rows.insert({"first": 0, "last": 10}[place], f'2,"{"y" * 3_000_000}"\n')
+        path.write_text("id,name\n" + "".join(rows))
+        with pytest.raises(TableError, match=f"{path}: a row is longer than 1,048,576 bytes: shorten its cells"):
+            Table(str(path)).read(pa.schema([("id", pa.int64()), ("name", pa.string())]))

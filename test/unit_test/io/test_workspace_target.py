@@ -1,19 +1,23 @@
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import gokart.target
 import pandas as pd
 import pytest
 
+from gokart_pipeline_sample.errors import DamagedFileError
 from gokart_pipeline_sample.io.file_formats import PROCESSORS
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
 from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
 
 
-def make_target(path: Path | str) -> WorkspaceTarget:
-    processors = {**PROCESSORS, ".txt": LightGBMModelProcessor()}
-    return WorkspaceTarget(gokart.target.make_target(str(path), processor=processors[Path(path).suffix]))
+def make_target(path: Path) -> WorkspaceTarget:
+    processor = {**PROCESSORS, ".txt": LightGBMModelProcessor()}[path.suffix]
+    return WorkspaceTarget(gokart.target.make_target(str(path), processor=processor), processor)
 
 
 @pytest.fixture(params=["frame.parquet", "model.txt", "curve.json"])
@@ -24,9 +28,16 @@ def whole(request: pytest.FixtureRequest, tmp_path: Path, flowers: pd.DataFrame,
     return path
 
 
+def digest_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
 class TestWorkspaceTarget:
-    def test_exists_if_the_file_is_whole(self, whole: Path) -> None:
+    def test_exists_if_the_file_is_as_it_was_written(self, whole: Path) -> None:
         assert make_target(whole).exists()
+
+    def test_keeps_the_digest_as_sha256sum_does(self, whole: Path) -> None:
+        subprocess.run(["/usr/bin/sha256sum", "--check", "--strict", digest_of(whole)], cwd=whole.parent, check=True)
 
     @pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.99])
     def test_does_not_exist_if_the_file_was_cut_off(self, whole: Path, share: float) -> None:
@@ -35,6 +46,43 @@ class TestWorkspaceTarget:
 
         assert not make_target(whole).exists()
         assert whole.exists()
+
+    @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.999])
+    def test_neither_exists_nor_loads_if_a_bit_was_flipped(self, whole: Path, share: float) -> None:
+        content = bytearray(whole.read_bytes())
+        content[int(len(content) * share)] ^= 1
+        whole.write_bytes(content)
+
+        assert not make_target(whole).exists()
+        with pytest.raises(DamagedFileError, match=f"{whole} is not what the pipeline has written: run again"):
+            make_target(whole).load()
+
+    def test_does_not_exist_with_the_content_of_another_run(self, tmp_path: Path) -> None:
+        older, newer = tmp_path / "split_1.json", tmp_path / "split_2.json"
+        for path in (older, newer):
+            make_target(path).dump({"rows": path.name})
+        shutil.copy(older, newer)
+        assert not make_target(newer).exists()
+        shutil.copy(digest_of(older), digest_of(newer))
+        assert not make_target(newer).exists()
+        with pytest.raises(DamagedFileError):
+            make_target(newer).load()
+
+    @pytest.mark.parametrize("content", [None, b"", b"\0", b"0" * 64])
+    def test_does_not_exist_without_its_digest(self, whole: Path, content: bytes | None) -> None:
+        if content is None:
+            digest_of(whole).unlink()
+        else:
+            digest_of(whole).write_bytes(content)
+        assert not make_target(whole).exists()
+        with pytest.raises(DamagedFileError):
+            make_target(whole).load()
+
+    def test_does_not_wait_for_a_fifo(self, whole: Path) -> None:
+        for path in (whole, digest_of(whole)):
+            path.unlink()
+            os.mkfifo(path)
+            assert not make_target(whole).exists()
 
     def test_does_not_exist_if_the_file_is_not_there(self, tmp_path: Path) -> None:
         target = make_target(tmp_path / "frame.parquet")
@@ -52,12 +100,25 @@ class TestWorkspaceTarget:
         assert f"{path} is damaged: it is made again" in caplog.text
         assert make_target(path).load().equals(flowers)
 
-    def test_says_nothing_when_a_file_is_replaced_that_was_whole(
-        self, whole: Path, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_says_nothing_when_an_intact_file_is_replaced(self, whole: Path, caplog: pytest.LogCaptureFixture) -> None:
         target = make_target(whole)
         target.dump(target.load())
         assert caplog.text == ""
+
+    def test_a_process_that_dies_between_file_and_digest_leaves_nothing_that_counts(
+        self, whole: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        target = make_target(whole)
+        obj = target.load()
+        monkeypatch.setattr(target._digest_target, "open", lambda _: pytest.fail("killed"))
+        digest_of(whole).write_bytes(b"of an older content")
+        with pytest.raises(pytest.fail.Exception):
+            target.dump(obj)
+        assert not make_target(whole).exists()
+
+    def test_is_removed_with_its_digest(self, whole: Path) -> None:
+        make_target(whole).remove()
+        assert list(whole.parent.iterdir()) == []
 
     def test_needs_its_companion(self, tmp_path: Path) -> None:
         target, companion = (make_target(tmp_path / f"{name}.json") for name in ("a", "b"))

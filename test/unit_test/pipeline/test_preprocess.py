@@ -14,6 +14,13 @@ class TestMakeArea:
 
 
 class TestAddAreaFeature:
+    def test_refuses_an_area_that_is_infinite(self, flowers: pd.DataFrame) -> None:
+        huge = flowers.assign(petal_length=1e200, petal_width=[1.0, 1e200])
+        with pytest.raises(SchemaErrors) as caught:
+            PreprocessTask.add_area_feature(huge)
+        (case,) = caught.value.failure_cases.to_dict("records")
+        assert (case["column"], case["check"], case["index"]) == ("petal_area", "finite", 1)
+
     def test_adds_the_area_of_the_petals(self, flowers: pd.DataFrame) -> None:
         assert PreprocessTask.add_area_feature(flowers)["petal_area"].tolist() == [0.75, 8.0]
 

@@ -9,6 +9,7 @@ from lightgbm.basic import LightGBMError
 from pandera.errors import SchemaErrors
 
 from gokart_pipeline_sample.errors import AccuracyTooLowError
+from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
@@ -32,11 +33,16 @@ class TestTrainTask:
             "early_stopping_rounds": 100,
         }
 
-    def test_is_complete_with_its_learning_curve_only(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("boosting", ["gbdt num_leaves=2", "gbdt\nseed=1", "goss", ""])
+    def test_takes_no_other_options_with_the_boosting(self, boosting: str) -> None:
+        with pytest.raises(ValueError, match="not a valid choice"):
+            TrainTask(train_task=LoadDataTask(), valid_task=LoadDataTask(), boosting=boosting)
+
+    def test_is_complete_with_its_learning_curve_only(self, tmp_path: Path, model: Booster) -> None:
         task = TrainTask(train_task=LoadDataTask(), valid_task=LoadDataTask(), workspace_directory=str(tmp_path))
-        Path(task.output().path()).write_text("tree\n\npandas_categorical:[]\n")
+        task.dump(model)
         assert not task.complete()
-        Path(task.make_learning_curve_target().path()).write_text("{}")
+        task.dump({}, task.make_learning_curve_target())
         assert task.complete()
 
 

@@ -5,10 +5,12 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from support.records import make_record
 
 from gokart_pipeline_sample import RunBatchTask
+from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask
 from pipeline_runner.history import RunRecord, TaskRecord
@@ -140,9 +142,9 @@ class TestExplain:
         rename(record, "ScoreTableTask", "CheckAccuracyTask", "TrainTask")
         assert self.why(graph, "ScoreTableTask", record) == "input changed: TrainTask"
 
-    def test_names_the_file_that_is_gone(self, graph: TaskGraph, record: RunRecord) -> None:
+    def test_names_the_file_that_is_gone(self, graph: TaskGraph, record: RunRecord, model: Booster) -> None:
         train = graph.tasks[find(graph, "TrainTask")]
-        Path(train.output().path()).write_text("tree\n\npandas_categorical:[]\n")
+        train.dump(model)
         assert self.why(graph, "TrainTask", record) == (
             "output missing, damaged or overwritten: " + train.make_learning_curve_target().path()
         )
@@ -177,8 +179,8 @@ class TestMakePlan:
         monkeypatch.setattr("gokart_pipeline_sample.io.s3.S3CsvTarget.exists", lambda _: False)
         split = graph.tasks[find(graph, "SplitDataTask")]
         outputs = {name: Path(target.path()) for name, target in split.output().items()}
-        for path in outputs.values():
-            path.write_bytes(b"PAR1 and so on PAR1")
+        for name in outputs:
+            split.dump(pd.DataFrame({"id": [1]}), name)
         assert "SplitDataTask" not in make_plan(graph, []).reasons
         outputs["test"].unlink()
         assert "SplitDataTask" in make_plan(graph, []).reasons

@@ -30,6 +30,13 @@ def spoil(rows: pd.DataFrame, column: str, bad: int, value: object = -1.0) -> pd
 
 
 class TestGuard:
+    def test_counts_rows_of_which_an_infinite_feature_is_made(self, rows: pd.DataFrame) -> None:
+        huge = rows.assign(petal_length=rows["petal_length"].where(rows["id"] != 3, 1e200))
+        huge = huge.assign(petal_width=huge["petal_width"].where(rows["id"] != 3, 1e200))
+        with pytest.raises(BadRowsError, match=r"petal_area breaks finite in 1 rows, the first of them with id \[3\]"):
+            GuardTableTask.guard([huge], [], 0.0)
+        assert GuardTableTask.guard([huge], [], 0.5)["bad_rows"] == 1
+
     @pytest.mark.parametrize("size", [10, 33, 100])
     def test_counts_the_rows_of_all_pieces(self, rows: pd.DataFrame, size: int) -> None:
         assert GuardTableTask.guard(split(rows, size), [], 0.0) == {"rows": 100, "bad_rows": 0, "duplicates": []}

@@ -1,0 +1,54 @@
+"""The folder in which luigi notes which commands are running."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import luigi.lock
+
+from pipeline_runner.errors import UsageError
+
+
+@contextlib.contextmanager
+def using_lock_folder(folder: Path) -> Iterator[None]:
+    """Provide the folder, writable by this user alone, and leave no note in it that means nothing any more.
+
+    Args:
+        folder: the folder, which need not exist.
+
+    Raises:
+        UsageError: it cannot be made, is no folder, or another user can write to it.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.lstat()
+    except OSError as error:
+        raise UsageError(f"the lock folder {folder} cannot be made: set lock_pid_dir of [core] ({error})") from error
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        raise UsageError(
+            f"the lock folder {folder} is a link, or others can write to it: remove it, or set lock_pid_dir of [core]"
+        )
+    remove_stale_notes(folder)
+    try:
+        yield
+    finally:
+        process_id, _, note = luigi.lock.get_info(str(folder))
+        if _read_process_ids(Path(note)) == [process_id]:
+            Path(note).unlink()
+
+
+def remove_stale_notes(folder: Path) -> None:
+    """Remove the notes of commands of which no process is alive; a killed one leaves its note."""
+    for note in folder.glob("*.pid"):
+        if note.is_symlink() or not any(Path(f"/proc/{number}").exists() for number in _read_process_ids(note)):
+            note.unlink(missing_ok=True)
+
+
+def _read_process_ids(note: Path) -> list[int]:
+    with contextlib.suppress(OSError, ValueError):
+        return [int(line) for line in note.read_text().split()]
+    return []
