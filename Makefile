@@ -8,22 +8,22 @@ POETRY := .venv/poetry/bin/poetry
 
 setup: .venv/ready
 
-run: setup  ## the whole pipeline: a published result
+run: setup  ## run the whole pipeline and publish the predictions
 	$(BIN)/python main.py
 
-s3: setup  ## serve what was published to the embedded S3
+s3: setup  ## serve the objects published to the embedded S3
 	$(BIN)/python main.py --serve-s3
 
 test: setup
 	$(BIN)/pytest --numprocesses=auto --dist=worksteal
 
-bench: setup  ## what the pipeline costs over plain scripts
+bench: setup  ## measure the overhead of the pipeline over plain scripts
 	$(BIN)/python benchmark/compare.py
 
-bench-batch: setup  ## memory and throughput of batches of ten million rows
+bench-batch: setup  ## measure memory and throughput of batches of ten million rows
 	$(BIN)/python benchmark/batch.py
 
-screenshots: setup  ## the pictures of the README
+screenshots: setup  ## take the screenshots of the README
 	$(BIN)/python docs/take_screenshots.py
 
 lint: setup

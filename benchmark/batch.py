@@ -1,6 +1,6 @@
-"""Measure batches: memory at two sizes, throughput against LightGBM alone, and whether the bits are the same.
+"""Measure batches: memory at two sizes, throughput relative to LightGBM alone, and bit-for-bit equality with it.
 
-python benchmark/batch.py [ROWS] [PAIRS]     (make bench-batch; 10,000,000 rows and 3 pairs unless told otherwise)
+python benchmark/batch.py [ROWS] [PAIRS]     (make bench-batch; 10,000,000 rows and 3 pairs by default)
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TASK = ["gokart_pipeline_sample.RunBatchTask", "--local-scheduler"]
 
 @dataclass
 class Run:
-    """A finished process: its seconds, its peak memory (MiB) and its output."""
+    """A finished process: its duration (s), its peak memory (MiB) and its output."""
 
     seconds: float
     memory: float
@@ -51,13 +51,13 @@ class Bench:
         (self.model,) = (directory / "trained").glob("TrainTask_*.txt")
 
     def make_table(self, rows: int, file_format: str, *options: str) -> Path:
-        """Write a table of so many rows."""
+        """Write a table with the given number of rows."""
         path = self._directory / f"{rows}{''.join(options)}.{file_format}"
         self._run("benchmark/make_table.py", str(rows), str(path), *options)
         return path
 
     def score(self, table: Path, *options: str, workspace: str | None = None) -> Run:
-        """Run the command; the model is trained already."""
+        """Score a table; the model has already been trained."""
         self._runs += 1
         name = workspace or f"run{self._runs}"
         if workspace is None:
@@ -74,7 +74,7 @@ class Bench:
         return float(self._run("benchmark/predict.py", str(self.model), str(table), *keep).stdout)
 
     def published_equals(self, probabilities: Path) -> bool:
-        """Return whether the last run has published these very probabilities, bit by bit."""
+        """Return whether the last run published exactly these probabilities, bit for bit."""
         import numpy as np
         import pandas as pd
 
@@ -108,7 +108,7 @@ class Bench:
 
 
 def main(rows: int, pairs: int) -> None:
-    """Measure, and print a line for each figure."""
+    """Run all measurements and print a line for each."""
     with tempfile.TemporaryDirectory() as name, embedded_s3.running(Path(name) / "s3") as server:
         directory = Path(name)
         server.wait_until_ready()

@@ -1,4 +1,4 @@
-"""Measure the cost of the pipeline over plain scripts: whole processes, in turn, on a real S3 server.
+"""Measure the overhead of the pipeline over plain scripts: whole processes, alternating, on a real S3 server.
 
 python benchmark/compare.py [PAIRS]     (make bench)
 """
@@ -22,7 +22,7 @@ KEY = "--gokart-pipeline-sample.UploadS3Task-key"
 
 
 def compare(name: str, pairs: int, ours: Callable[[int], float], theirs: Callable[[int], float]) -> None:
-    """Measure two things in turn and print the medians, and the median of the ratios and differences pair by pair."""
+    """Measure two commands alternately; print the medians of their times, pairwise ratios and pairwise differences."""
     measured = [(ours(number), theirs(number)) for number in range(-1, pairs)][1:]  # The first pair warms up.
     one, other = (statistics.median(seconds) for seconds in zip(*measured, strict=True))
     ratio = statistics.median(mine / its for mine, its in measured)
@@ -31,7 +31,7 @@ def compare(name: str, pairs: int, ours: Callable[[int], float], theirs: Callabl
 
 
 def main(pairs: dict[str, int]) -> None:
-    """Measure cold runs, runs that are up to date, plans, reports, and cold runs that start an S3 of their own."""
+    """Measure cold runs, runs that are up to date, plans, reports, and cold runs that start their own S3."""
     with tempfile.TemporaryDirectory() as directory, embedded_s3.running(Path(directory) / "s3") as server:
         server.wait_until_ready()
         alone = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "BUCKET_NAME"))}

@@ -1,4 +1,4 @@
-"""The lower bound of a run that is up to date: the same imports and one request to S3."""
+"""The lower bound for a run that is up to date: the same imports and one request to S3."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Make a table of made-up flowers without a target, of any size, in little memory.
+"""Make a table of random flowers without a target, of any size, in little memory.
 
 python benchmark/make_table.py ROWS PATH [--shuffle]     PATH ends in .csv or .parquet
 """
@@ -18,16 +18,16 @@ SCHEMA = pa.schema([("id", pa.int64()), *((name, pa.float64()) for name in LENGT
 
 
 def make_chunks(rows: int, shuffle: bool) -> Iterator[pa.RecordBatch]:
-    """Make the rows piece by piece, always the same ones.
+    """Make the rows in chunks; they are the same on every run.
 
     Args:
-        rows: how many.
-        shuffle: whether the ids come in no order, instead of as row numbers.
+        rows: number of rows.
+        shuffle: whether the ids are unordered instead of row numbers.
     """
     generator = np.random.default_rng(42)
     for start in range(0, rows, CHUNK_ROWS):
         numbers = np.arange(start, min(start + CHUNK_ROWS, rows))
-        # Multiplied by an odd number, all of them stay different: it has an inverse modulo 2**63.
+        # Multiplication by an odd number keeps them distinct: it has an inverse modulo 2**63.
         ids = (numbers * 0x5DEECE66D1CE4E5B) & (2**63 - 1) if shuffle else numbers
         lengths = [generator.uniform(0.1, 8.0, len(numbers)).round(1) for _ in LENGTHS]
         yield pa.record_batch([ids, *lengths], schema=SCHEMA)

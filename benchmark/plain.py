@@ -1,6 +1,6 @@
 """The pipeline as a plain script: the same libraries and parameters, without gokart, luigi or pandera.
 
-It keeps nothing, checks no table and cannot go on where it stopped, unlike the pipeline.
+Unlike the pipeline, it stores nothing, checks no table and cannot resume.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Predict a table with LightGBM alone, in one go, as the measure of the pipeline's batches.
+"""Predict a table with LightGBM alone, in one call, as the baseline for the pipeline's batches.
 
 python benchmark/predict.py MODEL TABLE [PROBABILITIES]     prints the seconds that Booster.predict takes
 """
@@ -14,7 +14,7 @@ FEATURES = ["sepal_length", "sepal_width", "petal_length", "petal_width", "petal
 
 
 def main(model: str, table: str, probabilities: str | None = None) -> None:
-    """Predict, print the seconds of it, and keep the probabilities if there is a name for the file."""
+    """Predict, print the duration in seconds, and save the probabilities if a file is given."""
     data = pd.read_parquet(table)
     data["petal_area"] = data["petal_length"] * data["petal_width"]
     features = data[FEATURES]

@@ -1,4 +1,4 @@
-"""Take the pictures of the README: the report of a run, and luigi's own visualiser after it has watched the run.
+"""Take the screenshots of the README: the report of a run, and luigi's own visualiser after the run.
 
 python docs/take_screenshots.py     (make screenshots; needs Chromium)
 """
@@ -19,12 +19,12 @@ from support.checkout import make_environment  # noqa: E402
 from support.luigid import list_tasks, scheduling  # noqa: E402
 
 TASK = "gokart_pipeline_sample.RunTask"
-# So that some rows are predicted wrongly, and there is something to see.
+# Few enough that some rows are misclassified, so that the report has something to show.
 FEW_ROUNDS = ("--gokart-pipeline-sample.TrainTask-num-boost-round", "20")
 
 
 def main() -> None:
-    """Run the pipeline under luigi's central scheduler, and take both pictures."""
+    """Run the pipeline under luigi's central scheduler, and take both screenshots."""
     with tempfile.TemporaryDirectory() as name, scheduling(Path(name)) as port, browsing() as browser:
         directory = Path(name)
         ini = directory / "param.ini"
@@ -41,7 +41,7 @@ def main() -> None:
         with browser.new_page(viewport={"width": 1280, "height": 1000}) as page:
             page.goto(report.as_uri())
             page.screenshot(path=DOCS / "report.png")
-            # Taller than the graph, so that no other part of the page lies over it.
+            # Taller than the graph, so that no other part of the page overlaps it.
             page.set_viewport_size({"width": 1280, "height": 1600})
             page.goto(visualiser)
             page.locator("#graphPlaceholder svg", has_text="LoadDataTask").screenshot(path=DOCS / "luigid.png")

@@ -1,4 +1,4 @@
-"""A gokart pipeline that guards a table, trains LightGBM on it, checks the accuracy and publishes the predictions."""
+"""A gokart pipeline that validates a table, trains LightGBM on it, checks the accuracy and publishes predictions."""
 
 from gokart_pipeline_sample.pipeline.batch.run_batch import RunBatchTask
 from gokart_pipeline_sample.pipeline.run import RunNestTask, RunTask

@@ -1,10 +1,10 @@
-"""The errors of the pipeline. Those of its command line are in ``pipeline_runner/errors.py``.
+"""Errors of the pipeline; those of the command line are in ``pipeline_runner/errors.py``.
 
 PipelineError
 ├── AccuracyTooLowError   the model is not accurate enough to publish its predictions
 ├── BadRowsError          a table has rows that break its schema
-├── DamagedFileError      a file of the workspace, or an object, is not what the pipeline has written
-├── S3Error               S3 refuses a request, or does not answer
+├── DamagedFileError      a file of the workspace, or an object, differs from what the pipeline wrote
+├── S3Error               S3 refuses a request or does not respond
 └── TableError            a table cannot be read
 """
 
@@ -16,7 +16,7 @@ class PipelineError(Exception):
 
 
 class AccuracyTooLowError(PipelineError):
-    """The model is not accurate enough to publish its predictions; the message names both figures."""
+    """The model is not accurate enough to publish its predictions; the message gives both accuracies."""
 
 
 class BadRowsError(PipelineError):
@@ -24,11 +24,11 @@ class BadRowsError(PipelineError):
 
 
 class DamagedFileError(PipelineError):
-    """A file of the workspace is not what the pipeline has written; the message names it."""
+    """A file of the workspace, or an object, differs from what the pipeline wrote; the message names it."""
 
 
 class S3Error(PipelineError):
-    """S3 refuses a request, or does not answer; the message names the object."""
+    """S3 refuses a request or does not respond; the message names the object."""
 
 
 class TableError(PipelineError):

@@ -1,4 +1,4 @@
-"""The arguments of the command line: our own options, and those that luigi takes."""
+"""The command-line arguments: our own options and those of luigi."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
     """Separate our own options from the task and its options, which luigi parses.
 
     Args:
-        arguments: of the command line.
+        arguments: the command-line arguments.
 
     Returns:
         Our own options ``help``, ``plan``, ``mermaid``, ``history`` and ``serve_s3``, and the other arguments.
 
     Raises:
-        SystemExit: options contradict each other; argparse has said so on stderr.
+        SystemExit: options contradict each other; argparse has reported it on stderr.
     """
     parser = argparse.ArgumentParser(
         usage="%(prog)s [--plan [--mermaid]] [TASK] [OPTION ...]\n       %(prog)s --history | --serve-s3",
@@ -60,7 +60,7 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
     for option, argument in itertools.pairwise(["", *others]):
         name, is_given, value = argument.partition("=")
         if not argument or (name.startswith("--") and is_given and not value):
-            # luigi would take the default instead.
+            # luigi would silently use the default instead.
             parser.error(f"argument {name or option}: expected a value; leave the option out to take the default")
     if options.mermaid and not options.plan:
         parser.error("argument --mermaid: not allowed without argument --plan")

@@ -17,7 +17,7 @@ from pipeline_runner import embedded_s3
 from pipeline_runner.arguments import needs_bucket_name, parse_arguments
 from pipeline_runner.configuration import load_config
 from pipeline_runner.errors import UsageError
-from pipeline_runner.signals import exiting
+from pipeline_runner.signals import handling_signals
 from pipeline_runner.streams import guard_streams, require_utf8
 
 if TYPE_CHECKING:
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str]) -> None:
-    """Run a task, or show the plan or the history, or serve the embedded S3; then exit with a status of the README.
+    """Run a task, show the plan or the history, or serve the embedded S3; exit with a status listed in the README.
 
-    The last line on stderr names the error if there is one.
+    The last line on stderr names the error, if there is one.
 
     Args:
-        arguments: our own options, and a task with its options as luigi takes them; or options of ``RunTask`` alone.
+        arguments: our own options, and a task with its options as luigi takes them, or only options of ``RunTask``.
     """
     require_utf8()
     guard_streams()
-    with exiting():
-        # Imports make half a million objects that stay, among which Python looks for garbage again and again: half a
-        # second for nothing.
+    with handling_signals():
+        # Imports create half a million objects that stay alive. Searching them for garbage takes half a second for
+        # nothing.
         gc.disable()
         try:
             sys.exit(execute(*parse_arguments(arguments)))
@@ -64,7 +64,7 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
     config = load_config()
     workspace = config.get("TaskOnKart", "workspace_directory")
     with providing_s3(options, arguments, config) as server:
-        # These import the pipeline, and the server starts meanwhile.
+        # These import the pipeline while the server starts.
         if options.serve_s3 and server is not None:
             from pipeline_runner.serve_s3 import serve
 
@@ -97,10 +97,10 @@ def providing_s3(
         return
     with contextlib.ExitStack() as stack:
         if options.plan and not directory.exists():
-            # Nothing was published yet, and a plan makes no folder.
+            # Nothing has been published yet, and a plan must not create a folder.
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         elif not (options.plan or options.serve_s3):
             print(f"BUCKET_NAME is not set: publishing to the embedded S3 in {directory}", file=sys.stderr)
         for variable in embedded_s3.OTHER_S3_VARIABLES:
-            os.environ.pop(variable, None)  # It is empty; boto3 would take it for a value.
+            os.environ.pop(variable, None)  # It is empty, which boto3 would take for a value.
         yield stack.enter_context(embedded_s3.running(directory))

@@ -1,4 +1,4 @@
-"""The configuration file: where it is, how its paths are meant, and names in it that are not known."""
+"""The configuration file: its location, its relative paths, and a check for unknown names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parents[1]
 PATH_OPTIONS = ("table", "workspace_directory", "local_temporary_directory", "logging_conf_file", "lock_pid_dir")
-# luigi reads these of [core] without declaring them as parameters.
+# Options of [core] that luigi reads without declaring them as parameters.
 _CORE = {
     "autoload_range",
     "default_scheduler_host",
@@ -33,7 +33,7 @@ def load_config() -> LuigiConfigParser:
 
     Raises:
         UsageError: there is no such file.
-        configparser.Error: it is no ini file.
+        configparser.Error: it is not an ini file.
     """
     # luigi reads these variables when it is imported.
     os.environ.setdefault("LUIGI_CONFIG_PARSER", "ini")
@@ -43,7 +43,7 @@ def load_config() -> LuigiConfigParser:
     try:
         from luigi.configuration.cfg_parser import LuigiConfigParser
 
-        # luigi reads the file luigi.cfg of the working directory as well: begin again without it.
+        # luigi also reads luigi.cfg in the working directory: start again without it.
         LuigiConfigParser._config_paths = [file]
         LuigiConfigParser._instance = None
         config: LuigiConfigParser = LuigiConfigParser.instance()  # type: ignore[no-untyped-call]
@@ -52,7 +52,7 @@ def load_config() -> LuigiConfigParser:
     if not config.has_option("TaskOnKart", "workspace_directory"):
         config.set("TaskOnKart", "workspace_directory", "resources")
     if not config.has_option("core", "lock_pid_dir"):
-        # luigi's own folder is one for the machine, in which anybody can put a file.
+        # luigi's default folder is shared by the whole machine, and anybody can write to it.
         workspace = config.get("TaskOnKart", "workspace_directory")
         folder = Path.home() / ".cache" / "gokart_pipeline_sample" if "://" in workspace else Path(workspace)
         config.set("core", "lock_pid_dir", str(folder / "locks").replace("%", "%%"))
@@ -65,15 +65,16 @@ def load_config() -> LuigiConfigParser:
 
 
 def check_names(config: LuigiConfigParser) -> None:
-    """Refuse a configuration with unknown names: luigi ignores most of them without a word.
+    """Reject a configuration with unknown names, most of which luigi would silently ignore.
 
     Args:
         config: the configuration as luigi has read it; the tasks that it may name must have been imported.
 
     Raises:
-        ConfigurationError: a section is neither a task nor a part of luigi or gokart, or a key is no parameter of it.
+        ConfigurationError: a section is neither a task nor a part of luigi or gokart, or a key is not a parameter of
+            its section.
     """
-    # Parts of gokart, which it imports only when they are used.
+    # gokart imports these only on use, but their sections must be known here.
     import gokart.gcs_config
     import gokart.s3_config  # noqa: F401
     from luigi.task_register import Register, TaskClassNotFoundException

@@ -10,7 +10,7 @@ from gokart_pipeline_sample.io.s3 import get_object, list_objects, put_object, s
 
 
 class DocumentFolder:
-    """Keeps documents by name.
+    """Stores documents by name.
 
     Args:
         location: path or URI (``s3://bucket/key``) of the folder, which need not exist.
@@ -31,7 +31,7 @@ class DocumentFolder:
 
         Raises:
             OSError: the folder cannot be read.
-            S3Error: S3 refuses, or does not answer.
+            S3Error: S3 refuses the request or does not respond.
         """
         if not self._is_on_s3:
             folder = Path(self._location)
@@ -44,36 +44,36 @@ class DocumentFolder:
         """Return the content of a document.
 
         Raises:
-            OSError: there is none, or it cannot be read.
-            S3Error: there is none, S3 refuses, or does not answer.
+            OSError: it does not exist or cannot be read.
+            S3Error: it does not exist, or S3 refuses the request or does not respond.
         """
         if not self._is_on_s3:
             return Path(self.locate(name)).read_bytes()
         return get_object(self._bucket, f"{self._prefix}{name}")[0]
 
     def write(self, name: str, content: bytes, content_type: str) -> None:
-        """Keep a document, readable by its owner alone on this machine; a reader sees all of it or nothing.
+        """Write a document; a reader sees all of it or nothing, and a local file is readable by its owner only.
 
         Raises:
             OSError: it cannot be written.
-            S3Error: S3 refuses, or does not answer.
+            S3Error: S3 refuses the request or does not respond.
         """
         if self._is_on_s3:
             put_object(self._bucket, f"{self._prefix}{name}", content, content_type, {}, {})
         else:
             folder = Path(self._location)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Files that tempfile makes are readable by their owner alone.
+            # tempfile creates files that are readable by their owner only.
             with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as file:
                 file.write(content)
             Path(file.name).replace(folder / name)
 
     def delete(self, name: str) -> None:
-        """Delete a document, if it is there.
+        """Delete a document if it exists.
 
         Raises:
             OSError: it cannot be deleted.
-            S3Error: S3 refuses, or does not answer.
+            S3Error: S3 refuses the request or does not respond.
         """
         if self._is_on_s3:
             with s3_client(self.locate(name), "delete it") as client:

@@ -1,9 +1,9 @@
-"""The embedded S3: a real S3 server (SeaweedFS) beside the pipeline, for when there is no bucket to publish to.
+"""The embedded S3: a local S3 server (SeaweedFS), which is used when there is no bucket to publish to.
 
-The data, the access key and the state of the server lie in one folder. All processes that use the folder share one
-server: the first one starts it, the last one stops it. Two file locks carry that, because the kernel drops them when a
-process ends, however it ends: ``server.json`` is locked as long as the server lives, ``users.lock`` as long as somebody
-uses it. So a server that a killed process has left behind is found, used and stopped by the next one.
+The data, access key and state of the server are in one folder. All processes that use the folder share one server: the
+first one starts it, the last one stops it. This relies on two file locks, because the kernel releases them however a
+process ends: ``server.json`` is locked while the server runs, ``users.lock`` while any process uses it. So if a killed
+process leaves a server behind, the next process finds it, uses it and stops it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 BUCKET = "gokart-pipeline-sample"
 REGION = "us-east-1"
-# If one of these is set, an S3 is meant, and a run must not succeed into a local folder.
+# If one of these is set, another S3 is meant, and a run must not publish to the embedded one instead.
 OTHER_S3_VARIABLES = (
     "AWS_ACCESS_KEY_ID",
     "AWS_PROFILE",
@@ -72,11 +72,11 @@ def is_wanted(environment: Mapping[str, str]) -> bool:
 def running(directory: Path, options: Sequence[str] = ()) -> Iterator[EmbeddedS3]:
     """Keep the server of a folder running for as long as the context lasts.
 
-    The server is only started on entry, so that the caller can do other things meanwhile: see
+    Entering the context does not wait until the server is ready, so that the caller can do other work meanwhile: see
     :meth:`EmbeddedS3.wait_until_ready`.
 
     Args:
-        directory: folder of the data and the access key. It is made, readable by its owner only.
+        directory: folder of the data and the access key; created, if missing, and then readable by its owner only.
         options: further options of SeaweedFS's ``weed mini``.
 
     Raises:
@@ -118,7 +118,7 @@ class EmbeddedS3:
             self._process = self._launch(seaweedfs.find_free_ports(), state.fileno())
 
     def wait_until_ready(self) -> None:
-        """Return when the server answers and its bucket is there.
+        """Wait until the server responds and its bucket exists.
 
         Raises:
             EmbeddedS3Error: it does not start; the message names its log.
@@ -129,12 +129,12 @@ class EmbeddedS3:
                 if time.monotonic() > deadline:
                     raise self._start_error(f"did not answer within {START_SECONDS:.0f} s")
                 time.sleep(POLL_SECONDS)
-                # If another process has taken one of the free ports first, the server has ended, and gets other ports.
+                # If another process took one of the free ports first, the server has ended: restart it on other ports.
                 self.start_unless_running()
             self._create_bucket()
 
     def stop(self) -> None:
-        """End the server, at once: going down in order takes it 2 to 30 s and saves nothing it has not yet saved."""
+        """Kill the server: a graceful shutdown takes 2 to 30 s and saves nothing that is not saved yet."""
         with self._state_file.open() as state:
             while not _try_lock(state):
                 with contextlib.suppress(ProcessLookupError):
@@ -150,7 +150,7 @@ class EmbeddedS3:
         return f"http://127.0.0.1:{self._state()['ports'][0]}"
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that lead to the server and its bucket; no secret is in them."""
+        """Return the environment variables that select the server and its bucket; they contain no secret."""
         return {
             "BUCKET_NAME": BUCKET,
             "AWS_ENDPOINT_URL": self.endpoint,
@@ -163,7 +163,7 @@ class EmbeddedS3:
 
     def _launch(self, ports: list[int], state: int) -> subprocess.Popen[bytes]:
         def write_state() -> None:
-            """Write the state in the new process, before it becomes the server: no server is without its state."""
+            """Write the state in the new process before it becomes the server, so that no server lacks its state."""
             os.ftruncate(state, 0)
             os.write(state, json.dumps({"process_id": os.getpid(), "ports": ports}).encode())
 
@@ -175,7 +175,7 @@ class EmbeddedS3:
         return EmbeddedS3Error(f"the embedded S3 server {problem}: see {self._directory / seaweedfs.LOG}")
 
     def _write_access_key(self) -> None:
-        """Make an access key the first time, or if it is damaged, and tell it to the server."""
+        """Create an access key if there is none or it is damaged, and write it to the configuration of the server."""
         try:
             self.access_key()
         except EmbeddedS3Error:
@@ -216,7 +216,7 @@ class EmbeddedS3:
         from botocore.config import Config
 
         key_id, secret = self.access_key()
-        # A session of its own: the default one remembers the environment that it was first used in.
+        # A new session: the default one remembers the environment of its first use.
         return boto3.Session().client(
             "s3",
             endpoint_url=self.endpoint,
@@ -264,7 +264,7 @@ def _try_lock(file: IO[str]) -> bool:
 
 @contextlib.contextmanager
 def _writing_private(path: Path) -> Iterator[IO[str]]:
-    """Write a file that this user alone can read: all of it, or nothing."""
+    """Write a file atomically, readable by its owner only."""
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False) as file:
         yield file
     Path(file.name).replace(path)

@@ -1,4 +1,4 @@
-"""Errors in one sentence that a person can act on."""
+"""Error messages of one sentence that tell the user what to do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def describe(error: BaseException) -> str:
 
     Returns:
         One line, without secrets: for a frame that breaks its schema, each column with the check, the number of rows
-        and the first of their ids; for another error of this project its message; for any other its type, message and
+        and the first ids; for another error of this project, its message; for any other error, its type, message and
         cause.
     """
     return mask(_describe(error))[:LONGEST_SENTENCE]

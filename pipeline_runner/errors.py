@@ -1,7 +1,7 @@
-"""The errors of the command line. They are raised before the pipeline, and so its own tree of errors, is imported.
+"""Errors of the command line, which can be raised before the pipeline and its errors are imported.
 
 UsageError
-├── ConfigurationError   a name in the configuration is not known
+├── ConfigurationError   a name in the configuration is unknown
 └── EmbeddedS3Error      the embedded S3 is not wanted, not installed, or does not start
 """
 
@@ -13,7 +13,7 @@ class UsageError(Exception):
 
 
 class ConfigurationError(UsageError):
-    """A section or a key of the configuration is not known; the message names it and one that is similar."""
+    """A section or key of the configuration is unknown; the message names it and suggests a similar one."""
 
 
 class EmbeddedS3Error(UsageError):

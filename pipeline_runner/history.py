@@ -16,7 +16,7 @@ from pipeline_runner.errors import UsageError
 logger = getLogger(__name__)
 
 SHOWN_RUNS = 20
-# The oldest records are deleted, with their reports: of runs that did something, and of those that were up to date.
+# Records to keep, with their reports: this many of runs that did something, and as many of up-to-date runs.
 KEPT_RUNS = 1000
 IDLE = "_up-to-date"
 
@@ -24,9 +24,9 @@ IDLE = "_up-to-date"
 class TaskRecord(TypedDict):
     """A task of a run."""
 
-    name: str  # of its class
-    unique_id: str  # a hash of all that its output depends on; empty for a view, which has none of its own
-    parameters: dict[str, str]  # the significant ones, but for tasks; of a table its fingerprint
+    name: str  # name of its class
+    unique_id: str  # a hash of everything that its output depends on; empty for a view, which has no output
+    parameters: dict[str, str]  # the significant ones, except tasks; for a table its fingerprint
     state: str  # see Outcome; or "not needed": no task that ran needed its output
     seconds: float | None
     why: str | None  # why it had to run
@@ -44,12 +44,12 @@ class RunRecord(TypedDict):
     failure: str | None  # the last line on stderr
     accuracy: float | None
     required_accuracy: float | None
-    rows: int | None  # rows that are published
-    rejected: int | None  # rows of a batch that are not
+    rows: int | None  # number of published rows
+    rejected: int | None  # number of rejected rows of a batch
     object: str | None  # URI of the published object
-    versions: dict[str, str]  # by package, and of Python
+    versions: dict[str, str]  # of Python and of packages, by name
     seeds: dict[str, str]  # by task and parameter
-    code: dict[str, str]  # hash of each module that a task uses, without comments
+    code: dict[str, str]  # hash of each module that the tasks use, by name, without comments
     tasks: list[TaskRecord]
 
 
@@ -77,10 +77,10 @@ class History:
         self.folder = DocumentFolder(f"{workspace.rstrip('/')}/runs")
 
     def records(self, task: str | None = None) -> Iterator[RunRecord]:
-        """Read the records, the newest first.
+        """Yield the records, newest first.
 
         Args:
-            task: name of a task with its namespace, if only runs of that task are asked for.
+            task: name of a task with its namespace, to yield only runs of that task.
         """
         for name in reversed(self._names()):
             try:
@@ -94,15 +94,15 @@ class History:
                 yield record
 
     def add(self, stem: str, record: RunRecord) -> None:
-        """Keep a record.
+        """Save a record.
 
         Args:
-            stem: name without ending; the newest is the last in alphabetical order.
+            stem: file name without extension; names sort from oldest to newest.
             record: the record.
 
         Raises:
             OSError: it cannot be written.
-            S3Error: S3 refuses, or does not answer.
+            S3Error: S3 refuses the request or does not respond.
         """
         idle = IDLE if record["verdict"] == "up to date" else ""
         self.folder.write(f"{stem}{idle}.json", json.dumps(record, indent=2).encode(), "application/json")

@@ -1,4 +1,4 @@
-"""The folder in which luigi notes which commands are running."""
+"""The folder of the PID files in which luigi notes the running commands."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pipeline_runner.errors import UsageError
 
 @contextlib.contextmanager
 def using_lock_folder(folder: Path) -> Iterator[None]:
-    """Provide the folder, writable by this user alone, and leave no note in it that means nothing any more.
+    """Provide the folder, writable by this user only, and remove stale PID files from it.
 
     Args:
         folder: the folder, which need not exist.
 
     Raises:
-        UsageError: it cannot be made, is no folder, or another user can write to it.
+        UsageError: it cannot be created, is not a folder, or another user can write to it.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def using_lock_folder(folder: Path) -> Iterator[None]:
 
 
 def remove_stale_notes(folder: Path) -> None:
-    """Remove the notes of commands of which no process is alive; a killed one leaves its note."""
+    """Remove the PID files without a live process, which killed commands leave behind."""
     for note in folder.glob("*.pid"):
         if note.is_symlink() or not any(Path(f"/proc/{number}").exists() for number in _read_process_ids(note)):
             note.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Secrets in texts: they are replaced by ``***`` before a text is shown, kept or published."""
+"""Masking of secrets: they are replaced by ``***`` before a text is shown, stored or published."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import re
 
 MASK = "***"
 _WORDS = r"(?:secret|token|passw(?:or)?d|passphrase|(?:api|access|private|account|signing)[_-]?key(?![_-]?id))"
-# A name that speaks of a secret. AWS_WEB_IDENTITY_TOKEN_FILE and the like name files.
+# A name that indicates a secret; AWS_WEB_IDENTITY_TOKEN_FILE and the like name files instead.
 _NAME = re.compile(rf"(?i){_WORDS}(?!\w*_file)")
 _PATTERNS = (
-    # The user and the password of a URL.
+    # The user name and password of a URL.
     re.compile(r"(?<=://)[^\s/@]+(?=@)"),
-    # The query of a URL that is signed or carries a key: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+    # The query of a URL that is signed or contains a key:
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
     re.compile(rf"(?i)(?<=[?&])((?:x-amz-|x-goog-|awsaccesskeyid|signature|sig|expires|[\w-]*{_WORDS})[\w-]*=)[^&\s'\"]+"),
     # A named value: name=value, name: value, "name": "value", --name value.
     re.compile(rf"(?i)([\w.-]*{_WORDS}(?!\w*_file)[\w-]*['\"]?(?:\s*[=:]\s*)['\"]?)[^\s'\",;)&]+"),
@@ -21,14 +22,14 @@ _PATTERNS = (
 
 
 def mask(text: str) -> str:
-    """Return a text without the credentials of URLs, and without values whose names speak of secrets."""
+    """Mask the credentials of URLs, and values whose names indicate secrets."""
     for pattern in _PATTERNS:
         text = pattern.sub(rf"\g<1>{MASK}" if pattern.groups else MASK, text)
     return text
 
 
 def mask_arguments(arguments: list[str]) -> list[str]:
-    """Return the arguments of a command line without secrets."""
+    """Mask the secrets in command-line arguments."""
     masked = [mask(argument) for argument in arguments]
     for number, (option, value) in enumerate(itertools.pairwise(arguments), start=1):
         if option.startswith("-") and "=" not in option and _NAME.search(option) and not value.startswith("-"):
@@ -37,5 +38,5 @@ def mask_arguments(arguments: list[str]) -> list[str]:
 
 
 def mask_parameter(name: str, value: str) -> str:
-    """Return the value of a parameter, or the mask if its name speaks of a secret."""
+    """Return the value of a parameter, masked if its name indicates a secret."""
     return MASK if value and _NAME.search(name) else mask(value)

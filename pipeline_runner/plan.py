@@ -22,7 +22,7 @@ from pipeline_runner.task_graph import Task, TaskGraph, serialize_parameters
 LONGEST_VALUE = 40
 CANNOT_BE_PLANNED = 50  # luigi's scheduling_error
 RERUN = "rerun is set"
-# A task that has not run in so many runs is taken for one that never ran.
+# A task that is in none of this many runs counts as never run.
 REMEMBERED_RUNS = 100
 
 
@@ -30,8 +30,8 @@ class Plan(NamedTuple):
     """The tasks that would run.
 
     Args:
-        reasons: why, by the name of each task that would run, those that others need first.
-        up_to_date: ids of the tasks whose output is there; tasks that only they need are left out.
+        reasons: the reason why each task would run, by name, in the order of dependencies.
+        up_to_date: ids of the tasks whose output exists, without tasks that only these need.
     """
 
     reasons: dict[str, str]
@@ -47,14 +47,14 @@ class Plan(NamedTuple):
 
 
 class Earlier:
-    """Earlier runs, each of them read when it is asked for, and once."""
+    """Earlier runs, each read once, on first use."""
 
     def __init__(self, records: Iterable[RunRecord]) -> None:
         self._unread = itertools.islice(records, REMEMBERED_RUNS)
         self._read: list[RunRecord] = []
 
     def __iter__(self) -> Iterator[RunRecord]:
-        """Give the records, the newest first."""
+        """Yield the records, newest first."""
         yield from self._read
         for record in self._unread:
             self._read.append(record)
@@ -86,14 +86,14 @@ def show_plan(arguments: list[str], workspace: str, as_diagram: bool) -> int:
 
 
 def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
-    """Find the tasks that would run, as luigi does: a task whose output is there spares those that only it needs.
+    """Find the tasks that would run, as luigi does: if a task's output exists, those that only it needs are skipped.
 
     Args:
         graph: the tasks.
         records: earlier runs of the same task, the newest first; read only if something would run.
 
     Raises:
-        S3Error: S3 refuses to tell which objects exist, or does not answer.
+        S3Error: S3 refuses the request or does not respond.
     """
     would_run: set[str] = set()
     up_to_date: set[str] = set()
@@ -102,9 +102,9 @@ def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
     while pending:
         task_id = pending.pop()
         task = graph.all_tasks[task_id]
-        # complete() would delete the output: for a view, that of other tasks.
+        # complete() would delete the output; for a view, that of other tasks.
         if task.rerun:
-            forced |= {other for other in graph.find_viewed([task_id]) if not _is_on_s3(graph.all_tasks[other])}
+            forced |= {other for other in graph.resolve_views([task_id]) if not _is_on_s3(graph.all_tasks[other])}
         elif task_id not in forced and task.complete():
             up_to_date.add(task_id)
             continue
@@ -116,11 +116,11 @@ def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
         for task_id, task in graph.tasks.items()
         if task_id in would_run and not isinstance(task, ViewTask)
     }
-    return Plan(reasons, up_to_date | graph.find_viewed(up_to_date))
+    return Plan(reasons, up_to_date | graph.resolve_views(up_to_date))
 
 
 def explain(graph: TaskGraph, task_id: str, records: Iterable[RunRecord]) -> str:
-    """Explain why a task has to run: compare it with the last run in which its output was there.
+    """Explain why a task has to run: compare it with the last run in which its output existed.
 
     Args:
         graph: the tasks.
@@ -141,7 +141,7 @@ def explain(graph: TaskGraph, task_id: str, records: Iterable[RunRecord]) -> str
     changed = [other for other in graph.inputs(task_id) if graph.unique_ids.get(other, "") not in earlier_ids]
     if changed:
         reasons.append(f"input changed: {', '.join(graph.names[other] for other in changed)}")
-    # The only remaining reason: a task requires less than before.
+    # The only remaining reason: the task requires fewer tasks than before.
     return "; ".join(reasons) or "input changed"
 
 
@@ -153,7 +153,7 @@ def _describe_missing(task: Task) -> str:
     kind = "object" if _is_on_s3(task) else "output"
     targets = flatten(task.output())
     missing = [path for target in targets if isinstance(target, WorkspaceTarget) for path in target.find_missing()]
-    # After the run they are there again.
+    # After the run nothing is missing, so name all of them.
     return f"{kind} missing, damaged or overwritten: {', '.join(missing or [target.path() for target in targets])}"
 
 
@@ -163,7 +163,7 @@ def hash_code(code: str) -> str:
 
 
 def _find_earlier(task: Task, unique_id: str, records: Iterable[RunRecord]) -> tuple[RunRecord, TaskRecord] | None:
-    """Find the task in the last run in which its output was there, or else in the last one in which it failed."""
+    """Find the task in the last run in which its output existed, or else in the last one in which it failed."""
     parameters = serialize_parameters(task)
 
     def likeness(other: TaskRecord) -> tuple[bool, int]:

@@ -24,9 +24,9 @@ class Outcome:
     """The outcome of a task.
 
     Args:
-        state: ``up to date``: its output was there; ``not run``: it should have run; ``stopped``: it began; ``ran``: it
-            came to its end; ``failed``.
-        seconds: how long it ran, if it came to its end.
+        state: ``up to date``: its output existed; ``not run``: it should have run; ``stopped``: it began but did not
+            finish; ``ran``: it finished; ``failed``.
+        seconds: how long it ran, if it finished.
     """
 
     state: str
@@ -35,26 +35,26 @@ class Outcome:
 
 @dataclass
 class Failure:
-    """A failure.
+    """A failure of a task or of luigi.
 
     Args:
         message: one sentence; it begins with the name of the task, if it is known.
-        is_gate: whether the only problem is that the model is not accurate enough.
+        is_low_accuracy: whether the only problem is that the model is not accurate enough.
     """
 
     message: str
-    is_gate: bool = False
+    is_low_accuracy: bool = False
 
 
 class RunRecorder(logging.Handler):
-    """Records luigi's events of the tasks of a run, in this process and in the workers that are forked from it.
+    """Records luigi's events of the tasks of a run, in this process and in its forked workers.
 
-    Errors of luigi itself are no events, and only reach its log.
+    Errors of luigi itself trigger no event, so they are taken from its log.
     """
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        # A file, so that the workers' notes reach their parent: they share its position with it.
+        # A file, so that the notes of the workers reach their parent: all share the file position.
         self._notes = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 (open as long as the process)
         handlers: dict[str, Callable[..., None]] = {
             luigi.Event.DEPENDENCY_PRESENT: self._note_present,
@@ -85,14 +85,16 @@ class RunRecorder(logging.Handler):
 
     def first_failure(self) -> Failure | None:
         """Return the first failure, if there is one."""
-        return next((Failure(note["failure"], note["is_gate"]) for note in self._read() if note["failure"]), None)
+        return next(
+            (Failure(note["failure"], note["is_low_accuracy"]) for note in self._read() if note["failure"]), None
+        )
 
     def has_noted_tasks(self) -> bool:
-        """Return whether luigi has looked at a task at all."""
+        """Return whether luigi has checked any task."""
         return any(note["task_id"] for note in self._read())
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Note an error of luigi itself."""
+        """Record an error of luigi itself."""
         if record.exc_info and record.exc_info[1] is not None:
             self._note(None, FAILED, failure=describe(record.exc_info[1]))
 
@@ -111,7 +113,7 @@ class RunRecorder(logging.Handler):
 
     def _note_error(self, task: luigi.Task, error: BaseException) -> None:
         message = f"{type(task).__name__}: {describe(error)}"
-        self._note(task, FAILED, failure=message, is_gate=isinstance(error, AccuracyTooLowError))
+        self._note(task, FAILED, failure=message, is_low_accuracy=isinstance(error, AccuracyTooLowError))
 
     def _note_death(self, task: luigi.Task, message: str) -> None:
         self._note(task, FAILED, failure=f"{type(task).__name__}: {message}")
@@ -122,14 +124,14 @@ class RunRecorder(logging.Handler):
         state: str,
         seconds: float | None = None,
         failure: str | None = None,
-        is_gate: bool = False,
+        is_low_accuracy: bool = False,
     ) -> None:
         note = {
             "task_id": task and task.task_id,
             "state": state,
             "seconds": seconds,
             "failure": failure,
-            "is_gate": is_gate,
+            "is_low_accuracy": is_low_accuracy,
         }
         try:
             self._notes.write(json.dumps(note).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""The task that the command line names, with all tasks behind it."""
+"""The task named on the command line, with all tasks that it depends on."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class RootTask(NamedTuple):
 
     Args:
         arguments: its name and its options, as luigi takes them.
-        graph: the tasks behind it; the task alone if they cannot be told.
+        graph: the task and its dependencies; only the task if they cannot be determined.
         report: settings of the report.
-        lock_folder: where luigi notes which commands are running, if it does.
-        error: why the tasks behind it cannot be told, if they cannot.
+        lock_folder: folder in which luigi notes the running commands, if it does.
+        error: why its dependencies cannot be determined, if they cannot.
     """
 
     arguments: list[str]
@@ -62,29 +62,29 @@ def resolve(arguments: list[str]) -> RootTask:
     """Make the task that the arguments name.
 
     Args:
-        arguments: a task and its options as luigi takes them, or options of ``RunTask`` alone.
+        arguments: a task and its options as luigi takes them, or only options of ``RunTask``.
 
     Raises:
         UsageError: the arguments or the configuration are wrong.
-        SystemExit: help was asked for and given, or luigi does not know an option.
+        SystemExit: help was requested and shown, or luigi does not know an option.
     """
     arguments = complete_arguments(arguments)
     check_names(luigi.configuration.get_config())
-    # luigi and gokart read these two sections in part behind the back of what counts the keys that are read.
+    # luigi and gokart read some keys of these two sections without luigi's check for unused keys noticing it.
     warnings.filterwarnings("ignore", message=r".*not consumed by the task '(core|retcode)'")
-    with reading_the_command_line(), CmdlineParser.global_instance(arguments) as parser:
+    with converting_to_usage_errors(), CmdlineParser.global_instance(arguments) as parser:
         # Only in this context do parameters have the values of the command line.
         task, report, settings = parser.get_task_obj(), Report(), luigi.interface.core()
         lock_folder = None if settings.no_lock else Path(settings.lock_pid_dir)
         try:
             return RootTask(arguments, TaskGraph(task), report, lock_folder)
         except Exception as error:
-            # luigi is about to meet it too, and tells.
+            # luigi is about to hit the same error, and reports it.
             return RootTask(arguments, TaskGraph(task, alone=True), report, lock_folder, error)
 
 
 def complete_arguments(arguments: list[str]) -> list[str]:
-    """Return the arguments with the default task, if they name none.
+    """Return the arguments, with the default task if they name none.
 
     Raises:
         UsageError: an option would destroy data.
@@ -98,7 +98,7 @@ def complete_arguments(arguments: list[str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def reading_the_command_line() -> Iterator[None]:
+def converting_to_usage_errors() -> Iterator[None]:
     """Turn any error of the block into a UsageError: luigi raises many kinds for mistakes in the arguments."""
     try:
         yield

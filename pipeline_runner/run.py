@@ -1,4 +1,4 @@
-"""The story of a run: resolve the task, run it, keep a record, write a report, print a summary."""
+"""A run: resolve the task, run it, save a record, write a report, print a summary."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline_runner.history import History, RunRecord
 from pipeline_runner.lock_folder import using_lock_folder
 from pipeline_runner.recorder import RunRecorder
 from pipeline_runner.report.report import render_report
-from pipeline_runner.root_task import RootTask, reading_the_command_line, resolve
+from pipeline_runner.root_task import RootTask, converting_to_usage_errors, resolve
 from pipeline_runner.run_record import (
     PUBLISHED,
     RunResult,
@@ -32,7 +32,7 @@ LAST_LINES = {10: "this command is running already: wait for it to end, or stop 
 
 
 def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> int:
-    """Run a task and tell what and where it has published, or what went wrong.
+    """Run a task, and print what it has published and where, or what went wrong.
 
     Args:
         arguments: see :func:`resolve`.
@@ -48,7 +48,7 @@ def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> 
         KeyboardInterrupt: a signal has stopped the run.
     """
     root = resolve(arguments)
-    # luigi's summary names tasks with all their parameters; ours comes below.
+    # luigi's summary lists tasks with all their parameters; ours is printed below.
     logging.getLogger("luigi-interface").setLevel(logging.WARNING)
     recorder = RunRecorder()
     try:
@@ -57,11 +57,13 @@ def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> 
     except KeyboardInterrupt as interrupt:
         signals.end_workers()
         if recorder.has_noted_tasks():
-            close(root, make_result(root, recorder, started, signals.get_exit_status(interrupt)), workspace)
+            save_record_and_report(
+                root, make_result(root, recorder, started, signals.get_exit_status(interrupt)), workspace
+            )
         raise
     result = make_result(root, recorder, started, exit_status)
     if recorder.has_noted_tasks():
-        print_summary(result, fetch, report=close(root, result, workspace))
+        print_summary(result, fetch, report=save_record_and_report(root, result, workspace))
     if exit_status and (message := result.failure.message if result.failure else LAST_LINES.get(exit_status)):
         print(f"error: {message}", file=sys.stderr)
     return exit_status
@@ -70,7 +72,7 @@ def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> 
 def run_luigi(arguments: list[str]) -> int:
     """Let luigi run a task, and return the exit status."""
     try:
-        with reading_the_command_line():
+        with converting_to_usage_errors():
             gokart.run(arguments)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -91,8 +93,8 @@ def make_result(root: RootTask, recorder: RunRecorder, started: datetime, exit_s
     )
 
 
-def close(root: RootTask, result: RunResult, workspace: str) -> str | None:
-    """Keep a record of a run, and write and publish its report; only warn if that fails.
+def save_record_and_report(root: RootTask, result: RunResult, workspace: str) -> str | None:
+    """Save a record of a run, and write and publish its report; only warn if that fails.
 
     Returns:
         The path or URI of the report, if there is one.
@@ -100,10 +102,10 @@ def close(root: RootTask, result: RunResult, workspace: str) -> str | None:
     history = History(workspace)
     stem = f"{result.started:%Y%m%dT%H%M%S.%fZ}"
     try:
-        metrics = find_metrics(root.graph) if result.has_news else None
+        metrics = find_metrics(root.graph) if result.needs_report else None
         record = make_run_record(root.graph, result, metrics, history.records(root.graph.family))
         history.add(stem, record)
-        if result.has_news and root.report.write:
+        if result.needs_report and root.report.write:
             page = render_report(record, root.graph, metrics).encode()
             history.folder.write(f"{stem}.html", page, REPORT_TYPE)
             if root.report.publish:

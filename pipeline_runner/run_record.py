@@ -1,4 +1,4 @@
-"""The result of a run, and the record that is kept of it."""
+"""The result of a run, and its record."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class RunResult:
     Args:
         started: when it began.
         command: the task and the options that luigi was given.
-        exit_status: of the process.
+        exit_status: exit status of the process.
         outcomes: the outcome of each task that luigi has planned, by task id.
         failure: the first failure, if there is one.
         publication: the object that the run publishes, or would publish.
@@ -70,7 +70,7 @@ class RunResult:
     figures: PublishedFigures | None
 
     @property
-    def has_news(self) -> bool:
+    def needs_report(self) -> bool:
         """Whether a task ran or failed, and no signal has stopped the run."""
         return self.exit_status < SIGNALLED and any(task.state in (RAN, FAILED) for task in self.outcomes.values())
 
@@ -80,7 +80,7 @@ class RunResult:
         if self.exit_status >= SIGNALLED:
             return "stopped"
         if self.exit_status:
-            return "not accurate enough" if self.failure and self.failure.is_gate else "failed"
+            return "not accurate enough" if self.failure and self.failure.is_low_accuracy else "failed"
         ran = {task_id for task_id, outcome in self.outcomes.items() if outcome.state == RAN}
         if not ran:
             return "up to date"
@@ -105,7 +105,7 @@ class RunResult:
 
 
 def find_publication(graph: TaskGraph) -> Publication | None:
-    """Return the object that is published last, if any is."""
+    """Return the object that is published last, if any."""
     tasks = graph.tasks.values()
     required_accuracy = next((task.require_acc for task in tasks if isinstance(task, CheckAccuracyTask)), None)
     for task_id, task in reversed(graph.tasks.items()):
@@ -115,11 +115,11 @@ def find_publication(graph: TaskGraph) -> Publication | None:
 
 
 def find_figures(publication: Publication) -> PublishedFigures | None:
-    """Return the figures of a published object; none if they cannot be read."""
+    """Return the figures of a published object, or None if they cannot be read."""
     try:
         return publication.target.describe()
     except (S3Error, ValueError, KeyError) as error:
-        # It is published all the same.
+        # The object is published nevertheless.
         logger.warning("%s", error)
         return None
 
@@ -141,7 +141,7 @@ def make_run_record(
     Args:
         graph: its tasks.
         result: its result.
-        metrics: the metrics of the model, if the run came that far.
+        metrics: the metrics of the model, if the run got that far.
         earlier: earlier runs of the same task, the newest first; read only if a task had to run.
     """
     outcomes, figures, publication = complete_outcomes(graph, result), result.figures, result.publication
@@ -175,11 +175,11 @@ def make_run_record(
 
 
 def complete_outcomes(graph: TaskGraph, result: RunResult) -> dict[str, Outcome]:
-    """Return the outcomes of all tasks: those of a run, and those of the tasks that luigi has not looked at."""
+    """Return the outcomes of all tasks, including those that luigi has not checked."""
     up_to_date = [task_id for task_id, outcome in result.outcomes.items() if outcome.state == UP_TO_DATE]
-    outcomes = dict.fromkeys(graph.find_viewed(up_to_date), Outcome(UP_TO_DATE)) | result.outcomes
+    outcomes = dict.fromkeys(graph.resolve_views(up_to_date), Outcome(UP_TO_DATE)) | result.outcomes
     for task_id in reversed(graph.tasks):
-        # luigi does not look at the requirements of a task that is up to date or cannot be planned.
+        # luigi does not check the requirements of a task that is up to date or cannot be planned.
         users = [outcomes[edge.target].state for edge in graph.edges if edge.source == task_id]
         outcomes.setdefault(task_id, Outcome(NOT_RUN if {FAILED, NOT_RUN} & set(users) else NOT_NEEDED))
     return outcomes

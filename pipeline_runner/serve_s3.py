@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def serve(server: EmbeddedS3) -> None:
-    """Tell how to fetch the published object, and serve until Ctrl-C.
+    """Print how to fetch the published object, and serve until Ctrl-C.
 
     Args:
         server: the server, which may still be starting.
@@ -32,7 +32,7 @@ def serve(server: EmbeddedS3) -> None:
 
 
 def find_published(client: S3Client, bucket: str) -> str | None:
-    """Return the key of the newest object that a task has published, if there is one: reports are none of them."""
+    """Return the key of the newest object that a task has published, if there is one; reports do not count."""
     objects = sorted(list_objects(client, bucket, ""), key=lambda item: item["LastModified"], reverse=True)
     for item in objects:
         if UNIQUE_ID in client.head_object(Bucket=bucket, Key=item["Key"])["Metadata"]:

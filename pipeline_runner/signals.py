@@ -1,4 +1,4 @@
-"""Signals, from their arrival to the exit status of the process."""
+"""Signal handling, from the arrival of a signal to the exit status of the process."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ SIGNALLED = 128
 
 
 @contextlib.contextmanager
-def exiting() -> Iterator[None]:
-    """Exit with the status of the SystemExit that the block raises, or with 128 + n after the signal n."""
+def handling_signals() -> Iterator[None]:
+    """Exit with the status of the SystemExit that the block raises, or with 128 + n after signal n."""
     for number in STOP_SIGNALS:
         signal.signal(number, _stop)
-    # A signal waits until a worker has its handlers.
+    # Block signals during a fork, until the worker has its handlers.
     os.register_at_fork(
         before=functools.partial(signal.pthread_sigmask, signal.SIG_BLOCK, STOP_SIGNALS),
         after_in_parent=functools.partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOP_SIGNALS),
         after_in_child=_end_at_signals,
     )
-    # Python drops and reports exceptions in its own callbacks, those of a fork for instance; _stop() raises it again.
+    # Python reports and drops exceptions in callbacks such as those of a fork; _stop() raises the interrupt again.
     sys.unraisablehook = _ignore_interrupts
     try:
         yield
@@ -50,7 +50,7 @@ def get_exit_status(interrupt: KeyboardInterrupt) -> int:
 
 
 def wait_for_signal() -> None:
-    """Return when a signal to stop arrives, as if none had arrived."""
+    """Wait for a stop signal; it raises nothing."""
     with contextlib.suppress(KeyboardInterrupt):
         signal.pause()
     _stop_repeating()
@@ -65,9 +65,9 @@ def end_workers() -> None:
 
 
 def _stop(number: int, _frame: object) -> None:
-    """Raise a KeyboardInterrupt, which luigi lets through, again and again: its event handlers swallow it."""
+    """Raise a KeyboardInterrupt repeatedly: luigi lets it through, but its event handlers swallow it."""
     signal.signal(signal.SIGALRM, lambda *_: _interrupt(number))
-    # Soon: a worker that the same signal has ended would be a failed task to luigi.
+    # Soon, because luigi would count a worker that the same signal has ended as a failed task.
     signal.setitimer(signal.ITIMER_REAL, 0.1, 1)
     _interrupt(number)
 
@@ -81,7 +81,7 @@ def _interrupt(number: int) -> NoReturn:
 
 
 def _end_at_signals() -> None:
-    """Let a signal end a worker: it has nothing to put in order, its parent does that."""
+    """Let a signal end a worker at once: cleaning up is left to its parent."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
@@ -96,8 +96,8 @@ def _ignore_interrupts(unraisable: UnraisableHookArgs) -> None:
 def _exit(status: int | str | None) -> NoReturn:
     """Exit as sys.exit does, but at once.
 
-    Python would look for garbage once more, wait for luigi's queue, which an interrupt may have met, and abort if
-    pyarrow still reads ahead in a thread.
+    A normal exit would collect garbage once more, wait for luigi's queue, which an interrupt may have broken, and abort
+    if a pyarrow thread is still reading ahead.
     """
     if isinstance(status, str):
         print(status, file=sys.stderr)

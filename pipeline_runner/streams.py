@@ -1,4 +1,4 @@
-"""The standard streams: one that is closed or broken changes nothing of a run, and none of them shows a secret."""
+"""The standard streams: a closed or broken one does not affect the run, and none of them shows a secret."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ class GuardedStream(io.TextIOWrapper):
     """A stream that masks secrets, and drops what cannot be written."""
 
     def write(self, text: str) -> int:
-        """Write a text, if that is possible."""
+        """Write a text if possible."""
         with contextlib.suppress(OSError):
             super().write(mask(text))
         return len(text)
 
     def flush(self) -> None:
-        """Flush the stream, if that is possible."""
+        """Flush the stream if possible."""
         with contextlib.suppress(OSError):
             super().flush()
 
 
 def guard_streams() -> None:
-    """Guard stdout and stderr, and open standard streams that are closed, so that no file takes their place."""
+    """Guard stdout and stderr, and open closed standard streams, so that no other file gets their descriptors."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -42,6 +42,6 @@ def guard_streams() -> None:
 
 
 def require_utf8() -> None:
-    """Start Python again in its UTF-8 mode if the locale has another encoding: our files are in UTF-8."""
+    """Restart Python in UTF-8 mode if the locale has another encoding: our files are in UTF-8."""
     if not sys.flags.utf8_mode and locale.getencoding().lower() not in ("utf-8", "utf8"):
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606

@@ -1,4 +1,4 @@
-"""A task and all tasks behind it, as a graph."""
+"""A task and all its dependencies, as a graph."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Task = GokartTask[Any]
 class Edge(NamedTuple):
     """A task (``target``) requires another one (``source``), or one named output of it; both are task ids.
 
-    If it is no input, the task only waits for it.
+    If the source is not an input, the target only waits for it.
     """
 
     source: str
@@ -30,18 +30,18 @@ class Edge(NamedTuple):
 
 
 class TaskGraph:
-    """A task and all tasks behind it, each once. A ``GetDataTask`` is no node, but the name of an edge.
+    """A task and all its dependencies, each once; a ``GetDataTask`` is not a node, but the label of an edge.
 
     Args:
         root: the task.
-        alone: whether to leave out its requirements, because they cannot be told.
+        alone: whether to leave out its requirements, because they cannot be determined.
     """
 
     def __init__(self, root: Task, alone: bool = False) -> None:
         self.root = root
         # Its name, with its namespace.
         self.family: str = root.task_family
-        # All tasks with their requirements, as luigi meets them: also those that are no tasks of the graph.
+        # All tasks with their requirements, as luigi sees them, including those that are not nodes of the graph.
         self.all_tasks = {root.task_id: root}
         self.all_requirements: dict[str, dict[str, Task]] = {}
         pending = [root]
@@ -52,7 +52,7 @@ class TaskGraph:
             self.all_requirements[task.task_id] = required
             pending += [other for task_id, other in required.items() if task_id not in self.all_tasks]
             self.all_tasks = required | self.all_tasks
-        # A view has no output of its own that it could name, and the code that wires all takes long to read.
+        # A view has no output of its own to identify, and the code that wires all tasks takes long to parse.
         self.unique_ids = {
             task_id: task.make_unique_id()
             for task_id, task in self.all_tasks.items()
@@ -94,18 +94,18 @@ class TaskGraph:
         return names
 
     def requirements(self, task_id: str) -> list[str]:
-        """Return the ids of the tasks that a task requires, sorted as the tasks are."""
+        """Return the ids of the tasks that a task requires, in the order of the tasks."""
         sources = set(self._sources(task_id))
         return [other for other in self.tasks if other in sources]
 
     def inputs(self, task_id: str) -> list[str]:
-        """Return the ids of the tasks that a task's identity depends on, sorted as the tasks are."""
+        """Return the ids of the tasks that a task's identity depends on, in the order of the tasks."""
         sources = {edge.source for edge in self.edges if edge.target == task_id and edge.is_input}
-        sources |= self.find_viewed(sources)
+        sources |= self.resolve_views(sources)
         return [other for other in self.tasks if other in sources]
 
-    def find_viewed(self, views: Iterable[str]) -> set[str]:
-        """Return the ids of the tasks whose outputs some views show as theirs."""
+    def resolve_views(self, views: Iterable[str]) -> set[str]:
+        """Return the ids of the tasks whose outputs the given views expose."""
         shown: set[str] = set()
         pending = list(views)
         while pending:
@@ -135,7 +135,7 @@ class TaskGraph:
 
 
 def serialize_parameters(task: Task) -> dict[str, str]:
-    """Return the significant parameters of a task that are not tasks, by name, as text; of a table its fingerprint.
+    """Return the significant parameters of a task except tasks, by name, as text; for a table its fingerprint.
 
     Secrets are masked.
     """

@@ -22,7 +22,7 @@ COLUMNS = {
 
 
 def make_tables(raw_table: Path) -> None:
-    """Write the penguins of known sex to ``penguins.csv``, and the others, without it, to ``new_penguins.csv``."""
+    """Write the penguins of known sex to ``penguins.csv``, and the others, without a sex, to ``new_penguins.csv``."""
     with raw_table.open(newline="") as file:
         raw_rows = list(csv.DictReader(file))
     known = [{**rename(row), "sex": row["Sex"].lower()} for row in raw_rows if row["Sex"] != "NA"]
@@ -35,7 +35,7 @@ def make_tables(raw_table: Path) -> None:
 
 
 def rename(row: dict[str, str]) -> dict[str, str]:
-    """Return a row under short names; a bird has one number in each study, so the two together are an id."""
+    """Return a row with short column names; a bird has one number per study, so the two together identify it."""
     return {
         "id": f"{row['studyName']}-{row['Individual ID']}",
         "species": row["Species"].split()[0],

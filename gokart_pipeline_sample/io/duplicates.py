@@ -1,4 +1,4 @@
-"""Values that occur more than once among more of them than fit into memory."""
+"""Find values that occur more than once among more values than fit into memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-# As many files are open at a time.
+# The number of temporary files, which are all open at the same time.
 _PARTITIONS = 64
 
 Hashes = npt.NDArray[np.uint64]
@@ -20,14 +20,14 @@ Hashes = npt.NDArray[np.uint64]
 def find_duplicates(read: Callable[[], Iterator[pd.Series[Any]]]) -> pd.Series[Any]:
     """Find the values that occur more than once.
 
-    Values that increase from row to row cannot: one look at them is enough. For others, eight bytes a row go to
-    temporary files (``TMPDIR``), and a look at those is taken in memory, a 64th of them at a time.
+    If the values are strictly increasing, there are none, and one pass over them is enough. Otherwise a hash of eight
+    bytes per row goes to one of 64 temporary files (``TMPDIR``), which are then searched in memory, one at a time.
 
     Args:
-        read: begins to read the values, which come in pieces; it is called up to three times. There are no nulls.
+        read: starts to read the values, in chunks and without nulls; called up to three times.
 
     Returns:
-        Each of those values once.
+        Each duplicated value once.
     """
     if _increase(read()):
         return pd.Series([])
@@ -55,12 +55,12 @@ def _hash(values: pd.Series[Any]) -> Hashes:
 
 
 def _are_in(repeated: pd.Index[Any], hashes: Hashes) -> npt.NDArray[np.bool_]:
-    # Not isin, which would sort or hash the repeated ones anew each time.
+    # Not isin, which would sort or hash the repeated values again on each call.
     return repeated.get_indexer(pd.Index(hashes)) >= 0
 
 
 def _find_repeated(pieces: Iterable[Hashes]) -> Hashes:
-    """Find the hashes that occur more than once: equal ones meet in one of the files."""
+    """Find the hashes that occur more than once; equal hashes are always in the same file."""
     width = 2**64 // _PARTITIONS
     edges = np.array([width * number for number in range(1, _PARTITIONS)], dtype=np.uint64)
     with contextlib.ExitStack() as stack:

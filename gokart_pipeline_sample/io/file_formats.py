@@ -1,7 +1,7 @@
 """File formats: each writes an object and reads it.
 
-That of models is in ``lightgbm_model.py``: every task uses this module, and the version of LightGBM is an input of the
-tasks that use it alone.
+The format of models is in ``lightgbm_model.py``: every task imports this module, but the version of LightGBM must be an
+input only of the tasks that use LightGBM.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gokart.file_processor import FileProcessor
 
 
 class FormatProcessor(FileProcessor):
-    """A format of files that are written and read through memory, so that a workspace on S3 needs no local disk."""
+    """A file format that is written and read in memory, so that a workspace on S3 needs no local disk."""
 
     content_type: str
 
@@ -39,11 +39,11 @@ class FormatProcessor(FileProcessor):
 
     @abstractmethod
     def serialize(self, obj: Any) -> bytes:
-        """Return the content of a file that keeps an object."""
+        """Return an object as the content of a file."""
 
     @abstractmethod
     def deserialize(self, content: bytes) -> Any:
-        """Return the object that a file of this content keeps."""
+        """Return the object that the content of a file represents."""
 
 
 class ParquetProcessor(FormatProcessor):
@@ -61,7 +61,7 @@ class ParquetProcessor(FormatProcessor):
 
 
 class CsvProcessor(FormatProcessor):
-    """A frame as CSV in UTF-8, with a line of names, without its index; only cells that need quotes have them."""
+    """A frame as CSV in UTF-8, with a header line, without its index; only cells that need quotes are quoted."""
 
     content_type = "text/csv; charset=utf-8"
 
@@ -70,12 +70,12 @@ class CsvProcessor(FormatProcessor):
         return obj.to_csv(index=False, lineterminator="\n").encode()
 
     def deserialize(self, content: bytes) -> pd.DataFrame:
-        """Return the frame, with the types that pandas guesses."""
+        """Return the frame, with the types that pandas infers."""
         return pd.read_csv(BytesIO(content))
 
 
 class PyArrowCsvProcessor(CsvProcessor):
-    """A frame as CSV, written several times as fast as pandas does; all cells of text have quotes, the names do not."""
+    """A frame as CSV, written several times as fast as by pandas; all text cells are quoted, the header is not."""
 
     def serialize(self, obj: pd.DataFrame) -> bytes:
         """Return the bytes of a frame."""
@@ -94,7 +94,7 @@ class JsonProcessor(FormatProcessor):
     content_type = "application/json"
 
     def serialize(self, obj: Any) -> bytes:
-        """Return the bytes of an object; raise a ValueError for NaN and infinity, which JSON does not know."""
+        """Return the bytes of an object; raise a ValueError for NaN and infinity, which JSON lacks."""
         return json.dumps(obj, indent=2, allow_nan=False).encode()
 
     def deserialize(self, content: bytes) -> Any:
@@ -102,7 +102,7 @@ class JsonProcessor(FormatProcessor):
         return json.loads(content)
 
 
-# By the ending of a file of the workspace. Pickle is not among them: loading a pickle runs code.
+# By the extension of a file of the workspace. Pickle is not among them: loading a pickle runs code.
 PROCESSORS: dict[str, FormatProcessor] = {
     ".json": JsonProcessor(),
     ".parquet": ParquetProcessor(),

@@ -1,4 +1,4 @@
-"""LightGBM's models as files."""
+"""The file format of LightGBM models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ else:
 
 
 class LightGBMModelProcessor(FormatProcessor):
-    """A booster as the text that ``lightgbm.Booster(model_file=...)`` reads too."""
+    """A booster in LightGBM's text format, which ``lightgbm.Booster(model_file=...)`` also reads."""
 
     content_type = "text/plain; charset=utf-8"
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-# The limit of a container: https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files, and that of v1.
+# Container limits in cgroup v2 and v1: https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 

@@ -32,9 +32,9 @@ logger = getLogger(__name__)
 UNIQUE_ID = "task-unique-id"
 SHA256 = "sha256"
 IF_MISSING = "create the bucket, or correct BUCKET_NAME"
-# The attempts at a body that is cut while it is read; botocore repeats only requests without an answer.
+# Attempts to read a body whose connection breaks; botocore only retries requests that get no response.
 READ_ATTEMPTS = 3
-# S3 refuses requests whose signature is older.
+# S3 refuses requests if the clocks differ by more.
 CLOCK_SECONDS = 15 * 60
 
 
@@ -43,9 +43,9 @@ class PublishedFigures(NamedTuple):
 
     Args:
         accuracy: accuracy of the model, from 0 to 1.
-        rows: rows that are published.
-        rejected: rows of a batch that are not.
-        parts: parts of a batch.
+        rows: number of published rows.
+        rejected: number of rejected rows of a batch.
+        parts: number of parts of a batch.
     """
 
     accuracy: float | None = None
@@ -57,13 +57,13 @@ class PublishedFigures(NamedTuple):
 class S3Target(TargetOnKart):
     """An object that exists only if the task with this unique id has put it.
 
-    A deleted object, or one that another task or person has put, does not count: then it is put again.
+    An object that was deleted, or replaced by another task or person, counts as missing and is put again.
 
     Args:
         bucket: name of the bucket.
         key: key of the object.
         unique_id: unique id of the task that puts the object; kept in the object's metadata.
-        encryption: the arguments of S3's PutObject that ask for encryption.
+        encryption: the arguments of S3's PutObject that request encryption.
     """
 
     processor: FormatProcessor
@@ -94,10 +94,10 @@ class S3Target(TargetOnKart):
         self._metadata, self._is_put = metadata, True
 
     def put_beside(self, name: str, content: bytes, content_type: str) -> None:
-        """Put another object into the folder of this one, encrypted as it is.
+        """Put another object into the folder of this one, with the same encryption.
 
         Raises:
-            S3Error: S3 refuses, or does not answer.
+            S3Error: S3 refuses the request or does not respond.
         """
         folder = self._key.rpartition("/")[0]
         put_object(self._bucket, f"{folder}/{name}" if folder else name, content, content_type, {}, self._encryption)
@@ -109,12 +109,12 @@ class S3Target(TargetOnKart):
         return self.processor.deserialize(content)
 
     def _remove(self) -> None:
-        """Leave the object to its readers until a put replaces it: gokart's rerun would remove it first."""
+        """Do nothing: gokart's rerun would remove the object, but readers need it until a put replaces it."""
 
     def _last_modification_time(self) -> datetime:
         with s3_client(self.path(), "look at it") as client:
             modified = client.head_object(Bucket=self._bucket, Key=self._key)["LastModified"]
-        return modified.astimezone().replace(tzinfo=None)  # gokart compares it with local times without a zone.
+        return modified.astimezone().replace(tzinfo=None)  # gokart compares it with naive local times.
 
     def _get_task_lock_params(self) -> TaskLockParams:
         return make_task_lock_params(file_path=self.path(), unique_id=None)
@@ -126,10 +126,10 @@ class S3CsvTarget(S3Target):
     processor = CsvProcessor()
 
     def describe(self) -> PublishedFigures:
-        """Return the accuracy and the number of rows that the object's metadata gives; nothing if the object is gone.
+        """Return the accuracy and the number of rows from the object's metadata; all None if the object is gone.
 
         Raises:
-            S3Error: S3 refuses to look at the object, or does not answer.
+            S3Error: S3 refuses the request or does not respond.
         """
         metadata = self._metadata if self._is_ours(self._metadata) or self._exists() else {}
         return PublishedFigures(
@@ -143,12 +143,12 @@ class S3CsvTarget(S3Target):
 
 
 def read_metadata(bucket: str, key: str) -> dict[str, str]:
-    """Return the metadata of an object; nothing if there is none, or if its content is not what was put with them.
+    """Return the metadata of an object, or nothing if it is missing or its content was not put with that metadata.
 
-    The checksum that S3 itself keeps tells that. S3-compatible servers without checksums cannot.
+    S3's own checksum shows the latter; servers without checksums cannot detect it.
 
     Raises:
-        S3Error: there is no bucket either, S3 refuses, or does not answer.
+        S3Error: the bucket does not exist either, or S3 refuses the request or does not respond.
     """
     with s3_client(f"s3://{bucket}/{key}", "look at it") as client:
         try:
@@ -156,7 +156,7 @@ def read_metadata(bucket: str, key: str) -> dict[str, str]:
         except client.exceptions.ClientError as error:
             if get_status(error) != 404:
                 raise
-            # The same as for a missing bucket, which is an error; a missing object is none.
+            # A missing bucket gives the same status, but is an error, unlike a missing object.
             client.head_bucket(Bucket=bucket)
             return {}
     metadata, checksum = answer["Metadata"], base64.b64decode(answer.get("ChecksumSHA256", "")).hex()
@@ -175,13 +175,13 @@ def put_object(
         content: its bytes.
         content_type: its media type.
         metadata: its other metadata.
-        encryption: the arguments of S3's PutObject that ask for encryption.
+        encryption: the arguments of S3's PutObject that request encryption.
 
     Returns:
-        The ETag of the object, which is another one for another content.
+        The ETag of the object, which changes with its content.
 
     Raises:
-        S3Error: S3 refuses, or does not answer.
+        S3Error: S3 refuses the request or does not respond.
     """
     with s3_client(f"s3://{bucket}/{key}", "put it") as client:
         answer = client.put_object(
@@ -202,11 +202,11 @@ def get_object(bucket: str, key: str, if_missing: str = IF_MISSING, **conditions
     Args:
         bucket: name of the bucket.
         key: key of the object.
-        if_missing: advice if the object, or its bucket, is not there.
+        if_missing: advice if the object or its bucket does not exist.
         conditions: further arguments of S3's GetObject: ``Range`` and ``IfMatch``.
 
     Raises:
-        S3Error: there is no such object, S3 refuses, or does not answer.
+        S3Error: there is no such object, or S3 refuses the request or does not respond.
     """
     from botocore.exceptions import BotoCoreError
 
@@ -231,22 +231,22 @@ def list_objects(client: S3Client, bucket: str, prefix: str) -> Iterator[ObjectT
 
 @contextlib.contextmanager
 def s3_client(url: str, action: str, if_missing: str = IF_MISSING) -> Iterator[S3Client]:
-    """Provide a client of S3 for a request; turn its errors into one that says what to do.
+    """Provide an S3 client for a request; turn its errors into an S3Error that says what to do.
 
     Args:
         url: the object, for the message.
-        action: the request, for the message: "put it".
-        if_missing: advice if the object, or its bucket, is not there.
+        action: the request, for the message, such as "put it".
+        if_missing: advice if the object or its bucket does not exist.
 
     Raises:
-        S3Error: S3 refuses, or does not answer.
+        S3Error: S3 refuses the request or does not respond.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield _client()
     except RecursionError as error:
-        # botocore asks for the region of the bucket again and again.
+        # botocore keeps asking for the region of the bucket.
         raise S3Error(f"{url}: S3 does not tell the region of the bucket: set AWS_DEFAULT_REGION to it") from error
     except ClientError as error:
         advice = {
@@ -265,18 +265,18 @@ def s3_client(url: str, action: str, if_missing: str = IF_MISSING) -> Iterator[S
 
 
 def get_status(error: ClientError) -> int:
-    """Return the HTTP status that S3 has answered with."""
+    """Return the HTTP status of S3's response."""
     return error.response["ResponseMetadata"]["HTTPStatusCode"]
 
 
 def _get_clock_difference(error: ClientError) -> float:
-    """Return by how many seconds the clock of this machine differs from that of S3."""
+    """Return the difference in seconds between the clocks of this machine and S3."""
     date = error.response["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
     return abs(parsedate_to_datetime(date).timestamp() - time.time()) if date else 0.0
 
 
 def _client() -> S3Client:
-    # A forked worker must not talk over the connections of its parent.
+    # A forked worker must not share the connections of its parent.
     return _client_of_process(os.getpid())
 
 
@@ -285,6 +285,6 @@ def _client_of_process(_process_id: int) -> S3Client:
     import boto3
     from botocore.config import Config
 
-    # Three attempts and the pauses between them end within 30 s, whatever the server does not do.
+    # Three attempts and the pauses between them end within 30 s, even if the server never responds.
     config = Config(connect_timeout=5, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3})
     return boto3.client("s3", config=config)

@@ -25,13 +25,13 @@ logger = getLogger(__name__)
 
 
 class Part(TypedDict):
-    """An object of a batch as the manifest names it."""
+    """The manifest's entry for an object of a batch."""
 
     key: str
     rows: int
     size: int  # bytes
     sha256: str  # hexadecimal digits
-    etag: str  # by which S3's listing tells whether it was replaced
+    etag: str  # S3's listing has it, so a replaced object is detected
 
 
 class S3JsonTarget(S3Target):
@@ -52,14 +52,14 @@ class S3JsonTarget(S3Target):
 class S3ManifestTarget(S3JsonTarget):
     """The manifest of a batch, which exists only if all its parts exist.
 
-    It is put to ``<prefix>/<unique id>/manifest.json``, and the parts beside it. No other task touches them, and a task
-    that died finds the parts that it has put.
+    It is put to ``<prefix>/<unique id>/manifest.json``, and the parts beside it. No other task touches them, so a task
+    that is run again after a crash finds the parts that it has put.
 
     Args:
         bucket: name of the bucket.
         prefix: prefix of the keys of all batches.
         unique_id: unique id of the task that makes the batch.
-        encryption: the arguments of S3's PutObject that ask for encryption.
+        encryption: the arguments of S3's PutObject that request encryption.
     """
 
     def __init__(self, bucket: str, prefix: str, unique_id: str, encryption: dict[str, Any]) -> None:
@@ -68,19 +68,19 @@ class S3ManifestTarget(S3JsonTarget):
         super().__init__(bucket, f"{self._folder}manifest.json", unique_id, encryption)
 
     def make_pointer(self, unique_id: str) -> S3PointerTarget:
-        """Return the pointer to this manifest, as the task with this unique id puts it."""
+        """Return the pointer to this manifest, to be put by the task with this unique id."""
         return S3PointerTarget(self._bucket, f"{self._prefix}latest.json", unique_id, self._encryption, self)
 
     def put_part(self, name: str, data: pd.DataFrame, processor: FormatProcessor) -> Part:
         """Put a part.
 
         Args:
-            name: the end of its key.
+            name: its key, without the folder of the batch.
             data: its rows.
             processor: its format.
 
         Raises:
-            S3Error: S3 refuses it, or does not answer.
+            S3Error: S3 refuses the request or does not respond.
         """
         content, key = processor.serialize(data), f"{self._folder}{name}"
         metadata = {"rows": str(len(data)), UNIQUE_ID: self._unique_id}
@@ -89,10 +89,10 @@ class S3ManifestTarget(S3JsonTarget):
         return Part(key=key, rows=len(data), size=len(content), sha256=digest, etag=etag)
 
     def find_parts(self) -> dict[str, Part]:
-        """Return the existing parts, by the end of their keys.
+        """Return the existing parts by name: their keys, without the folder of the batch.
 
         Raises:
-            S3Error: S3 refuses, or does not answer.
+            S3Error: S3 refuses the request or does not respond.
         """
         parts = {}
         for key, (size, etag) in self._list().items():
@@ -103,7 +103,7 @@ class S3ManifestTarget(S3JsonTarget):
         return parts
 
     def _list(self) -> dict[str, tuple[int, str]]:
-        """Return size and ETag of each object of the batch, by key."""
+        """Return the size and ETag of each object of the batch, by key."""
         with s3_client(f"s3://{self._bucket}/{self._folder}", "list it") as client:
             return {
                 item["Key"]: (item["Size"], item["ETag"]) for item in list_objects(client, self._bucket, self._folder)
@@ -129,7 +129,7 @@ class S3PointerTarget(S3JsonTarget):
         bucket: name of the bucket.
         key: key of the object.
         unique_id: unique id of the task that puts the object; kept in the object's metadata.
-        encryption: the arguments of S3's PutObject that ask for encryption.
+        encryption: the arguments of S3's PutObject that request encryption.
         manifest: the manifest.
     """
 
@@ -143,7 +143,7 @@ class S3PointerTarget(S3JsonTarget):
         """Return the figures of the manifest.
 
         Raises:
-            S3Error: S3 refuses to give the manifest, or does not answer.
+            S3Error: S3 refuses the request or does not respond.
         """
         manifest = self.manifest.load()
         return PublishedFigures(
@@ -157,7 +157,7 @@ class S3PointerTarget(S3JsonTarget):
         """Put another object beside the manifest, where no later batch replaces it.
 
         Raises:
-            S3Error: S3 refuses, or does not answer.
+            S3Error: S3 refuses the request or does not respond.
         """
         self.manifest.put_beside(name, content, content_type)
 

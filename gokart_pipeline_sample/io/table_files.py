@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Size of a read from S3: a larger block costs memory, a smaller one time.
 _BLOCK_BYTES = 8 * 1024 * 1024
-# Spark and others keep notes of their own in files that begin so.
+# Spark and other tools keep their metadata in files with these prefixes.
 _HIDDEN = ("_", ".")
 _IF_MISSING = "correct the parameter table"
 
@@ -29,9 +29,9 @@ class LocalFile:
     """A file on this machine.
 
     Args:
-        path: where it is.
+        path: its path.
         digest: the SHA-256 of its content.
-        state: size and time of the last change (ns) when it was listed.
+        state: its size and modification time (ns) when it was listed.
     """
 
     path: str
@@ -74,7 +74,7 @@ class S3File:
         return io.BufferedReader(_S3Reader(self), _BLOCK_BYTES)
 
     def check_unchanged(self) -> None:
-        """Do nothing: each read asks S3 for the very content that was listed."""
+        """Do nothing: each read fails unless the object still has the listed ETag."""
 
 
 def list_files(uri: str) -> list[LocalFile] | list[S3File]:
@@ -87,8 +87,8 @@ def list_files(uri: str) -> list[LocalFile] | list[S3File]:
         The files, sorted by path, without those whose name, or whose folder's name, begins with ``_`` or ``.``.
 
     Raises:
-        TableError: there is nothing of that name, it cannot be read, or has a file that is no regular one.
-        S3Error: S3 refuses to list it, or does not answer.
+        TableError: there is no such file or folder, it cannot be read, or it has a file that is not a regular one.
+        S3Error: S3 refuses the request or does not respond.
     """
     if not uri:
         raise TableError("there is no table to read: set the parameter table")
@@ -110,7 +110,7 @@ def _list_local_files(path: Path) -> list[LocalFile]:
 
 
 def _walk(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
-    """Yield the files of a folder at any depth, following links; ``above`` has the folders that it lies in."""
+    """Yield the files of a folder at any depth, following links; ``above`` has the folders that contain it."""
     status = folder.stat()
     identity = (status.st_dev, status.st_ino)
     if identity in above:
@@ -131,7 +131,7 @@ def _describe_local_file(path: Path) -> LocalFile:
 
 
 def _open_regular(path: Path) -> io.BufferedReader:
-    """Open a file that has an end: a FIFO makes its reader wait for ever, and a device like /dev/zero never ends."""
+    """Open a regular file: reading a FIFO may block for ever, and a device such as /dev/zero never ends."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -151,7 +151,7 @@ def _list_objects(uri: str) -> list[S3File]:
             S3File(bucket, item["Key"], item["ETag"], item["Size"])
             for item in list_objects(client, bucket, folder.rstrip("/"))
         ]
-    # A key that ends in a slash is what S3's console makes for a folder.
+    # S3's console creates a key that ends in a slash for each folder.
     if exact := [file for file in found if file.key == key and not key.endswith("/")]:
         return exact
     return [
@@ -168,7 +168,7 @@ def _is_hidden(parts: tuple[str, ...]) -> bool:
 
 
 class _S3Reader(io.RawIOBase):
-    """Reads an object by ranges, so that one can seek, and so that no connection stays open between two reads."""
+    """Reads an object by ranges, which allows seeking and keeps no connection open between reads."""
 
     def __init__(self, file: S3File) -> None:
         self._file = file

@@ -52,14 +52,14 @@ def read_iris() -> pd.DataFrame:
 
 @functools.cache
 def open_table(uri: str) -> Table:
-    """List the files of a table, once for the life of the process: it is read as it was then, or not at all.
+    """List the files of a table, once per process; reading it later fails if a file has changed since then.
 
     Args:
         uri: see :class:`Table`.
 
     Raises:
         TableError: there is no such table.
-        S3Error: S3 refuses to list it, or does not answer.
+        S3Error: S3 refuses the request or does not respond.
     """
     return Table(uri)
 
@@ -67,11 +67,11 @@ def open_table(uri: str) -> Table:
 class Table:
     """A table in CSV (``.csv``, ``.csv.gz``, ``.csv.zst``) or Parquet (``.parquet``) files.
 
-    In CSV, text is UTF-8, the first line names the columns, and an unquoted cell of ``MISSING`` has no value. A cell is
-    a number if pyarrow reads it as one, but for hexadecimal ones.
+    In CSV, text is UTF-8, the first line names the columns, and an unquoted cell in ``MISSING`` is null. A cell is a
+    number if pyarrow reads it as one and it is not hexadecimal.
 
-    In Parquet, columns have types of their own: integers become floats where those are expected, and narrow numbers
-    wide ones. Any other type is an error, text that looks like a number included.
+    In Parquet, columns have types: integers are converted to floats, and narrow numbers to wide ones, where the schema
+    expects those. Any other type is an error, including text that looks like a number.
 
     Args:
         uri: path or URI (``s3://bucket/key``) of a file, or of a folder of files, which are read in the order of their
@@ -79,7 +79,7 @@ class Table:
 
     Raises:
         TableError: there is no such table.
-        S3Error: S3 refuses to list it, or does not answer.
+        S3Error: S3 refuses the request or does not respond.
     """
 
     def __init__(self, uri: str) -> None:
@@ -91,43 +91,43 @@ class Table:
         """A hash of the content of the table, in hexadecimal digits."""
         return hashlib.sha256("\n".join(file.digest for file in self._files).encode()).hexdigest()
 
-    def read(self, schema: pa.Schema, most_bytes: float = math.inf) -> pd.DataFrame:
+    def read(self, schema: pa.Schema, max_bytes: float = math.inf) -> pd.DataFrame:
         """Read the whole table; see :meth:`read_chunks`.
 
         Args:
             schema: the columns to read, and their types.
-            most_bytes: the size that it may have in memory, in Arrow's format. A frame made of it is about as large.
+            max_bytes: the largest size that it may have in memory, in Arrow's format; the frame is about as large.
 
         Raises:
             TableError: the table is larger, or cannot be read.
-            S3Error: S3 refuses to give a file, or does not answer.
+            S3Error: S3 refuses the request or does not respond.
         """
         batches, rows, size = [], 0, 0
         for batch in self._read_batches(schema):
             batches.append(batch)
             rows += len(batch)
             size += batch.nbytes
-            if size > most_bytes:
+            if size > max_bytes:
                 raise TableError(
-                    f"the table {self._uri} takes more than {most_bytes / 2**20:,.0f} MiB of memory, its first "
+                    f"the table {self._uri} takes more than {max_bytes / 2**20:,.0f} MiB of memory, its first "
                     f"{rows:,} rows alone: train on a sample of it, or raise max_memory_share of LoadDataTask"
                 )
         return _to_frame(batches, schema)
 
     def read_chunks(self, schema: pa.Schema, rows: int) -> Iterator[pd.DataFrame]:
-        """Read the table piece by piece.
+        """Read the table in chunks.
 
         Args:
             schema: the columns to read, and their types.
-            rows: rows of each piece; the last one may have fewer.
+            rows: number of rows of each chunk; the last one may have fewer.
 
         Yields:
-            Frames with an index from 0; at least one, though it may have no rows. A column in which a value could not
-            be read as its type is of dtype ``object``, and has the text of that value.
+            Frames, each with an index from 0; at least one, possibly without rows. A column with a value that cannot be
+            read as its type has dtype ``object`` and holds that value as text.
 
         Raises:
-            TableError: a file cannot be read, has no such column, or one of another type; the message names them.
-            S3Error: S3 refuses to give a file, or does not answer.
+            TableError: a file cannot be read, lacks a column or has it with another type; the message names them.
+            S3Error: S3 refuses the request or does not respond.
         """
         pending: list[pa.RecordBatch] = []
         count = 0
@@ -145,7 +145,7 @@ class Table:
             read = _read_parquet if file.path.lower().endswith(".parquet") else _read_csv
             with _explaining(file) as content:
                 for batch in read(content, file.path, schema):
-                    # Not only at the end: a batch may be published before the end is read.
+                    # Not only at the end: rows may be published before the end is read.
                     file.check_unchanged()
                     yield batch.select(schema.names)
 
@@ -170,7 +170,7 @@ def _read_parquet(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[p
             found = parquet.schema_arrow.field(field.name).type
             if not _is_convertible(found, field.type):
                 raise TableError(f"{path}: the column {field.name} is {found} instead of {field.type}")
-        # One by one, because a reader of many row groups keeps the bytes of all that it has read.
+        # One at a time: a reader of several row groups keeps the bytes of all that it has read.
         for group in range(parquet.num_row_groups):
             yield from parquet.iter_batches(_BATCH_ROWS, [group], schema.names, use_threads=False)
 
@@ -220,7 +220,7 @@ def _read_csv(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[pa.Re
 
 
 class _CsvText(io.RawIOBase):
-    """Passes a file on, with a newline at its end, which pyarrow needs after a header, and counts its quotes."""
+    """Passes a file through, adds a missing final newline, which pyarrow needs after a header, and counts quotes."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -252,7 +252,7 @@ def _check_names(found: list[str], path: str, schema: pa.Schema) -> None:
 
 def _to_frame(batches: list[pa.RecordBatch], schema: pa.Schema) -> pd.DataFrame:
     frames = []
-    # Text from CSV and columns with types from Parquet may follow one another.
+    # A folder may mix CSV files, with text columns, and Parquet files, with typed columns.
     for _, group in itertools.groupby(batches, key=operator.attrgetter("schema")):
         table = pa.Table.from_batches(group)
         frames.append(pd.DataFrame({field.name: _to_series(table[field.name], field.type) for field in schema}))
@@ -265,14 +265,14 @@ def _to_series(column: pa.ChunkedArray, wanted: pa.DataType) -> pd.Series[Any]:
     except pa.ArrowInvalid:
         cells = itertools.chain.from_iterable(_read_cells(chunk, wanted) for chunk in column.chunks)
         return pd.Series(list(cells), dtype=object)
-    # Integers with gaps would become floats, of which large ones are not exact.
+    # Integers with nulls would become floats, which represent large integers inexactly.
     series: pd.Series[Any] = typed.to_pandas(integer_object_nulls=True)
     return series
 
 
 def _cast(column: Any, wanted: pa.DataType) -> Any:
-    """Cast an array; raise an ArrowInvalid if a value is none of the wanted type."""
-    # pyarrow reads 0x1A as a number.
+    """Cast an array; raise an ArrowInvalid if a value cannot be converted."""
+    # pyarrow would read 0x1A as a number.
     if (
         _is_text(column.type)
         and pa.types.is_integer(wanted)
@@ -283,7 +283,7 @@ def _cast(column: Any, wanted: pa.DataType) -> Any:
 
 
 def _read_cells(column: pa.Array, wanted: pa.DataType) -> list[object]:
-    """Read the cells one by one if they cannot be read all at once; what cannot be read stays text."""
+    """Read the cells one by one if they cannot be read all at once; unreadable cells stay text."""
     try:
         cells: list[object] = _cast(column, wanted).to_pylist()
         return cells

@@ -20,14 +20,14 @@ DIGEST_SUFFIX = ".sha256"
 
 
 class WorkspaceTarget(SingleFileTarget):
-    """A file that exists only if its content is what the pipeline has written.
+    """A file that counts as existing only if its content is what the pipeline wrote.
 
-    Beside it lies a file ``<name>.sha256``, as the command ``sha256sum`` writes it: the SHA-256 of the content, and the
-    name of the file. The name has the unique id of the task in it, so a file of another run, even with the digest that
-    belongs to it, does not count.
+    A file ``<name>.sha256`` beside it has the SHA-256 of the content and the name of the file, in the format of
+    ``sha256sum``. The name contains the unique id of the task, so a file copied from another run does not count, even
+    together with its digest.
 
     Args:
-        file: the file, as gokart makes its target.
+        file: gokart's target of the file.
         processor: its format.
     """
 
@@ -39,12 +39,12 @@ class WorkspaceTarget(SingleFileTarget):
         self._companion: WorkspaceTarget | None = None
 
     def with_companion(self, companion: WorkspaceTarget) -> WorkspaceTarget:
-        """Return this target; from now on it exists only if the other one exists too."""
+        """Make this target exist only if the other one exists too, and return it."""
         self._companion = companion
         return self
 
     def find_missing(self) -> list[str]:
-        """Return the paths of this file and its companion, of those that are not there or not intact."""
+        """Return the paths of this file and its companion, if they are missing or damaged."""
         missing = [] if self._is_intact() else [self.path()]
         return missing + (self._companion.find_missing() if self._companion else [])
 
@@ -60,7 +60,7 @@ class WorkspaceTarget(SingleFileTarget):
         return f"{hashlib.sha256(content).hexdigest()}  {PurePosixPath(self.path()).name}\n".encode()
 
     def _load(self) -> Any:
-        """Load the very bytes that were checked."""
+        """Check the content and deserialize these very bytes."""
         content = _read(self._target)
         if not _is_readable(self._digest_target) or _read(self._digest_target) != self._describe(content):
             raise DamagedFileError(f"{self.path()} is not what the pipeline has written: run again, it is made again")
@@ -70,7 +70,7 @@ class WorkspaceTarget(SingleFileTarget):
         if self._target.exists() and not self._is_intact():
             logger.warning("%s is damaged: it is made again", self.path())
         content = self._format.serialize(obj)
-        # In this order: a process that is killed in between leaves a file that does not count.
+        # In this order: if the process is killed in between, the file does not count as existing.
         for target, data in ((self._target, content), (self._digest_target, self._describe(content))):
             with target.open("w") as file:
                 file.write(data)
@@ -82,7 +82,7 @@ class WorkspaceTarget(SingleFileTarget):
 
 
 def _is_readable(target: luigi.target.FileSystemTarget) -> bool:
-    """Return whether a target is an object, or a regular file: reading a FIFO waits for ever."""
+    """Return whether a target is an object or a regular file; reading a FIFO may block for ever."""
     return bool(target.exists()) if "://" in target.path else Path(target.path).is_file()
 
 

@@ -1,1 +1,1 @@
-"""The pipeline: one task a module."""
+"""The pipeline, one task per module."""

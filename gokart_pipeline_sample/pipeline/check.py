@@ -21,18 +21,18 @@ logger = getLogger(__name__)
 
 
 class CheckAccuracyTask(GokartTask[DataFrame[OutputSchema]]):
-    """Returns the predictions if they are accurate enough, with the accuracy in ``DataFrame.attrs``.
+    """Outputs the predictions if they are accurate enough, with the accuracy in ``DataFrame.attrs``.
 
-    It keeps a copy of the frame, so that only a check that passed makes it complete: gokart does not run a task whose
-    output is there.
+    It stores a copy of the frame, so that only a successful check completes it: gokart does not run a task whose output
+    exists.
     """
 
     pred_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[Any]]] = gokart.TaskInstanceParameter(
-        description="Task that puts out predictions: the columns of OutputSchema, or more."
+        description="Task that outputs predictions: the columns of OutputSchema, or more."
     )
     test_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
         gokart.TaskInstanceParameter(
-            description="Task that puts out the PreprocessedSchema frame that was predicted, with its target."
+            description="Task that outputs the predicted rows, a PreprocessedSchema frame with its target."
         )
     )
     require_acc: luigi.NumericalParameter[float] = luigi.NumericalParameter(
@@ -45,7 +45,7 @@ class CheckAccuracyTask(GokartTask[DataFrame[OutputSchema]]):
     )
 
     def run(self) -> None:
-        """Check the predictions and keep them."""
+        """Check the predictions and save them."""
         self.dump(self.check_accuracy(self.load(self.pred_task), self.load(self.test_task), self.require_acc))
 
     @staticmethod
@@ -56,7 +56,7 @@ class CheckAccuracyTask(GokartTask[DataFrame[OutputSchema]]):
         """Return the predictions if their accuracy exceeds ``require_acc``; raise otherwise.
 
         Args:
-            prediction: predictions, in any order: they are matched with the rows by id. They are not changed.
+            prediction: predictions, in any order; they are matched with the rows by id, and not modified.
             test: the rows, with their target.
             require_acc: the accuracy to exceed, from 0 to 1.
 
@@ -64,7 +64,7 @@ class CheckAccuracyTask(GokartTask[DataFrame[OutputSchema]]):
             The predictions, with their accuracy in ``attrs["accuracy"]``.
 
         Raises:
-            AccuracyTooLowError: the accuracy does not exceed the required one; both are named.
+            AccuracyTooLowError: the accuracy does not exceed the required one; the message gives both.
             pandera.errors.SchemaErrors: a frame breaks its schema, or the target is missing.
             ValueError: the required accuracy is not between 0 and 1, or predictions and rows do not match.
         """

@@ -24,28 +24,28 @@ if TYPE_CHECKING:
 
 
 class EvaluateTask(GokartTask[Metrics]):
-    """Puts out ``metrics.json``, a :class:`Metrics` document: the figures of the model on the test rows."""
+    """Outputs ``metrics.json``, a :class:`Metrics` document: the metrics of the model on the test rows."""
 
     model_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Booster]] = gokart.TaskInstanceParameter(
-        description="Task that puts out the model, and keeps its learning curve."
+        description="Task that outputs the model and saves its learning curve."
     )
     pred_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PredictionSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that puts out the PredictionSchema frame of the test rows.")
+        gokart.TaskInstanceParameter(description="Task that outputs the PredictionSchema frame of the test rows.")
     )
     test_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that puts out the PreprocessedSchema frame that was predicted.")
+        gokart.TaskInstanceParameter(description="Task that outputs the predicted rows, a PreprocessedSchema frame.")
     )
     permutation_repeats: luigi.NumericalParameter[int] = luigi.NumericalParameter(
-        default=5, var_type=int, min_value=1, max_value=1000, description="Shuffles of the values of each feature."
+        default=5, var_type=int, min_value=1, max_value=1000, description="Number of times each feature is shuffled."
     )
     random_state: luigi.IntParameter = luigi.IntParameter(default=42, description="Seed of the shuffling.")
 
     def output(self) -> TargetOnKart:
-        """Return the JSON file of the figures."""
+        """Return the JSON file of the metrics."""
         return self.make_target("metrics.json")
 
     def run(self) -> None:
-        """Evaluate the model and keep the figures."""
+        """Evaluate the model and save the metrics."""
         curve = cast("TrainTask", self.model_task).make_learning_curve_target().load()
         model, prediction, test = self.load(self.model_task), self.load(self.pred_task), self.load(self.test_task)
         self.dump(self.evaluate(model, prediction, test, curve, **self.plain_parameters()))
@@ -60,14 +60,14 @@ class EvaluateTask(GokartTask[Metrics]):
         permutation_repeats: int,
         random_state: int,
     ) -> Metrics:
-        """Compute all figures.
+        """Compute all metrics.
 
         Args:
             model: the model.
-            prediction: its predictions, in any order: they are matched with the rows by id.
+            prediction: its predictions, in any order; they are matched with the rows by id.
             test: the rows, with their target.
             curve: the losses of the training, as :meth:`TrainTask.fit` returns them.
-            permutation_repeats: shuffles of the values of each feature.
+            permutation_repeats: number of times each feature is shuffled.
             random_state: seed of the shuffling.
 
         Raises:

@@ -13,7 +13,7 @@ from gokart_pipeline_sample.utils.view import ViewTask
 
 
 class GetDataTask(ViewTask[Any]):
-    """Puts out one of the named outputs of a task, as a view: no data is copied."""
+    """Selects one of the named outputs of a task, as a view: no data is copied."""
 
     data_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Any]] = gokart.TaskInstanceParameter(
         description="Task whose output is a dictionary."
@@ -21,7 +21,7 @@ class GetDataTask(ViewTask[Any]):
     name: luigi.Parameter[str] = luigi.Parameter(description="Key of that dictionary.")
 
     def requires(self) -> gokart.TaskOnKart[Any]:
-        """Return the task whose output is looked at."""
+        """Return the task with the named outputs."""
         return self.data_task
 
     def output(self) -> FlattenableItems[TargetOnKart]:

@@ -20,7 +20,7 @@ from gokart_pipeline_sample.utils.template import GokartTask
 
 
 class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
-    """Puts out the table to train on, a ``FeatureSchema`` frame with its target."""
+    """Outputs the table to train on, a ``FeatureSchema`` frame with its target."""
 
     table: TableParameter = TableParameter(
         default="", description="Path or URI of the table to train on; scikit-learn's bundled iris when empty."
@@ -33,15 +33,15 @@ class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
         max_value=1.0,
         right_op=operator.le,
         significant=False,
-        description="Share of the memory that the table may take; training takes about five times as much.",
+        description="Largest share of memory for the table; training takes about five times as much.",
     )
 
     def run(self) -> None:
-        """Read, check and keep the table."""
+        """Read, check and save the table."""
         self.dump(self.check_labelled(self.check_rows(self.read())))
 
     def read(self) -> pd.DataFrame:
-        """Read the table as it is."""
+        """Read the table without checking its rows."""
         if not self.table:
             return read_iris()
         columns = [*FeatureSchema.new_row_columns(), FeatureSchema.target_column()]
@@ -49,7 +49,7 @@ class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
 
     @staticmethod
     def check_rows(data: pd.DataFrame) -> DataFrame[FeatureSchema]:
-        """Return a table if all its rows keep the schema; raise otherwise.
+        """Return a table if all its rows conform to the schema; raise otherwise.
 
         Args:
             data: the table as it was read; see :func:`separate_rows`.
@@ -58,8 +58,8 @@ class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
             The same rows.
 
         Raises:
-            BadRowsError: some rows break it.
-            pandera.errors.SchemaErrors: a column is missing, too much or of another type.
+            BadRowsError: some rows break the schema.
+            pandera.errors.SchemaErrors: a column is missing, unexpected or of another type.
         """
         good, found = separate_rows(FeatureSchema, data)
         if not found.empty:

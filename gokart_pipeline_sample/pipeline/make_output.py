@@ -15,17 +15,17 @@ from gokart_pipeline_sample.utils.template import GokartTask
 
 
 class MakeOutputTask(GokartTask[DataFrame[OutputSchema]]):
-    """Puts out the ``OutputSchema`` frame: one prediction for each row that was to be predicted."""
+    """Outputs the ``OutputSchema`` frame: one prediction for each row."""
 
     pred_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[Any]]] = gokart.TaskInstanceParameter(
-        description="Task that puts out predictions: the columns of OutputSchema, or more."
+        description="Task that outputs predictions: the columns of OutputSchema, or more."
     )
     test_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that puts out the PreprocessedSchema frame that was predicted.")
+        gokart.TaskInstanceParameter(description="Task that outputs the predicted rows, a PreprocessedSchema frame.")
     )
 
     def run(self) -> None:
-        """Make the table and keep it."""
+        """Make the table and save it."""
         self.dump(self.make_output(self.load(self.pred_task), self.load(self.test_task)))
 
     @staticmethod
@@ -37,23 +37,23 @@ class MakeOutputTask(GokartTask[DataFrame[OutputSchema]]):
 
         Args:
             prediction: predictions, in any order.
-            data: the rows that were to be predicted.
+            data: the rows, each of which must have a prediction.
 
         Returns:
             A frame with ``id`` and ``pred``, in the order of the rows.
 
         Raises:
             pandera.errors.SchemaErrors: a frame breaks its schema.
-            ValueError: a row has no prediction, or a prediction has no row; the ids are named.
+            ValueError: a row has no prediction, or a prediction has no row; the message gives the ids.
         """
         return cast("DataFrame[OutputSchema]", MakeOutputTask.match(prediction, data[PreprocessedSchema.id_column()]))
 
     @staticmethod
     def match(prediction: pd.DataFrame, ids: pd.Series[Any]) -> pd.DataFrame:
-        """Return predictions in the order of some ids; ``OutputSchema`` names the id column.
+        """Return the predictions in the order of the given ids; ``OutputSchema`` names the id column.
 
         Raises:
-            ValueError: an id has no prediction, or a prediction has no id; they are named.
+            ValueError: an id has no prediction, or a prediction has no id; the message gives the ids.
         """
         by_id = prediction.set_index(OutputSchema.id_column())
         unmatched = by_id.index.symmetric_difference(pd.Index(ids))

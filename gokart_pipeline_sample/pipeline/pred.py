@@ -17,23 +17,23 @@ from gokart_pipeline_sample.utils.template import GokartTask
 
 
 class PredTask(GokartTask[DataFrame[PredictionSchema]]):
-    """Puts out a ``PredictionSchema`` frame: the class of each row, and the probability of every class."""
+    """Outputs a ``PredictionSchema`` frame: the class of each row, and the probability of every class."""
 
     model_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Booster]] = gokart.TaskInstanceParameter(
-        description="Task that puts out the model."
+        description="Task that outputs the model."
     )
     test_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that puts out the PreprocessedSchema frame to predict.")
+        gokart.TaskInstanceParameter(description="Task that outputs the PreprocessedSchema frame to predict.")
     )
 
     def run(self) -> None:
-        """Predict the rows and keep the predictions."""
+        """Predict the rows and save the predictions."""
         self.dump(self.predict(self.load(self.model_task), self.load(self.test_task)))
 
     @staticmethod
     @pa.check_types(lazy=True)
     def predict(model: Booster, data: DataFrame[PreprocessedSchema]) -> DataFrame[PredictionSchema]:
-        """Predict each row on its own: neither its position nor the other rows make a difference.
+        """Predict each row independently of its position and of the other rows.
 
         Args:
             model: a model that was trained on frames of the same schema.
@@ -45,7 +45,7 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
 
         Raises:
             pandera.errors.SchemaErrors: the rows or the predictions break their schema.
-            lightgbm.basic.LightGBMError: the model was trained on another number of features.
+            lightgbm.basic.LightGBMError: the model was trained on a different number of features.
         """
         columns = PredictionSchema.probability_columns()
         # LightGBM refuses a frame without rows.

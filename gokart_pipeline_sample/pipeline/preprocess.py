@@ -15,28 +15,28 @@ from gokart_pipeline_sample.utils.template import GokartTask
 
 
 class PreprocessTask(GokartTask[DataFrame[PreprocessedSchema]]):
-    """Puts out the ``PreprocessedSchema`` frame of an ``IrisFeatureSchema`` frame."""
+    """Outputs the ``PreprocessedSchema`` frame made from an ``IrisFeatureSchema`` frame."""
 
     data_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[IrisFeatureSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that puts out an IrisFeatureSchema frame.")
+        gokart.TaskInstanceParameter(description="Task that outputs an IrisFeatureSchema frame.")
     )
 
     def run(self) -> None:
-        """Add the features and keep the frame."""
+        """Add the features and save the frame."""
         self.dump(self.preprocess(self.load(self.data_task)))
 
     @staticmethod
     def preprocess(data: DataFrame[IrisFeatureSchema]) -> DataFrame[PreprocessedSchema]:
-        """Add all features. Training and prediction both use this function, so rows are never treated differently."""
+        """Add all features; training and prediction share this function, so that their rows are treated alike."""
         return PreprocessTask.add_area_feature(data)
 
     @staticmethod
     @pa.check_types(lazy=True)
     def add_area_feature(data: DataFrame[IrisFeatureSchema]) -> DataFrame[PreprocessedSchema]:
-        """Add the area of the petals, to any number of rows, with or without a target.
+        """Add the petal area to any number of rows, with or without a target.
 
         Args:
-            data: flowers as they were measured; not changed.
+            data: flowers as they were measured; not modified.
 
         Returns:
             A new frame with the column ``petal_area`` (cm²).
@@ -49,5 +49,5 @@ class PreprocessTask(GokartTask[DataFrame[PreprocessedSchema]]):
 
     @staticmethod
     def make_area(length: pd.Series[float], width: pd.Series[float]) -> pd.Series[float]:
-        """Return the area (cm²) of rectangles, row by row, of the given length (cm) and width (cm)."""
+        """Return the area (cm²) of rectangles with the given lengths (cm) and widths (cm), row by row."""
         return length * width

@@ -43,7 +43,7 @@ class RunTask(ViewTask[DataFrame[OutputSchema]]):
 
 
 class RunNestTask(RunTask):
-    """Does the same as ``RunTask``, with nested tasks for the data and the model."""
+    """Does the same as ``RunTask``, with the data preparation nested in ``PrepareDataTask``."""
 
     def requires(self) -> UploadS3Task:
         """Wire the tasks."""

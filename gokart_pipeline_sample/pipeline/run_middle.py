@@ -1,4 +1,4 @@
-"""The middle of the pipeline, for the run tasks that nest it."""
+"""The steps from reading the table to the accuracy check, shared by the nested run tasks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gokart_pipeline_sample.utils.view import ViewTask
 
 
 class PrepareDataTask(ViewTask[dict[str, DataFrame[PreprocessedSchema]]]):
-    """Puts out the frames ``train``, ``valid`` and ``test`` of ``SplitDataTask``: load, preprocess, split."""
+    """Loads, preprocesses and splits the table; outputs the frames of ``SplitDataTask``, as a view."""
 
     def requires(self) -> SplitDataTask:
         """Wire the tasks."""
@@ -33,9 +33,9 @@ class TrainedModel(NamedTuple):
     """The tasks that train, evaluate and check a model.
 
     Args:
-        model: puts out the model.
-        evaluated: puts out its figures.
-        checked: puts out its predictions of the test rows, if they are accurate enough.
+        model: outputs the model.
+        evaluated: outputs its metrics.
+        checked: outputs its predictions of the test rows, if they are accurate enough.
     """
 
     model: TrainTask
@@ -46,8 +46,8 @@ class TrainedModel(NamedTuple):
 def wire_model(prepared: PrepareDataTask, require_acc: float) -> TrainedModel:
     """Wire the tasks from the prepared data to the accuracy check.
 
-    This is no nested task: the parameters of a task are part of the identity of all that follows it, and a change of
-    ``require_acc`` is not to score a table anew.
+    A function, not a nested task: the parameters of a task are part of the identity of all tasks downstream, and a
+    change of ``require_acc`` must not score a table again.
     """
     train = GetDataTask(data_task=prepared, name="train")
     valid = GetDataTask(data_task=prepared, name="valid")

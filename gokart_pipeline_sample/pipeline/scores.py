@@ -1,4 +1,4 @@
-"""Figures that tell how good a model is. Codes are the numbers of the classes, in the order of the schema."""
+"""Metrics of a model; ``Codes`` are class numbers, in the order of the schema."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSch
 CONFIDENCE = 0.95
 CALIBRATION_BINS = 10
 SHOWN_WRONG_ROWS = 10
-# More rows than these make an importance no clearer, but cost a prediction for each feature and shuffle.
+# More rows would hardly change the importances, but each feature and shuffle costs a prediction of all of them.
 SHUFFLED_ROWS = 10_000
 
 Codes = npt.NDArray[np.integer[Any]]
@@ -59,9 +59,9 @@ def score(truth: Codes, predicted: Codes, probabilities: Probabilities) -> Score
 def make_interval(accuracy: float, rows: int) -> Interval:
     """Return the percentile bootstrap interval of an accuracy.
 
-    The bootstrap draws rows with replacement, and the probability that one is right is the accuracy. So the number
-    of right rows is binomial, and its quantiles are the limit of endless drawing: Efron and Tibshirani, An
-    Introduction to the Bootstrap (1993), chapter 13.
+    The bootstrap draws rows with replacement, and each draw is correct with a probability equal to the accuracy. So the
+    number of correct predictions is binomial, and its quantiles are the limit of infinitely many draws: Efron and
+    Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
     from scipy.stats import binom
 
@@ -89,14 +89,14 @@ def score_classes(truth: Codes, predicted: Codes, probabilities: Probabilities) 
 
 
 def measure_calibration(right: npt.NDArray[np.bool_], confidence: Probabilities) -> list[CalibrationBin]:
-    """Compare the probabilities of predicted classes with the share of right predictions.
+    """Compare the probabilities of predicted classes with the share of correct predictions.
 
     Args:
-        right: whether each prediction is right.
+        right: whether each prediction is correct.
         confidence: probability of the predicted class of each row.
 
     Returns:
-        The bins of equal width that have rows, in order.
+        The non-empty bins, which have equal widths, in order.
     """
     from sklearn.calibration import calibration_curve
 
@@ -137,13 +137,13 @@ def measure_importances(
 
 
 def describe_curve(curve: Losses, model_rounds: int) -> LearningCurve:
-    """Return the losses of the training with their name, and the number of rounds that the model keeps."""
+    """Return the losses of each round, the name of the loss, and the number of rounds that the model keeps."""
     (loss,) = curve["valid"]
     return LearningCurve(loss=loss, train=curve["train"][loss], valid=curve["valid"][loss], model_rounds=model_rounds)
 
 
 def find_wrong(test: DataFrame[PreprocessedSchema], matched: pd.DataFrame) -> list[WrongRow]:
-    """Return the wrong predictions of which the model is most confident.
+    """Return the wrong predictions with the highest probabilities.
 
     Args:
         test: the rows, with their target.

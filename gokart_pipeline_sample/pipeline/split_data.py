@@ -14,16 +14,16 @@ from gokart_pipeline_sample.utils.template import GokartTask
 
 
 class SplitDataTask(GokartTask[dict[str, DataFrame[PreprocessedSchema]]]):
-    """Puts out three ``PreprocessedSchema`` frames with their target: ``train``, ``valid`` and ``test``."""
+    """Outputs three ``PreprocessedSchema`` frames with their target: ``train``, ``valid`` and ``test``."""
 
     data_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that puts out a PreprocessedSchema frame.")
+        gokart.TaskInstanceParameter(description="Task that outputs a PreprocessedSchema frame.")
     )
     test_fraction: luigi.FloatParameter = luigi.FloatParameter(
-        default=0.2, description="Share of all rows that the model is tested on."
+        default=0.2, description="Share of all rows for testing."
     )
     valid_fraction: luigi.FloatParameter = luigi.FloatParameter(
-        default=0.2, description="Share of the other rows that tell the training when to stop."
+        default=0.2, description="Share of the other rows for early stopping."
     )
     random_state: luigi.IntParameter = luigi.IntParameter(default=42, description="Seed of the shuffling.")
 
@@ -32,7 +32,7 @@ class SplitDataTask(GokartTask[dict[str, DataFrame[PreprocessedSchema]]]):
         return {name: self.make_target(f"SplitDataTask_{name}.parquet") for name in ("train", "valid", "test")}
 
     def run(self) -> None:
-        """Split the frame and keep the parts."""
+        """Split the frame and save the parts."""
         parts = self.split(self.load(self.data_task), self.test_fraction, self.valid_fraction, self.random_state)
         for name, part in zip(("train", "valid", "test"), parts, strict=True):
             self.dump(part, name)
@@ -42,7 +42,7 @@ class SplitDataTask(GokartTask[dict[str, DataFrame[PreprocessedSchema]]]):
     def split(
         data: DataFrame[PreprocessedSchema], test_fraction: float, valid_fraction: float, random_state: int
     ) -> tuple[DataFrame[PreprocessedSchema], DataFrame[PreprocessedSchema], DataFrame[PreprocessedSchema]]:
-        """Shuffle rows and deal them out, each to exactly one part.
+        """Shuffle the rows and assign each to exactly one part.
 
         Args:
             data: rows with a target.
@@ -51,7 +51,7 @@ class SplitDataTask(GokartTask[dict[str, DataFrame[PreprocessedSchema]]]):
             random_state: seed of the shuffling.
 
         Returns:
-            The parts ``train``, ``valid`` and ``test``, each with an index of its own.
+            The parts ``train``, ``valid`` and ``test``, each with a new index.
 
         Raises:
             pandera.errors.SchemaErrors: the frame breaks the schema, or its target is missing.

@@ -27,25 +27,25 @@ FIXED_PARAMETERS: dict[str, str | float] = {
 
 
 class TrainTask(GokartTask[Booster]):
-    """Puts out a LightGBM booster. Its significant parameters, but for the tasks, go to LightGBM by their names."""
+    """Outputs a LightGBM booster; all its significant parameters except tasks are passed to LightGBM by name."""
 
     train_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that puts out the rows to learn from.")
+        gokart.TaskInstanceParameter(description="Task that outputs the training rows.")
     )
     valid_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that puts out the rows that tell when to stop.")
+        gokart.TaskInstanceParameter(description="Task that outputs the validation rows, for early stopping.")
     )
     boosting: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
-        default="gbdt", choices=["gbdt", "dart", "rf"], description="LightGBM's boosting."
+        default="gbdt", choices=["gbdt", "dart", "rf"], description="LightGBM's boosting type."
     )
-    num_leaves: luigi.IntParameter = luigi.IntParameter(default=31, description="Most leaves of a tree.")
-    feature_fraction: luigi.FloatParameter = luigi.FloatParameter(default=0.5, description="Features a tree may use.")
-    bagging_fraction: luigi.FloatParameter = luigi.FloatParameter(default=0.5, description="Rows a tree learns from.")
-    bagging_freq: luigi.IntParameter = luigi.IntParameter(default=20, description="Rounds until rows are drawn anew.")
-    learning_rate: luigi.FloatParameter = luigi.FloatParameter(default=0.05, description="Weight of a new tree.")
-    seed: luigi.IntParameter = luigi.IntParameter(default=42, description="Seed of all that LightGBM draws.")
-    num_boost_round: luigi.IntParameter = luigi.IntParameter(default=5000, description="Most rounds of training.")
-    early_stopping_rounds: luigi.IntParameter = luigi.IntParameter(default=100, description="Rounds without gain.")
+    num_leaves: luigi.IntParameter = luigi.IntParameter(default=31, description="Maximum leaves per tree.")
+    feature_fraction: luigi.FloatParameter = luigi.FloatParameter(default=0.5, description="Feature share per tree.")
+    bagging_fraction: luigi.FloatParameter = luigi.FloatParameter(default=0.5, description="Row share per tree.")
+    bagging_freq: luigi.IntParameter = luigi.IntParameter(default=20, description="Rounds between samples of rows.")
+    learning_rate: luigi.FloatParameter = luigi.FloatParameter(default=0.05, description="Shrinkage of each new tree.")
+    seed: luigi.IntParameter = luigi.IntParameter(default=42, description="Seed of LightGBM's random draws.")
+    num_boost_round: luigi.IntParameter = luigi.IntParameter(default=5000, description="Maximum training rounds.")
+    early_stopping_rounds: luigi.IntParameter = luigi.IntParameter(default=100, description="Early stopping patience.")
 
     def output(self) -> WorkspaceTarget:
         """Return the model's file, in LightGBM's text format."""
@@ -53,11 +53,11 @@ class TrainTask(GokartTask[Booster]):
         return model.with_companion(self.make_learning_curve_target())
 
     def make_learning_curve_target(self) -> WorkspaceTarget:
-        """Return the JSON file beside the model that keeps the losses of each round."""
+        """Return the JSON file beside the model, with the losses of each round."""
         return cast("WorkspaceTarget", self.make_target("TrainTask_learning_curve.json"))
 
     def run(self) -> None:
-        """Train the model, and keep it with its learning curve."""
+        """Train the model and save it with its learning curve."""
         booster, curve = self.fit(self.load(self.train_task), self.load(self.valid_task), **self.plain_parameters())
         self.dump(curve, self.make_learning_curve_target())
         self.dump(booster)
@@ -70,16 +70,16 @@ class TrainTask(GokartTask[Booster]):
         num_boost_round: int,
         **parameters: str | float,
     ) -> tuple[Booster, Losses]:
-        """Train a model that gives each class a probability, until the loss on the validation rows stops falling.
+        """Train a multiclass model until the loss on the validation rows stops falling.
 
         Args:
-            train: rows to learn from, with their target.
-            valid: rows to stop by, with their target.
-            num_boost_round: most rounds of training.
+            train: training rows, with their target.
+            valid: validation rows for early stopping, with their target.
+            num_boost_round: maximum number of training rounds.
             parameters: further parameters of LightGBM.
 
         Returns:
-            The booster, and the losses: ``{"train": {"multi_logloss": [...]}, "valid": ...}``, one a round.
+            The booster, and the losses: ``{"train": {"multi_logloss": [...]}, "valid": ...}``, one per round.
 
         Raises:
             pandera.errors.SchemaErrors: a frame breaks the schema, or its target is missing.

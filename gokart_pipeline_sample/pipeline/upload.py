@@ -15,13 +15,13 @@ from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
 
 
 class UploadS3Task(S3DestinationTask[DataFrame[OutputSchema]]):
-    """Puts a frame on S3 as CSV. It is done when the object is there and was put by this very task."""
+    """Puts a frame on S3 as CSV; complete if the object exists and was put by this very task."""
 
     output_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[OutputSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that puts out the frame to publish.")
+        gokart.TaskInstanceParameter(description="Task that outputs the frame to publish.")
     )
     after: gokart.ListTaskInstanceParameter[gokart.TaskOnKart[Any]] = gokart.ListTaskInstanceParameter(
-        default=[], description="Further tasks that must have succeeded before."
+        default=[], description="Other tasks that must succeed first."
     )
     key: luigi.Parameter[str] = luigi.Parameter(default="output.csv", description="Key of the object.")
 
@@ -31,9 +31,9 @@ class UploadS3Task(S3DestinationTask[DataFrame[OutputSchema]]):
 
     @functools.cached_property
     def _target(self) -> S3CsvTarget:
-        # One target for the life of the task: it remembers what S3 said of the object.
+        # One target per task: it caches the metadata of the object.
         return S3CsvTarget(self.bucket, self.key, self.make_unique_id(), self.encryption())
 
     def run(self) -> None:
-        """Put the frame."""
+        """Put the frame on S3."""
         self.dump(self.load(self.output_task))

@@ -13,23 +13,23 @@ from gokart_pipeline_sample.io.tables import open_table
 
 
 class TableParameter(luigi.Parameter[str]):
-    """Path or URI of a table. A task's identity depends on the content alone: neither on the name nor on the time."""
+    """Path or URI of a table; a task's identity depends on its content only, not on its name or modification time."""
 
     def serialize(self, x: str) -> str:
-        """Return the fingerprint of the table, of which luigi and gokart make a task's identity.
+        """Return the fingerprint of the table, from which luigi and gokart derive a task's identity.
 
         Raises:
             TableError: there is no such table.
-            S3Error: S3 refuses to list it, or does not answer.
+            S3Error: S3 refuses the request or does not respond.
         """
         return open_table(x).fingerprint if x else ""
 
 
 def borrow(owner: type[luigi.Task], name: str) -> Any:
-    """Declare a parameter that a task passes on to another one, which owns it.
+    """Declare a parameter that a task passes on to the task that owns it.
 
-    Its value is the one that the section, or the command line, gives to the borrower. If there is none, it is the value
-    that the owner would have.
+    Its value is the one set for the borrower in the configuration or on the command line; if there is none, it is the
+    value that the owner would have.
 
     Args:
         owner: the task that declares the parameter.

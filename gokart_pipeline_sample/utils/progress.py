@@ -1,4 +1,4 @@
-"""The progress of a task: a bar on a terminal, elsewhere a line in the log now and then."""
+"""The progress of a task: a bar on a terminal, or an occasional line in the log elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 logger = getLogger(__name__)
 
-# Shorter work needs no progress.
+# Shorter work shows no progress.
 _BAR_AFTER_SECONDS = 1.0
 _LINE_EVERY_SECONDS = 10.0
 
@@ -46,7 +46,7 @@ def showing_progress(description: str, total: int | None, unit: str) -> Iterator
 
 
 class _Log(io.StringIO):
-    """Passes the text that a terminal would show to the log."""
+    """Writes to the log the text that a terminal would show."""
 
     def write(self, text: str) -> int:
         if line := text.strip():

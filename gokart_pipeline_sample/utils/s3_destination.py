@@ -19,10 +19,10 @@ class S3DestinationTask(GokartTask[T]):
         default="", choices=["", "AES256", "aws:kms"], description="SSE-S3, SSE-KMS, or the default of the bucket."
     )
     kms_key_id: luigi.Parameter[str] = luigi.Parameter(
-        default="", description="KMS key of SSE-KMS; the account's own key for S3 when empty."
+        default="", description="KMS key for SSE-KMS; the AWS managed key for S3 when empty."
     )
 
     def encryption(self) -> dict[str, Any]:
-        """Return the arguments of S3's PutObject that ask for the encryption."""
+        """Return the arguments of S3's PutObject that request the encryption."""
         arguments = {"ServerSideEncryption": self.server_side_encryption, "SSEKMSKeyId": self.kms_key_id}
         return {name: value for name, value in arguments.items() if value}

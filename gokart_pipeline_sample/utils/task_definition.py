@@ -11,18 +11,18 @@ from importlib.metadata import version
 from importlib.util import find_spec, resolve_name
 from typing import Any, NamedTuple
 
-# The libraries that compute: a new version may give other figures. Import name: distribution name.
+# Libraries whose new versions may change results. Import name: distribution name.
 _COMPUTING_LIBRARIES = {"lightgbm": "lightgbm", "pandas": "pandas", "scipy": "scipy", "sklearn": "scikit-learn"}
 
 
 class TaskDefinition(NamedTuple):
-    """The code of modules and the versions of libraries that a task computes with, each by name."""
+    """The code of the modules and the versions of the libraries that a task uses, by name."""
 
     modules: dict[str, str]
     libraries: dict[str, str]
 
     def serialize(self) -> str:
-        """Return a text that changes if and only if the task has to run again."""
+        """Return a string that changes if and only if the task has to run again."""
         return "\n".join([*self.modules.values(), *(f"{name}=={version}" for name, version in self.libraries.items())])
 
 
@@ -30,9 +30,9 @@ class TaskDefinition(NamedTuple):
 def define_task(task_class: type) -> TaskDefinition:
     """Collect the code of a task, of its helpers and schemas, and the versions of the libraries that they use.
 
-    Code is taken a module at a time, beginning with the modules of the class and its bases, and following the imports
-    within their packages, those inside functions included. Comments, docstrings and layout are left out. So is the
-    ``__init__`` of a package, unless a name is imported from it: tasks import from the module that defines a thing.
+    Code is collected by module, starting with the modules of the class and its bases and following imports within their
+    packages, including imports inside functions. Comments, docstrings and layout are left out, and so is the
+    ``__init__`` of a package unless a name is imported from it: tasks import names from the modules that define them.
 
     Args:
         task_class: the class of a task.
@@ -59,7 +59,7 @@ def _package(module: str) -> str:
 
 @functools.cache
 def get_version(distribution: str) -> str:
-    """Return the version of an installed package, which takes a millisecond to read."""
+    """Return the version of an installed package; cached, because reading it takes a millisecond."""
     return version(distribution)
 
 
@@ -73,7 +73,7 @@ class _Statements(ast.NodeTransformer):
         return node if isinstance(node, ast.expr) else super().visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        """Drop statements that are nothing but a constant."""
+        """Drop statements that consist only of a constant."""
         return None if isinstance(node.value, ast.Constant) else node
 
     def visit_Import(self, node: ast.Import) -> ast.Import:
@@ -93,7 +93,7 @@ def _parse(module: str) -> tuple[ast.Module, list[ast.Import | ast.ImportFrom]]:
 
 def _source(module: str) -> str:
     imported = import_module(module)
-    # pytest's loader of tests cannot give it, nor can that of a script.
+    # Neither pytest's loader nor that of a script returns the source.
     if module == "__main__" or not hasattr(imported.__loader__, "get_source"):
         with contextlib.suppress(OSError, TypeError):
             return inspect.getsource(imported)

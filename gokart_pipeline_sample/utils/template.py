@@ -22,16 +22,16 @@ T = TypeVar("T")
 
 
 class GokartTask(gokart.TaskOnKart[T]):
-    """The base of every task: its output is a frame in Parquet unless it says otherwise, and its code is an input."""
+    """The base of every task: by default its output is a frame in Parquet, and its code is an input."""
 
     task_namespace = "gokart_pipeline_sample"
 
     serialized_task_definition_check: luigi.BoolParameter = gokart.ExplicitBoolParameter(
-        default=True, significant=False, description="Whether a change of a task's code makes it run again."
+        default=True, significant=False, description="Whether a task runs again when its code changes."
     )
-    # gokart's log files are pickles, and a pickle runs code when it is read: none is written or read.
+    # gokart's log files are pickles, which can run code when they are read, so none is written or read.
     should_dump_supplementary_log_files: luigi.BoolParameter = gokart.ExplicitBoolParameter(
-        default=False, significant=False, description="Whether gokart writes log files of its own, as pickles."
+        default=False, significant=False, description="Whether gokart writes its own log files, as pickles."
     )
 
     def output(self) -> FlattenableItems[TargetOnKart]:
@@ -41,13 +41,13 @@ class GokartTask(gokart.TaskOnKart[T]):
     def make_target(
         self, relative_file_path: str | None = None, use_unique_id: bool = True, processor: FileProcessor | None = None
     ) -> SingleFileTarget:
-        """Return a file of the workspace as gokart does; in a format of this project, only if its content is intact."""
+        """Return a workspace file as gokart does; a file in a format of this project exists only if it is intact."""
         processor = processor or PROCESSORS.get(PurePath(relative_file_path or "").suffix)
         file = cast("SingleFileTarget", super().make_target(relative_file_path, use_unique_id, processor))
         return WorkspaceTarget(file, processor) if isinstance(processor, FormatProcessor) else file
 
     def complete(self) -> bool:
-        """Return whether the output is there; tell luigi's event handlers if that fails, which luigi only logs."""
+        """Return whether the output exists; pass an error to the event handlers, because luigi only logs it."""
         try:
             return super().complete()
         except Exception as error:
@@ -55,15 +55,15 @@ class GokartTask(gokart.TaskOnKart[T]):
             raise
 
     def get_own_code(self) -> str:
-        """Return the code that the task computes with, which gokart makes a part of the task's unique id."""
+        """Return the code and library versions of the task, which gokart includes in the task's unique id."""
         return define_task(type(self)).serialize()
 
     def get_task_log(self) -> dict[str, Any]:
-        """Return the notes of the task in this process: gokart would read a pickle here."""
+        """Return the log of the task from this process; gokart would read a pickle here."""
         return dict(self.task_log)
 
     def get_processing_time(self) -> str:
-        """Return 'unknown': gokart would read a pickle here."""
+        """Return 'unknown'; gokart would read a pickle here."""
         return "unknown"
 
     def plain_parameters(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class GokartTask(gokart.TaskOnKart[T]):
         return {name: self.param_kwargs[name] for name in names}
 
     def __repr__(self) -> str:
-        """Name the task and its plain parameters; gokart's own walks the chain of tasks each time it is logged."""
+        """Return the name and plain parameters; gokart's version walks the chain of tasks for each log line."""
         parameters = ", ".join(f"{name}={value}" for name, value in self.plain_parameters().items())
         return f"{type(self).__name__}({parameters})"
 

@@ -1,4 +1,4 @@
-"""Views of outputs: they copy nothing."""
+"""Views of the outputs of other tasks, without copies."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ T = TypeVar("T")
 class ViewTask(GokartTask[T]):
     """A task that only names or groups the outputs of its requirements: it runs nothing and stores nothing."""
 
-    # There is no run to skip, so there is nothing to check, nor to warn of.
+    # A view has no run to skip, so there is nothing to check or to warn about.
     complete_check_at_run: luigi.BoolParameter = gokart.ExplicitBoolParameter(
         default=False, significant=False, description="Whether the output is checked again before the run."
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # luigi asks for it again and again, and a chain of tasks takes 20 ms to make.
+        # luigi calls it repeatedly, and a chain of tasks takes 20 ms to create.
         self.requires = functools.cache(self.requires)  # type: ignore[method-assign]
 
     def output(self) -> FlattenableItems[TargetOnKart]:

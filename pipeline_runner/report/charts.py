@@ -1,4 +1,4 @@
-"""Charts as SVG, which take colours and font from the page around them."""
+"""Charts as SVG, which inherit colours and font from the page."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 SHOWN_FEATURES = 15
 LONGEST_LABEL = 18
-# Inches: as wide as a telephone at 72 dots an inch, so that text keeps its size there.
+# Inches: the width of a phone at 72 dpi, so that text keeps its size there.
 WIDTH, HEIGHT = 4.6, 3.0
-# matplotlib knows no variables of CSS: these colours stand for them until the chart is drawn.
+# matplotlib does not support CSS variables: these colours are placeholders that the SVG replaces with them.
 INK, MUTED, LINE, CARD, FIRST, SECOND = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
 VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", CARD: "card", FIRST: "first", SECOND: "second"}
 STYLE = {
@@ -81,17 +81,17 @@ def draw_importances(importances: list[Importance]) -> str:
 
 
 def sort_importances(importances: list[Importance]) -> list[Importance]:
-    """Sort the most important features first."""
+    """Sort the features, the most important first."""
     return sorted(importances, key=lambda feature: (-feature["permutation"], -feature["gain"]))
 
 
 def shorten(text: str) -> str:
-    """Shorten a text to the room that there is."""
+    """Shorten a text to fit the available space."""
     return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
 
 
 def draw_calibration(bins: list[CalibrationBin]) -> str:
-    """Draw the share of right predictions by the probability that the model gives them, and their number."""
+    """Draw the share of correct predictions, and the number of predictions, by predicted probability."""
     probabilities = [each["probability"] for each in bins]
 
     def draw(figure: Figure) -> None:
@@ -114,7 +114,7 @@ def _draw(description: str, draw: Callable[[Figure], None], height: float = HEIG
     from matplotlib.figure import Figure
 
     with rc_context(STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
-        # The browser writes the text, in a font that has what matplotlib's lacks.
+        # The browser renders the text, in a font that has the glyphs that matplotlib's lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         draw(figure)

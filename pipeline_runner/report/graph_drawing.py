@@ -1,4 +1,4 @@
-"""The layout of a graph: places of the tasks, and of the arrows between them."""
+"""The layout of a graph: the positions of the tasks and of the arrows between them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pipeline_runner.task_graph import TaskGraph
 
-# In the units of the SVG.
+# In units of the SVG.
 BOX_WIDTH, BOX_HEIGHT = 144, 40
 _PASSAGE_WIDTH, _GAP, _MARGIN = 12, 18, 4
 _LAYER_HEIGHT = 68
@@ -34,7 +34,7 @@ class GraphDrawing(NamedTuple):
 def draw_graph(graph: TaskGraph) -> GraphDrawing:
     """Lay a graph out in layers: Sugiyama et al., Methods for Visual Understanding of Hierarchical System Structures.
 
-    An arrow that crosses layers goes through a passage between the boxes of each, which all arrows of its source share.
+    An arrow that crosses a layer goes through a passage between its boxes, which all arrows of the same source share.
 
     Args:
         graph: the tasks.

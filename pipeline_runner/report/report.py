@@ -26,7 +26,7 @@ LONGEST_RULES = 80
 
 
 class Column(NamedTuple):
-    """A column of the table that came in, in words."""
+    """A description of a column of the input table."""
 
     name: str
     dtype: str
@@ -40,10 +40,10 @@ def render_report(record: RunRecord, graph: TaskGraph, metrics: Metrics | None) 
     Args:
         record: the record of the run.
         graph: the tasks of the run.
-        metrics: the metrics of the model, if the run came that far.
+        metrics: the metrics of the model, if the run got that far.
 
     Returns:
-        HTML without a link to anything.
+        Self-contained HTML.
 
     Raises:
         ImportError: the extra ``report`` is not installed.
@@ -73,7 +73,7 @@ def render_report(record: RunRecord, graph: TaskGraph, metrics: Metrics | None) 
 
 
 def describe_columns() -> list[Column]:
-    """Describe the columns of the table that comes in."""
+    """Describe the columns of the input table."""
     columns = FeatureSchema.to_schema().columns
     return [
         Column(
@@ -109,7 +109,7 @@ def _draw(metrics: Metrics) -> dict[str, Markup]:
 
 
 def _find_tables(graph: TaskGraph) -> list[tuple[str, str, str]]:
-    """Return the names of the tasks that read a table, with where it is and its fingerprint."""
+    """Return the name of each task that reads a table, with the location and fingerprint of the table."""
     return [
         (graph.names[task_id], mask(getattr(task, name)), serialize_parameters(task)[name])
         for task_id, task in graph.tasks.items()

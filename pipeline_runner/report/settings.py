@@ -15,5 +15,5 @@ class Report(luigi.Config):
         default=True, description="Whether a run in which a task ran or failed writes a report to the workspace."
     )
     publish: luigi.BoolParameter = ExplicitBoolParameter(
-        default=True, description="Whether the report of a run that publishes is put beside the output on S3, too."
+        default=True, description="Whether the report of a run that publishes is also put beside the output on S3."
     )

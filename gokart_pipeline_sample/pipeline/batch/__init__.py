@@ -1,1 +1,1 @@
-"""The tasks of RunBatchTask alone."""
+"""The tasks that only RunBatchTask uses."""

@@ -1,4 +1,4 @@
-"""Guard the table to score."""
+"""Check the table to score."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CHUNK_ROWS = 131_072
 
 
 class GuardResult(TypedDict):
-    """The number of rows of a table, of those that break the schema, and the ids that occur more than once."""
+    """The number of rows of a table, the number that break the schema, and the ids that occur more than once."""
 
     rows: int
     bad_rows: int
@@ -45,13 +45,13 @@ class GuardResult(TypedDict):
 
 
 class GuardTableTask(GokartTask[GuardResult]):
-    """Checks every row of a table to score, before any is scored, and puts out the number of bad ones."""
+    """Checks every row of the table to score before any row is scored; outputs the number of bad rows."""
 
-    table: TableParameter = TableParameter(description="Path or URI of the table to score; a target is not read.")
+    table: TableParameter = TableParameter(description="Path or URI of the table to score; its target is ignored.")
     on_bad_row: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
         default="fail",
         choices=["fail", "reject"],
-        description="Whether rows that break the schema fail the run, or are put elsewhere with the reason.",
+        description="Whether rows that break the schema fail the run, or are put under rejected/ with the reason.",
     )
     max_rejected_share: luigi.NumericalParameter[float] = luigi.NumericalParameter(
         default=0.01,
@@ -59,7 +59,7 @@ class GuardTableTask(GokartTask[GuardResult]):
         min_value=0.0,
         max_value=1.0,
         right_op=operator.le,
-        description="Share of the rows that may be rejected.",
+        description="Largest share of the rows that may be rejected.",
     )
 
     def output(self) -> TargetOnKart:
@@ -67,7 +67,7 @@ class GuardTableTask(GokartTask[GuardResult]):
         return self.make_target("GuardTableTask.json")
 
     def run(self) -> None:
-        """Check the table and keep the result."""
+        """Check the table and save the result."""
         table, id_column = open_table(self.table), FeatureSchema.id_column()
         duplicates = find_duplicates(
             lambda: (readable_ids(FeatureSchema, ids) for ids in self._read(table, [id_column]))
@@ -85,12 +85,12 @@ class GuardTableTask(GokartTask[GuardResult]):
         """Count the rows that break the schema.
 
         Args:
-            chunks: the rows, piece by piece; see :func:`separate_rows`.
+            chunks: the rows, in chunks; see :func:`separate_rows`.
             duplicates: the ids that occur more than once.
-            allowed_share: the share of rows that may break the schema, from 0 to 1.
+            allowed_share: largest share of rows that may break the schema, from 0 to 1.
 
         Raises:
-            BadRowsError: more rows break the schema; each check is named with the number of rows and the first ids.
+            BadRowsError: more rows break the schema; the message counts them by check and gives the first ids.
             pandera.errors.SchemaErrors: a column as a whole is wrong.
         """
         rows = bad_rows = 0
@@ -122,21 +122,22 @@ class GuardTableTask(GokartTask[GuardResult]):
             duplicates: the ids that occur more than once in the table.
 
         Returns:
-            The preprocessed rows, and a frame of the checks that the others break: ``row``, ``column`` and ``check``.
+            The preprocessed rows, and a frame of the checks that the other rows break: ``row``, ``column`` and
+            ``check``.
 
         Raises:
             pandera.errors.SchemaErrors: a column as a whole is wrong.
         """
         readable, breaches = screen_rows(FeatureSchema, data, duplicates)
         if breaches.empty:
-            # Most parts have no bad rows. Where the checks of preprocess() find some, separate_rows() tells which.
+            # Most chunks have no bad rows. If the checks of preprocess() find some, separate_rows() identifies them.
             with contextlib.suppress(SchemaErrors):
                 return PreprocessTask.preprocess(cast("DataFrame[FeatureSchema]", readable)), breaches
         good, breaches = separate_rows(FeatureSchema, data, duplicates)
         try:
             preprocessed = PreprocessTask.preprocess(cast("DataFrame[FeatureSchema]", good))
         except SchemaErrors as error:
-            # The values that came in are valid, but the features made of them are not.
+            # The input values are valid, but the features derived from them are not.
             made = get_breaches(error)
             breaches = pd.concat([breaches, made])
             good = good.drop(index=list(made["row"].unique()))

@@ -14,16 +14,16 @@ from gokart_pipeline_sample.utils.template import GokartTask
 
 
 class PublishBatchTask(GokartTask[dict[str, Any]]):
-    """Points ``<prefix>/latest.json`` to the manifest of a scored table; readers follow it."""
+    """Points ``<prefix>/latest.json``, which readers follow, to the manifest of a scored table."""
 
     score_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[dict[str, Any]]] = gokart.TaskInstanceParameter(
-        description="Task that puts out the manifest, an object on S3."
+        description="Task that outputs the manifest, an object on S3."
     )
     checked_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[OutputSchema]]] = (
         gokart.TaskInstanceParameter(description="Task that checks the model.")
     )
     after: gokart.ListTaskInstanceParameter[gokart.TaskOnKart[Any]] = gokart.ListTaskInstanceParameter(
-        default=[], description="Further tasks that must have succeeded before."
+        default=[], description="Other tasks that must succeed first."
     )
 
     def output(self) -> S3PointerTarget:

@@ -14,7 +14,7 @@ from gokart_pipeline_sample.utils.view import ViewTask
 
 
 class RunBatchTask(ViewTask[dict[str, Any]]):
-    """Trains a model and, if it is accurate enough, scores a table of new rows and publishes that on S3."""
+    """Trains a model and, if it is accurate enough, scores a table of new rows and publishes the predictions on S3."""
 
     table = borrow(ScoreTableTask, "table")
     prefix = borrow(ScoreTableTask, "prefix")

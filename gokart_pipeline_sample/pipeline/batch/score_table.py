@@ -32,26 +32,26 @@ PART_FORMATS: dict[str, FormatProcessor] = {"csv": PyArrowCsvProcessor(), "parqu
 
 
 class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
-    """Predicts new rows, ``rows_per_part`` of them at a time in memory, and puts the predictions on S3 as parts.
+    """Predicts new rows, with ``rows_per_part`` of them in memory at a time, and puts the predictions on S3 as parts.
 
-    Its output is the manifest of the parts. A run that died left parts, which the next one takes as they are.
+    Its output is the manifest of the parts. The next run reuses the parts of a run that died.
     """
 
     bucket = borrow(UploadS3Task, "bucket")
     server_side_encryption = borrow(UploadS3Task, "server_side_encryption")
     kms_key_id = borrow(UploadS3Task, "kms_key_id")
     model_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Booster]] = gokart.TaskInstanceParameter(
-        description="Task that puts out the model."
+        description="Task that outputs the model."
     )
     checked_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[OutputSchema]]] = (
         gokart.TaskInstanceParameter(
-            significant=False, description="Task that checks the model, and puts out its accuracy."
+            significant=False, description="Task that checks the model and outputs its accuracy."
         )
     )
     guard_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[GuardResult]] = gokart.TaskInstanceParameter(
         description="Task that has checked every row of the table."
     )
-    table: TableParameter = TableParameter(description="Path or URI of the table to score; a target is not read.")
+    table: TableParameter = TableParameter(description="Path or URI of the table to score; its target is ignored.")
     prefix: luigi.Parameter[str] = luigi.Parameter(
         default="batch", description="Prefix of all keys that are published."
     )
@@ -63,11 +63,11 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
         var_type=int,
         min_value=1,
         max_value=2**31,
-        description="Rows of the table that make a part; so many are in memory at a time.",
+        description="Rows of the table per part; only these are in memory at a time.",
     )
     with_proba: luigi.BoolParameter = luigi.BoolParameter(
         parsing=luigi.BoolParameter.EXPLICIT_PARSING,
-        description="Whether the probability of each class is published beside the class.",
+        description="Whether the probability of each class is published beside the prediction.",
     )
 
     def output(self) -> S3ManifestTarget:
@@ -79,7 +79,7 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
         return S3ManifestTarget(self.bucket, self.prefix, self.make_unique_id(), self.encryption())
 
     def requires(self) -> FlattenableItems[gokart.TaskOnKart[Any]]:
-        """Wait for the gate, which is no input: a stricter one does not make other predictions."""
+        """Wait for the accuracy check, which is not an input: a stricter one does not change the predictions."""
         gate = self.checked_task.clone(significant=False)
         return {"model": self.model_task, "gate": gate, "guard": self.guard_task}
 
@@ -124,7 +124,7 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
             duplicates: the ids that occur more than once in the table.
 
         Returns:
-            The predictions, in the order of the rows, and the other rows, as text, with the column ``reason``.
+            The predictions, in the order of the rows, and the invalid rows as text, with a column ``reason``.
 
         Raises:
             pandera.errors.SchemaErrors: a frame as a whole breaks its schema.
@@ -138,7 +138,7 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
         return f"part-{number:05d}.{self.output_format}"
 
     def _put_part(self, name: str, scored: DataFrame[PredictionSchema], rejected: pd.DataFrame) -> dict[str, Part]:
-        """Put a part, and before it the rows that were rejected: where there is a part, there are these."""
+        """Put the rejected rows and then the part, so that a part never exists without its rejected rows."""
         published = scored if self.with_proba else OutputSchema.validate(scored)
         frames = {f"{REJECTED}{name}": rejected} if len(rejected) else {}
         frames[name] = published

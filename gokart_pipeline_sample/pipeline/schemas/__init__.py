@@ -1,4 +1,4 @@
-"""The schemas of all tables: the one place that names columns, the id, the target and the classes."""
+"""The schemas of all tables: the only place that names columns, the id, the target and the classes."""
 
 from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema

@@ -14,7 +14,7 @@ from pandera.errors import SchemaErrors
 from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 
 SHOWN_IDS = 5
-# pandera's name of the check that no value occurs twice.
+# pandera's name for the check that values are unique.
 UNIQUENESS = "field_uniqueness"
 
 Schema = type[BaseSchema]
@@ -27,16 +27,16 @@ def separate_rows(
 
     Args:
         schema: the schema of the rows.
-        data: rows with a unique index. A column in which a value could not be read as its type is of dtype ``object``,
-            and has the text of that value.
-        duplicates: ids that other rows have too, each of them once; best as an index.
+        data: rows with a unique index. A column with a value that could not be read as its type has dtype ``object``
+            and holds that value as text.
+        duplicates: ids that occur more than once in the table, each listed once; preferably an index.
 
     Returns:
-        The valid rows, in the types of the schema, and a frame of the checks that the others break: ``row`` (of the
-        index of ``data``), ``column`` and ``check``.
+        The valid rows, with the types of the schema, and a frame of the checks that the other rows break: ``row`` (from
+        the index of ``data``), ``column`` and ``check``.
 
     Raises:
-        pandera.errors.SchemaErrors: the table as a whole is wrong: a column is missing, for instance.
+        pandera.errors.SchemaErrors: the table as a whole is invalid; a column is missing, for instance.
     """
     readable, breaches = screen_rows(schema, data, duplicates)
     try:
@@ -50,7 +50,7 @@ def separate_rows(
 def screen_rows(
     schema: Schema, data: pd.DataFrame, duplicates: Collection[object] = ()
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Find values that cannot be read and ids that other rows have too; pandera finds the rest.
+    """Find unreadable values and duplicate ids; pandera finds all other breaches.
 
     Args:
         schema: see :func:`separate_rows`.
@@ -58,12 +58,13 @@ def screen_rows(
         duplicates: see :func:`separate_rows`.
 
     Returns:
-        The rows whose values could be read, in the types of the schema, and a frame as in :func:`separate_rows`.
+        The rows whose values could be read, with the types of the schema, and a frame of breaches as in
+        :func:`separate_rows`.
     """
     readable, unreadable = _read(schema, data)
     breaches = [unreadable]
     if len(duplicates):
-        # Not isin, which would hash an index of duplicates anew for each part of a table.
+        # Not isin, which would hash an index of duplicates again for each chunk of a table.
         known = duplicates if isinstance(duplicates, pd.Index) else pd.Index(list(duplicates))
         repeated = data.index[known.get_indexer(pd.Index(data[schema.id_column()])) >= 0]
         breaches.append(_make_breaches(repeated, schema.id_column(), UNIQUENESS))
@@ -71,15 +72,15 @@ def screen_rows(
 
 
 def readable_ids(schema: Schema, data: pd.DataFrame) -> pd.Series[Any]:
-    """Return the ids that can be read, of a frame as in :func:`separate_rows` that needs no other column."""
+    """Return the readable ids of a frame as in :func:`separate_rows`; it needs no other column."""
     return _read(schema, data[[schema.id_column()]])[0][schema.id_column()].dropna()
 
 
 def get_breaches(error: SchemaErrors) -> pd.DataFrame:
-    """Return the checks that rows break, as :func:`separate_rows` does.
+    """Return the checks that rows break, in the format of :func:`separate_rows`.
 
     Raises:
-        pandera.errors.SchemaErrors: the error, if it is not about rows.
+        pandera.errors.SchemaErrors: the given error, if it is not about rows.
     """
     cases: pd.DataFrame = error.failure_cases
     if cases["index"].isna().any():
@@ -93,7 +94,7 @@ class Breaches:
 
     Args:
         id_column: name of the column of the ids.
-        counts: rows, by column and check.
+        counts: number of rows, by column and check.
         ids: the first ids, by column and check.
     """
 
@@ -102,10 +103,10 @@ class Breaches:
     ids: dict[tuple[Any, ...], list[Any]] = field(default_factory=dict)
 
     def add(self, breaches: pd.DataFrame, data: pd.DataFrame) -> None:
-        """Count further rows.
+        """Count more rows.
 
         Args:
-            breaches: ``row`` (of the index of ``data``), ``column`` and ``check``.
+            breaches: ``row`` (from the index of ``data``), ``column`` and ``check``.
             data: the rows.
         """
         for breach, group in breaches.groupby(["column", "check"], sort=False):
@@ -122,15 +123,15 @@ class Breaches:
 
 
 def describe_breach(column: str, check: str, rows: int, id_column: str, ids: list[Any]) -> str:
-    """Name a column with the check that it breaks, the number of rows and the first of their ids."""
+    """Describe a breach: the column, the check, the number of rows and the first ids."""
     return f"{column} breaks {check} in {rows} rows, the first of them with {id_column} {reprlib.repr(ids)}"
 
 
 def _read(schema: Schema, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Drop the rows with values that are not of their column's type, or with gaps where the type knows none."""
+    """Drop the rows with values that do not have their column's type, or with nulls if the type allows none."""
     dtypes = {str(name): dtype for name, dtype in schema.empty().dtypes.items() if name in data}
     breaches = [_make_breaches(pd.Index([]), "", "")]
-    # Other columns have their type already, or the schema is to refuse them.
+    # Other columns have their type already, or are for the schema to reject.
     untyped = {name: dtype for name, dtype in dtypes.items() if is_object_dtype(data[name])}
     for name, dtype in untyped.items():
         is_text = data[name].map(lambda value: isinstance(value, str))
@@ -142,7 +143,7 @@ def _read(schema: Schema, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFram
 
 
 def _drop(data: pd.DataFrame, rows: pd.Series[Any]) -> pd.DataFrame:
-    # pandas copies the whole frame to drop nothing.
+    # pandas would copy the whole frame even if there is nothing to drop.
     return data if rows.empty else data.drop(index=list(rows), errors="ignore")
 
 

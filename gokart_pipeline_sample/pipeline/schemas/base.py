@@ -1,4 +1,4 @@
-"""The base of all schemas: tells the tasks about its columns, so that they name none themselves."""
+"""The base of all schemas, from which tasks get the names of columns instead of hard-coding them."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import pandera.dtypes
 import pandera.pandas as pa
 import pyarrow
 
-# Metadata of the field that names a row, an int or a text. Rows are matched by it, and it is never a feature.
+# Metadata of the field that identifies a row, an int or a str. Rows are matched by it, and it is never a feature.
 ID = {"role": "id"}
 # Metadata of the field that the model predicts. Its isin lists the classes.
 TARGET = {"role": "target"}
-# Infinity is an overflow or a division by zero, and greater than any limit.
+# Infinity comes from an overflow or a division by zero, and may pass checks such as gt=0.
 FINITE = pa.Check(lambda values: ~np.isinf(values), name="finite")
 
 
 def column_roles(schema: pa.DataFrameSchema) -> dict[str, str | None]:
-    """Return the role of each column, by name: that of ``ID``, of ``TARGET``, or None."""
+    """Return the role of each column by name: that of ``ID``, that of ``TARGET``, or None."""
     return {name: (column.metadata or {}).get("role") for name, column in schema.columns.items()}
 
 
 class BaseSchema(pa.DataFrameModel):
-    """A table as the pipeline expects it: no coercion, no column that is not described.
+    """A table as the pipeline expects it: without type coercion and without undeclared columns.
 
     A subclass marks its id with ``metadata=ID`` and its target with ``metadata=TARGET``; every other column is a
-    feature. A feature of text lists its categories in ``isin``. One that may have no value is ``nullable``, and then a
-    float, as pandas has it for numbers. The tasks read the columns off the schema and name none themselves.
+    feature. A text feature lists its categories in ``isin``. A feature that may be missing is ``nullable``; if it is a
+    number, it is then a float, as in pandas. Tasks get the names of columns from the schema.
     """
 
     class Config:
@@ -38,7 +38,7 @@ class BaseSchema(pa.DataFrameModel):
 
     @classmethod
     def to_schema(cls) -> pa.DataFrameSchema:
-        """Return pandera's schema, in which every column of floats is finite or null."""
+        """Return pandera's schema, with the check that all floats are finite or null."""
         schema = super().to_schema()
         for column in schema.columns.values():
             if isinstance(column.dtype, pandera.dtypes.Float) and FINITE not in column.checks:
@@ -47,7 +47,7 @@ class BaseSchema(pa.DataFrameModel):
 
     @classmethod
     def id_column(cls) -> str:
-        """Return the name of the column that names a row."""
+        """Return the name of the column that identifies a row."""
         return cls._column_of(ID)
 
     @classmethod
@@ -67,12 +67,12 @@ class BaseSchema(pa.DataFrameModel):
 
     @classmethod
     def new_row_columns(cls) -> list[str]:
-        """Return the names of the columns that a row without a target has."""
+        """Return the names of the columns of a row without a target."""
         return [cls.id_column(), *cls.feature_columns()]
 
     @classmethod
     def arrow_schema(cls, columns: list[str]) -> pyarrow.Schema:
-        """Return the types that some of the columns have in a file."""
+        """Return the Arrow types of the given columns."""
         return pyarrow.Schema.from_pandas(cls.empty()[columns], preserve_index=False).remove_metadata()
 
     @classmethod
@@ -82,7 +82,7 @@ class BaseSchema(pa.DataFrameModel):
 
     @classmethod
     def select_features(cls, data: pd.DataFrame) -> pd.DataFrame:
-        """Return the feature columns alone, those of text as categories."""
+        """Return only the feature columns, with text as categories."""
         features = data[cls.feature_columns()]
         text = features.columns[features.dtypes == "str"]
         categories = {name: pd.CategoricalDtype(cls._allowed_values(name)) for name in text}
@@ -90,10 +90,10 @@ class BaseSchema(pa.DataFrameModel):
 
     @classmethod
     def encode_target(cls, data: pd.DataFrame) -> pd.Series[int]:
-        """Return the number of each row's class, as the model predicts it.
+        """Return the class of each row as a number, as the model does.
 
         Raises:
-            pandera.errors.SchemaErrors: the target is not there.
+            pandera.errors.SchemaErrors: the target is missing.
         """
         cls.require_target(data)
         return pd.Series(
@@ -108,7 +108,7 @@ class BaseSchema(pa.DataFrameModel):
             data: a table of this schema.
 
         Raises:
-            pandera.errors.SchemaErrors: the target is not there; the message names it.
+            pandera.errors.SchemaErrors: the target is missing; the message names it.
         """
         pa.DataFrameSchema({cls.target_column(): pa.Column()}, name=cls.__name__).validate(data, lazy=True)
 

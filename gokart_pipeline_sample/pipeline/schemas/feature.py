@@ -1,4 +1,4 @@
-"""The table that comes in, by the name that the tasks know it by. For a table of your own, name its schema here."""
+"""The schema of the input table, under the name that all tasks import; import your own schema here instead."""
 
 from gokart_pipeline_sample.pipeline.schemas.iris_feature import IrisFeatureSchema as FeatureSchema
 

@@ -1,4 +1,4 @@
-"""The table that comes in."""
+"""The input table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gokart_pipeline_sample.pipeline.schemas.base import ID, TARGET, BaseSchema
 
 
 class IrisFeatureSchema(BaseSchema):
-    """Flowers as they were measured; the target is there for training and absent for new rows."""
+    """Flowers as they were measured; the target is present for training and absent from new rows."""
 
     id: Series[int] = pa.Field(unique=True, metadata=ID, description="row number in the source table")
     sepal_length: Series[float] = pa.Field(gt=0, description="cm")

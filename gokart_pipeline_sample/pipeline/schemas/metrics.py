@@ -1,18 +1,18 @@
-"""The document ``metrics.json``: how good a model is on the test rows."""
+"""The document ``metrics.json``: the metrics of a model on the test rows."""
 
 from __future__ import annotations
 
 from typing import Any, TypedDict
 
-# The learning curve as LightGBM records it: by set of rows ("train", "valid") and name of the loss, one loss a round.
+# The learning curve as LightGBM records it: by set of rows ("train", "valid") and by loss, one value per round.
 Losses = dict[str, dict[str, list[float]]]
 
 
 class Scores(TypedDict):
     """Scores of all predictions; None if undefined."""
 
-    accuracy: float  # share of right classes
-    balanced_accuracy: float  # mean recall of the classes that the rows have
+    accuracy: float  # share of correct predictions
+    balanced_accuracy: float  # mean recall of the classes that occur in the rows
     log_loss: float  # mean of -ln(probability of the true class)
     brier_score: float  # mean squared distance of the probabilities from the truth, from 0 (best) to 2
     roc_auc: float | None  # mean over the classes, each against the rest; needs rows of every class
@@ -21,7 +21,7 @@ class Scores(TypedDict):
 class Interval(TypedDict):
     """A confidence interval of the accuracy: the percentiles of its bootstrap distribution."""
 
-    level: float  # share of the distribution that lies within
+    level: float  # share of the distribution within the interval
     low: float
     high: float
 
@@ -41,7 +41,7 @@ class CalibrationBin(TypedDict):
     """Rows whose predicted classes are about equally probable."""
 
     probability: float  # mean probability of the predicted class
-    accuracy: float  # share of right predictions
+    accuracy: float  # share of correct predictions
     rows: int
 
 
@@ -49,22 +49,22 @@ class Importance(TypedDict):
     """The importance of a feature."""
 
     feature: str
-    gain: float  # by how much its splits reduced the loss in training, in total
-    permutation: float  # by how much the accuracy on the test rows falls when its values are shuffled, on average
-    permutation_std: float  # standard deviation of that over the shuffles
+    gain: float  # total reduction of the training loss by its splits
+    permutation: float  # mean drop in accuracy on the test rows when its values are shuffled
+    permutation_std: float  # standard deviation of that drop over the shuffles
 
 
 class LearningCurve(TypedDict):
     """The loss after each round of training."""
 
-    loss: str  # LightGBM's name of it
+    loss: str  # LightGBM's name for it
     train: list[float]
     valid: list[float]
-    model_rounds: int  # rounds that the model keeps: by default those up to the lowest loss of valid
+    model_rounds: int  # rounds that the model keeps: by default those up to the lowest validation loss
 
 
 class WrongRow(TypedDict):
-    """A row that is predicted wrongly."""
+    """A misclassified row."""
 
     id: Any
     target: Any
@@ -78,7 +78,7 @@ class Metrics(TypedDict):
 
     rows: int  # test rows
     model: Scores
-    baseline: Scores  # of a model that knows only how frequent each class is among the test rows
+    baseline: Scores  # of a model that knows only the class frequencies in the test rows
     accuracy_interval: Interval
     classes: list[ClassScores]
     confusion_matrix: list[list[int]]  # rows by true class (outer) and predicted class (inner), in the order of classes

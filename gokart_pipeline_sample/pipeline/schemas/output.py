@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Id: TypeAlias = Any
     Class: TypeAlias = Any
 else:
-    # The types of the table that comes in.
+    # The types of the input table.
     Id = FeatureSchema.python_type(FeatureSchema.id_column())
     Class = FeatureSchema.python_type(FeatureSchema.target_column())
 

@@ -1,4 +1,4 @@
-"""The table that the model makes."""
+"""The table of predictions."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 
 
 class PredictionSchema(OutputSchema):
-    """Predictions with the probability of each class, one column a class: ``probability_0`` and so on."""
+    """Predictions with the probability of each class, one column per class: ``probability_0`` and so on."""
 
     probability: Series[float] = pa.Field(alias="probability_.+", regex=True, ge=0, le=1, description="softmax output")
 
     @classmethod
     def probability_columns(cls) -> list[str]:
-        """Return the names of the columns of probabilities, in the order of the classes."""
+        """Return the names of the probability columns, in the order of the classes."""
         return [f"probability_{name}" for name in cls.target_classes()]
 
     class Config:

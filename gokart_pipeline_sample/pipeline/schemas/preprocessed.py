@@ -1,4 +1,4 @@
-"""The table that the model learns from."""
+"""The table that the model is trained on."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from gokart_pipeline_sample.pipeline.schemas.iris_feature import IrisFeatureSche
 
 
 class PreprocessedSchema(IrisFeatureSchema):
-    """Flowers with the features made from the measurements."""
+    """Flowers with the features derived from the measurements."""
 
     petal_area: Series[float] = pa.Field(gt=0, description="petal length x petal width, cm²")

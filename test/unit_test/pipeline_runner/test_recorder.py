@@ -97,7 +97,7 @@ class TestFirstFailure:
     def test_tells_the_gate_from_other_failures(self, recorder: RunRecorder, tasks: list[Task]) -> None:
         trigger(luigi.Event.FAILURE, tasks[0], AccuracyTooLowError("too low"))
         failure = recorder.first_failure()
-        assert (failure.message, failure.is_gate) == ("LoadDataTask: too low", True)
+        assert (failure.message, failure.is_low_accuracy) == ("LoadDataTask: too low", True)
 
     def test_is_what_luigi_breaks_on(self, recorder: RunRecorder) -> None:
         try:

@@ -38,7 +38,7 @@ class TestVerdict:
             (UP_TO_DATE, {}, "up to date"),
             (RAN, {"publication": None}, "done"),
             (FAILED, {"exit_status": 40, "failure": Failure("no")}, "failed"),
-            (FAILED, {"exit_status": 40, "failure": Failure("too low", is_gate=True)}, "not accurate enough"),
+            (FAILED, {"exit_status": 40, "failure": Failure("too low", is_low_accuracy=True)}, "not accurate enough"),
             (RAN, {"exit_status": 143}, "stopped"),
         ],
     )
@@ -48,7 +48,7 @@ class TestVerdict:
         assert dataclasses.replace(make_result(graph, state), **changes).verdict == verdict
 
 
-class TestHasNews:
+class TestNeedsReport:
     @pytest.mark.parametrize(
         ("state", "exit_status", "expected"),
         [(RAN, 0, True), (FAILED, 40, True), (UP_TO_DATE, 0, False), (RAN, 130, False)],
@@ -56,7 +56,7 @@ class TestHasNews:
     def test_is_true_if_a_task_ran_or_failed(
         self, graph: TaskGraph, state: str, exit_status: int, expected: bool
     ) -> None:
-        assert dataclasses.replace(make_result(graph, state), exit_status=exit_status).has_news is expected
+        assert dataclasses.replace(make_result(graph, state), exit_status=exit_status).needs_report is expected
 
 
 class TestSummarize:

@@ -16,22 +16,22 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=20, check=False)
 
 
-class TestExiting:
+class TestHandlingSignals:
     @pytest.mark.parametrize(("status", "expected"), [("None", 0), ("0", 0), ("40", 40), ("'wrong'", 1)])
     def test_exits_with_the_status(self, status: str, expected: int) -> None:
-        done = run(f"with exiting():\n    print('said')\n    sys.exit({status})")
+        done = run(f"with handling_signals():\n    print('said')\n    sys.exit({status})")
         assert (done.returncode, done.stdout) == (expected, "said\n")
         assert done.stderr == ("wrong\n" if expected == 1 else "")
 
     @pytest.mark.parametrize("number", signals.STOP_SIGNALS)
     def test_exits_with_the_number_of_the_signal(self, number: signal.Signals) -> None:
-        done = run(f"with exiting():\n    os.kill(os.getpid(), {number.value})\n    signal.pause()")
+        done = run(f"with handling_signals():\n    os.kill(os.getpid(), {number.value})\n    signal.pause()")
         assert done.returncode == 128 + number
         assert done.stderr == f"error: stopped by {number.name}: the next run goes on where this one stopped\n"
 
     def test_interrupts_again_what_swallows_an_interrupt(self) -> None:
         swallow = "    try:\n        os.kill(os.getpid(), 15)\n    except KeyboardInterrupt:\n        pass\n"
-        assert run(f"with exiting():\n{swallow}    signal.pause()").returncode == 128 + signal.SIGTERM
+        assert run(f"with handling_signals():\n{swallow}    signal.pause()").returncode == 128 + signal.SIGTERM
 
     def test_a_forked_worker_ends_at_the_signal_itself(self) -> None:
         code = (
@@ -41,10 +41,10 @@ class TestExiting:
             "    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
             "    sys.exit(0)"
         )
-        assert run(f"with exiting():\n{code}").stdout == "-15\n"
+        assert run(f"with handling_signals():\n{code}").stdout == "-15\n"
 
     def test_shows_where_another_error_comes_from(self) -> None:
-        done = run("with exiting():\n    raise ValueError('no')")
+        done = run("with handling_signals():\n    raise ValueError('no')")
         assert done.returncode == 1
         assert done.stderr.endswith("ValueError: no\n")
 
@@ -76,7 +76,7 @@ class TestWaitForSignal:
             "    wait_for_signal()\n"
             "    sys.exit(int(signal.getitimer(signal.ITIMER_REAL)[0] > 0))"
         )
-        done = run(f"with exiting():\n{code}")
+        done = run(f"with handling_signals():\n{code}")
         assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -90,4 +90,4 @@ class TestEndWorkers:
             "    print(worker.exitcode)\n"
             "    sys.exit(0)"
         )
-        assert run(f"with exiting():\n{code}").stdout == f"{-int(signal.SIGKILL)}\n"
+        assert run(f"with handling_signals():\n{code}").stdout == f"{-int(signal.SIGKILL)}\n"

@@ -14,28 +14,28 @@ from gokart_pipeline_sample.utils.template import GokartTask
 
 
 class PreprocessTask(GokartTask[DataFrame[PreprocessedSchema]]):
-    """Puts out the ``PreprocessedSchema`` frame of a ``PenguinFeatureSchema`` frame."""
+    """Outputs the ``PreprocessedSchema`` frame made from a ``PenguinFeatureSchema`` frame."""
 
     data_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PenguinFeatureSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that puts out a PenguinFeatureSchema frame.")
+        gokart.TaskInstanceParameter(description="Task that outputs a PenguinFeatureSchema frame.")
     )
 
     def run(self) -> None:
-        """Add the features and keep the frame."""
+        """Add the features and save the frame."""
         self.dump(self.preprocess(self.load(self.data_task)))
 
     @staticmethod
     def preprocess(data: DataFrame[PenguinFeatureSchema]) -> DataFrame[PreprocessedSchema]:
-        """Add all features. Training and prediction both use this function, so rows are never treated differently."""
+        """Add all features; training and prediction share this function, so that their rows are treated alike."""
         return PreprocessTask.add_bill_ratio(data)
 
     @staticmethod
     @pa.check_types(lazy=True)
     def add_bill_ratio(data: DataFrame[PenguinFeatureSchema]) -> DataFrame[PreprocessedSchema]:
-        """Add how slender the bills are, to any number of rows, with or without a target.
+        """Add the ratio of bill length to bill depth to any number of rows, with or without a target.
 
         Args:
-            data: penguins as they were measured; not changed.
+            data: penguins as they were measured; not modified.
 
         Returns:
             A new frame with the column ``bill_ratio``.

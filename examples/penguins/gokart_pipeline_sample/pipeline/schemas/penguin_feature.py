@@ -1,4 +1,4 @@
-"""The table that comes in."""
+"""The input table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gokart_pipeline_sample.pipeline.schemas.base import ID, TARGET, BaseSchema
 
 
 class PenguinFeatureSchema(BaseSchema):
-    """Penguins as they were measured; the sex is there for training and absent for new rows."""
+    """Penguins as they were measured; the sex is present for training and absent from new rows."""
 
     id: Series[str] = pa.Field(unique=True, metadata=ID, description="study and bird, such as PAL0708-N1A1")
     species: Series[str] = pa.Field(isin=["Adelie", "Chinstrap", "Gentoo"])
@@ -20,4 +20,4 @@ class PenguinFeatureSchema(BaseSchema):
     body_mass_g: Series[float] = pa.Field(gt=0)
     delta_15_n: Series[float] = pa.Field(nullable=True, description="nitrogen isotopes in the blood, ‰")
     delta_13_c: Series[float] = pa.Field(nullable=True, description="carbon isotopes in the blood, ‰")
-    sex: Series[str] | None = pa.Field(isin=["female", "male"], metadata=TARGET, description="as the blood told it")
+    sex: Series[str] | None = pa.Field(isin=["female", "male"], metadata=TARGET, description="determined from blood")

@@ -1,4 +1,4 @@
-"""The table that the model learns from."""
+"""The table that the model is trained on."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from gokart_pipeline_sample.pipeline.schemas.penguin_feature import PenguinFeatu
 
 
 class PreprocessedSchema(PenguinFeatureSchema):
-    """Penguins with the features made from the measurements."""
+    """Penguins with the features derived from the measurements."""
 
     bill_ratio: Series[float] = pa.Field(gt=0, description="bill length / bill depth")
