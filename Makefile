@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Poetry only reads the lock file here, in an environment of its own.
 POETRY := .venv/poetry/bin/poetry
 
-.PHONY: setup run s3 test bench bench-batch screenshots lint
+.PHONY: setup run s3 test coverage chaos bench bench-batch screenshots lint
 
 setup: .venv/ready
 
@@ -16,6 +16,12 @@ s3: setup  ## serve the objects published to the embedded S3
 
 test: setup
 	$(BIN)/pytest --numprocesses=auto --dist=worksteal
+
+coverage: setup  ## the tests, with the branches that they reach
+	$(BIN)/pytest --numprocesses=auto --dist=worksteal --cov --cov-report=term-missing:skip-covered
+
+chaos: setup  ## let whole runs meet faults, for twenty minutes
+	$(BIN)/python test/chaos.py
 
 bench: setup  ## measure the overhead of the pipeline over plain scripts
 	$(BIN)/python benchmark/compare.py
