@@ -1,6 +1,6 @@
 """Let whole runs meet faults, and see that the published rows are right afterwards, or that nothing was published.
 
-python test/chaos.py [--seed SEED] [--share SHARE]     (make chaos: all of it, in some twenty minutes on two cores)
+python test/chaos.py [--seed SEED] [--share SHARE] [--scenario NUMBER]     (make chaos: all of it, in twenty minutes)
 
 Prints a table: fault, tries, held. Ends with 1 if one did not hold, and says what was seen.
 """
@@ -47,11 +47,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Let whole runs meet faults.")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--share", type=float, default=1.0, help="share of the tries")
+    parser.add_argument("--scenario", type=int, help="let this one happen alone, of 0 to 24")
     options = parser.parse_args()
     started = time.monotonic()
     attempts: list[Attempt] = []
     with ProcessPoolExecutor(2) as pool:
-        numbers = range(SCENARIOS)
+        numbers = range(SCENARIOS) if options.scenario is None else [options.scenario]
         for meeting in pool.map(meet, numbers, [options.seed] * SCENARIOS, [options.share] * SCENARIOS):
             attempts += meeting
             print(f"{time.monotonic() - started:.0f} s: {meeting[-1][0] if meeting else ''}", file=sys.stderr)

@@ -205,7 +205,7 @@ def _flip(path: Path, generator: random.Random) -> None:
 
 def _change_digit(path: Path, generator: random.Random) -> None:
     content = bytearray(path.read_bytes())
-    place = generator.choice([number for number, byte in enumerate(content) if chr(byte).isdigit()])
+    place = generator.choice([number for number, byte in enumerate(content) if byte in b"0123456789"])
     content[place] = ord(str((int(chr(content[place])) + 1) % 10))
     path.write_bytes(content)
 
