@@ -218,7 +218,9 @@ class TestWorkspace:
     def test_unwritable(self, checkout: Checkout) -> None:
         checkout.edit("conf/param.ini", "workspace_directory=./resources", "workspace_directory=./main.py/resources")
 
-        assert_fails(checkout.main(), 40, r"error: LoadDataTask: NotADirectoryError: .*main.py/resources")
+        assert_fails(
+            checkout.main(), 2, r"error: the lock folder .*main.py/resources/locks cannot be made: correct work"
+        )
 
     def test_full_disk(self, checkout: Checkout, bucket: str, s3: S3Client) -> None:
         checkout.workspace.mkdir()

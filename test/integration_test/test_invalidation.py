@@ -63,7 +63,7 @@ def test_a_change_runs_the_task_and_what_follows(
 
 
 def test_comments_and_docstrings_are_no_change(published: Checkout) -> None:
-    published.edit(f"{PIPELINE}/preprocess.py", '"""Make features."""', '"""Make the features."""')
+    published.edit(f"{PIPELINE}/preprocess.py", '"""Add features."""', '"""Make the features."""')
     published.edit(f"{PIPELINE}/preprocess.py", "return length * width", "# An area.\n        return (length * width)")
     published.edit(
         f"{PIPELINE}/schemas/base.py",

@@ -237,8 +237,8 @@ def _swap(path: Path, older: Path, with_digest: bool) -> None:
 
 def _swap_split(path: Path, other: str) -> None:
     if "SplitDataTask" in path.name:
-        name = path.name.split("_")
-        shutil.copy(path.with_name("_".join([name[0], other, *name[2:]])), path)
+        task, part, unique_id = path.name.split("_")
+        shutil.copy(path.with_name(f"{task}_{'train' if part == other else other}_{unique_id}"), path)
     else:
         path.write_bytes(path.read_bytes() + b"\n")
 

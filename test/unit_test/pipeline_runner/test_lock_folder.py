@@ -44,7 +44,7 @@ class TestUsingLockFolder:
     def test_says_when_it_cannot_be_made(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with (
-            pytest.raises(UsageError, match="cannot be made: set lock_pid_dir"),
+            pytest.raises(UsageError, match="cannot be made: correct workspace_directory, or set lock_pid_dir"),
             using_lock_folder(tmp_path / "file" / "locks"),
         ):
             pytest.fail("it is used")
