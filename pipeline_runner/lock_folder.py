@@ -27,9 +27,8 @@ def using_lock_folder(folder: Path) -> Iterator[None]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()
     except OSError as error:
-        raise UsageError(
-            f"the lock folder {folder} cannot be made: correct workspace_directory, or set lock_pid_dir of [core] ({error})"
-        ) from error
+        remedy = "correct workspace_directory, or set lock_pid_dir of [core]"
+        raise UsageError(f"the lock folder {folder} cannot be made: {remedy} ({error})") from error
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
         raise UsageError(
             f"the lock folder {folder} is a link, or others can write to it: remove it, or set lock_pid_dir of [core]"

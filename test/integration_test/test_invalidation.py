@@ -67,8 +67,8 @@ def test_comments_and_docstrings_are_no_change(published: Checkout) -> None:
     published.edit(f"{PIPELINE}/preprocess.py", "return length * width", "# An area.\n        return (length * width)")
     published.edit(
         f"{PIPELINE}/schemas/base.py",
-        '"""Return the name of the column that names',
-        '"""Give the name of the column that names',
+        '"""Return the name of the column that identifies',
+        '"""Give the name of the column that identifies',
     )
 
     run = published.main()
