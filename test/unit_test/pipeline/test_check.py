@@ -8,6 +8,7 @@ from pandera.errors import SchemaErrors
 
 from gokart_pipeline_sample.errors import AccuracyTooLowError
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
+from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 
 
@@ -52,3 +53,34 @@ class TestCheckAccuracy:
     def test_refuses_predictions_of_other_rows(self, rows: pd.DataFrame) -> None:
         with pytest.raises(ValueError, match="1 ids are in only one"):
             CheckAccuracyTask.check_accuracy(ALL_RIGHT[:1], rows, require_acc=0.1)
+
+    def test_accepts_a_required_accuracy_of_zero(self, rows: pd.DataFrame) -> None:
+        assert CheckAccuracyTask.check_accuracy(HALF_RIGHT, rows, require_acc=0.0).attrs == {"accuracy": 0.5}
+
+    def test_names_all_that_breaks_a_schema(self, rows: pd.DataFrame) -> None:
+        with pytest.raises(SchemaErrors) as caught:
+            CheckAccuracyTask.check_accuracy(pd.DataFrame({"id": [3, 3], "pred": [2, 9]}), rows, require_acc=0.1)
+        assert set(caught.value.failure_cases["column"]) == {"id", "pred"}
+        with pytest.raises(SchemaErrors):
+            CheckAccuracyTask.check_accuracy(ALL_RIGHT, rows.assign(petal_width=-1.0), require_acc=0.1)
+
+
+class TestRequireAcc:
+    def make(self, **parameters: str) -> CheckAccuracyTask:
+        return CheckAccuracyTask(
+            pred_task=LoadDataTask(),
+            test_task=LoadDataTask(),
+            **{name: CheckAccuracyTask.require_acc.parse(value) for name, value in parameters.items()},
+        )
+
+    def test_is_0_9_unless_told_otherwise(self) -> None:
+        assert self.make().require_acc == 0.9
+
+    @pytest.mark.parametrize("value", ["0", "1"])
+    def test_may_be_none_or_all(self, value: str) -> None:
+        assert self.make(require_acc=value).require_acc == float(value)
+
+    @pytest.mark.parametrize("value", ["-0.01", "1.01", "nan"])
+    def test_is_a_share(self, value: str) -> None:
+        with pytest.raises(ValueError, match="is not in the set of float"):
+            self.make(require_acc=value)
