@@ -54,6 +54,18 @@ class PublishedFigures(NamedTuple):
     parts: int | None = None
 
 
+class StoredContent(NamedTuple):
+    """The content of an object as S3 has stored it.
+
+    Args:
+        etag: S3's identifier of the content; listings have it.
+        sha256: digest of the content in hexadecimal digits.
+    """
+
+    etag: str
+    sha256: str
+
+
 class S3Target(TargetOnKart):
     """An object that exists only if the task with this unique id has put it.
 
@@ -166,7 +178,7 @@ def read_metadata(bucket: str, key: str) -> dict[str, str]:
 
 def put_object(
     bucket: str, key: str, content: bytes, content_type: str, metadata: dict[str, str], encryption: dict[str, Any]
-) -> str:
+) -> StoredContent:
     """Put an object in one request, with a checksum, and with its SHA-256 in its metadata.
 
     Args:
@@ -177,23 +189,21 @@ def put_object(
         metadata: its other metadata.
         encryption: the arguments of S3's PutObject that request encryption.
 
-    Returns:
-        The ETag of the object, which changes with its content.
-
     Raises:
         S3Error: S3 refuses the request or does not respond.
     """
+    digest = hashlib.sha256(content)
     with s3_client(f"s3://{bucket}/{key}", "put it") as client:
         answer = client.put_object(
             Bucket=bucket,
             Key=key,
             Body=content,
             ContentType=content_type,
-            ChecksumAlgorithm="SHA256",
-            Metadata={**metadata, SHA256: hashlib.sha256(content).hexdigest()},
+            ChecksumSHA256=base64.b64encode(digest.digest()).decode(),
+            Metadata={**metadata, SHA256: digest.hexdigest()},
             **encryption,
         )
-    return answer["ETag"]
+    return StoredContent(answer["ETag"], digest.hexdigest())
 
 
 def get_object(bucket: str, key: str, if_missing: str = IF_MISSING, **conditions: Any) -> tuple[bytes, dict[str, str]]:

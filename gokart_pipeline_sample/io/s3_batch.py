@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from logging import getLogger
 from typing import Any, TypedDict
 
@@ -84,9 +83,8 @@ class S3ManifestTarget(S3JsonTarget):
         """
         content, key = processor.serialize(data), f"{self._folder}{name}"
         metadata = {"rows": str(len(data)), UNIQUE_ID: self._unique_id}
-        etag = put_object(self._bucket, key, content, processor.content_type, metadata, self._encryption)
-        digest = hashlib.sha256(content).hexdigest()
-        return Part(key=key, rows=len(data), size=len(content), sha256=digest, etag=etag)
+        stored = put_object(self._bucket, key, content, processor.content_type, metadata, self._encryption)
+        return Part(key=key, rows=len(data), size=len(content), sha256=stored.sha256, etag=stored.etag)
 
     def find_parts(self) -> dict[str, Part]:
         """Return the existing parts by name: their keys, without the folder of the batch.

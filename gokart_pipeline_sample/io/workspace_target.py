@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from logging import getLogger
 from pathlib import Path, PurePosixPath
@@ -54,15 +55,16 @@ class WorkspaceTarget(SingleFileTarget):
     def _is_intact(self) -> bool:
         if not (_is_readable(self._target) and _is_readable(self._digest_target)):
             return False
-        return _read(self._digest_target) == self._describe(_read(self._target))
+        return _read(self._digest_target) == self._describe(_digest(self._target))
 
-    def _describe(self, content: bytes) -> bytes:
-        return f"{hashlib.sha256(content).hexdigest()}  {PurePosixPath(self.path()).name}\n".encode()
+    def _describe(self, digest: str) -> bytes:
+        return f"{digest}  {PurePosixPath(self.path()).name}\n".encode()
 
     def _load(self) -> Any:
         """Check the content and deserialize these very bytes."""
         content = _read(self._target)
-        if not _is_readable(self._digest_target) or _read(self._digest_target) != self._describe(content):
+        digest = self._describe(hashlib.sha256(content).hexdigest())
+        if not _is_readable(self._digest_target) or _read(self._digest_target) != digest:
             raise DamagedFileError(f"{self.path()} is not what the pipeline has written: run again, it is made again")
         return self._format.deserialize(content)
 
@@ -70,8 +72,9 @@ class WorkspaceTarget(SingleFileTarget):
         if self._target.exists() and not self._is_intact():
             logger.warning("%s is damaged: it is made again", self.path())
         content = self._format.serialize(obj)
+        digest = self._describe(hashlib.sha256(content).hexdigest())
         # In this order: if the process is killed in between, the file does not count as existing.
-        for target, data in ((self._target, content), (self._digest_target, self._describe(content))):
+        for target, data in ((self._target, content), (self._digest_target, digest)):
             with target.open("w") as file:
                 file.write(data)
 
@@ -90,3 +93,17 @@ def _read(target: luigi.target.FileSystemTarget) -> bytes:
     with target.open("r") as file:
         content: bytes = file.read()
     return content
+
+
+def _digest(target: luigi.target.FileSystemTarget) -> str:
+    if "://" in target.path:
+        return hashlib.sha256(_read(target)).hexdigest()
+    state = Path(target.path).stat()
+    return _digest_file(target.path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+
+
+@functools.cache
+def _digest_file(path: str, *_state: int) -> str:
+    """Return the digest of a file; luigi asks several times whether it exists, and its state tells a change."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 from logging import getLogger
 from typing import Any
 
 import gokart
-import luigi
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
@@ -15,6 +13,7 @@ from gokart_pipeline_sample.errors import AccuracyTooLowError
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+from gokart_pipeline_sample.utils.parameters import ShareParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
 logger = getLogger(__name__)
@@ -35,12 +34,8 @@ class CheckAccuracyTask(GokartTask[DataFrame[OutputSchema]]):
             description="Task that outputs the predicted rows, a PreprocessedSchema frame with its target."
         )
     )
-    require_acc: luigi.NumericalParameter[float] = luigi.NumericalParameter(
+    require_acc: ShareParameter = ShareParameter(
         default=0.9,
-        var_type=float,
-        min_value=0.0,
-        max_value=1.0,
-        right_op=operator.le,
         description="Share of right predictions that the model must exceed.",
     )
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import operator
 from typing import cast
 
-import luigi
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
@@ -15,7 +13,7 @@ from gokart_pipeline_sample.io.memory import get_memory
 from gokart_pipeline_sample.io.tables import open_table, read_iris
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import Breaches, separate_rows
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
-from gokart_pipeline_sample.utils.parameters import TableParameter
+from gokart_pipeline_sample.utils.parameters import ShareParameter, TableParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
 
@@ -26,12 +24,8 @@ class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
         default="", description="Path or URI of the table to train on; scikit-learn's bundled iris when empty."
     )
 
-    max_memory_share: luigi.NumericalParameter[float] = luigi.NumericalParameter(
+    max_memory_share: ShareParameter = ShareParameter(
         default=0.1,
-        var_type=float,
-        min_value=0.0,
-        max_value=1.0,
-        right_op=operator.le,
         significant=False,
         description="Largest share of memory for the table; training takes about five times as much.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import operator
 from typing import Any
 
 import luigi
@@ -23,6 +24,21 @@ class TableParameter(luigi.Parameter[str]):
             S3Error: S3 refuses the request or does not respond.
         """
         return open_table(x).fingerprint if x else ""
+
+
+class ShareParameter(luigi.NumericalParameter[float]):
+    """A share, from 0 to 1."""
+
+    def __init__(self, *, default: float, description: str, significant: bool = True) -> None:
+        super().__init__(
+            default,
+            var_type=float,
+            min_value=0.0,
+            max_value=1.0,
+            right_op=operator.le,
+            description=description,
+            significant=significant,
+        )
 
 
 def borrow(owner: type[luigi.Task], name: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import operator
 from collections.abc import Collection, Iterable, Iterator
 from logging import getLogger
 from typing import Any, TypedDict, cast
@@ -27,7 +26,7 @@ from gokart_pipeline_sample.pipeline.schemas.bad_rows import (
 )
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
-from gokart_pipeline_sample.utils.parameters import TableParameter
+from gokart_pipeline_sample.utils.parameters import ShareParameter, TableParameter
 from gokart_pipeline_sample.utils.progress import showing_progress
 from gokart_pipeline_sample.utils.template import GokartTask
 
@@ -53,12 +52,8 @@ class GuardTableTask(GokartTask[GuardResult]):
         choices=["fail", "reject"],
         description="Whether rows that break the schema fail the run, or are put under rejected/ with the reason.",
     )
-    max_rejected_share: luigi.NumericalParameter[float] = luigi.NumericalParameter(
+    max_rejected_share: ShareParameter = ShareParameter(
         default=0.01,
-        var_type=float,
-        min_value=0.0,
-        max_value=1.0,
-        right_op=operator.le,
         description="Largest share of the rows that may be rejected.",
     )
 
