@@ -126,18 +126,17 @@ class TestWhatRunsAgain:
         # The pointer, the parts that are there, the manifest; and the manifest again, for the summary.
         assert [method for method, _ in proxy.requests] == ["HEAD", "GET", "GET", "GET"]
 
-    @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"garbage"])
     def test_a_manifest_that_was_damaged_is_put_again(
-        self, content: bytes, published: Checkout, table: Path, bucket: str, s3: S3Client
+        self, published: Checkout, table: Path, bucket: str, s3: S3Client
     ) -> None:
         assert score(published, table).exit_code == 0
         before = read_objects(s3, bucket)
         (key,) = (key for key in before if key.endswith("manifest.json"))
-        s3.put_object(Bucket=bucket, Key=key, Body=content)
-        run = score(published, table)
-
-        assert (run.exit_code, run.tasks) == (0, ["ScoreTableTask", "PublishBatchTask"])
-        assert read_objects(s3, bucket) == before
+        for content in (b"", b"{}", b"[1]", b"garbage"):
+            s3.put_object(Bucket=bucket, Key=key, Body=content)
+            run = score(published, table)
+            assert (content, run.exit_code, run.tasks) == (content, 0, ["ScoreTableTask", "PublishBatchTask"])
+            assert read_objects(s3, bucket) == before
 
     def test_rejected_rows_that_were_deleted_are_put_again(
         self, published: Checkout, bucket: str, s3: S3Client
@@ -308,9 +307,7 @@ class TestTables:
             pytest.param(to_csv(FLOWERS[:1]), [1], id="one row"),
             pytest.param(to_csv(FLOWERS[:4]), [4], id="one part exactly"),
             pytest.param(to_csv(FLOWERS[:9]), [4, 4, 1], id="a last part of one row"),
-            pytest.param("\ufeff" + to_csv(FLOWERS), [4, 4, 2], id="a byte order mark"),
-            pytest.param(to_csv(FLOWERS, lineterminator="\r\n"), [4, 4, 2], id="CRLF"),
-            pytest.param(to_csv(FLOWERS.assign(note="two\nlines")), [4, 4, 2], id="quoted newlines"),
+            pytest.param("\ufeff" + to_csv(FLOWERS.assign(note="two\nlines")), [4, 4, 2], id="mark and newlines"),
         ],
     )
     def test_are_scored(self, content: str, rows: list[int], published: Checkout, bucket: str, s3: S3Client) -> None:
@@ -324,16 +321,16 @@ class TestTables:
         assert batch.published["id"].tolist() == FLOWERS["id"][: sum(rows)].tolist()
         assert batch.published.columns.tolist() == ["id", "pred"]
 
-    def test_are_scored_in_ten_thousand_files(self, published: Checkout, bucket: str, s3: S3Client) -> None:
+    def test_are_scored_in_more_files_than_may_be_open(self, published: Checkout, bucket: str, s3: S3Client) -> None:
         folder = published.directory / "tables"
         folder.mkdir()
-        header, *lines = to_csv(make_flowers(10_000)).splitlines()
+        header, *lines = to_csv(make_flowers(2_000)).splitlines()
         for number, line in enumerate(lines):
             (folder / f"{number:05}.csv").write_text(f"{header}\n{line}\n")
         run = score(published, folder)
 
         assert run.exit_code == 0, run.stderr
-        assert read_batch(s3, bucket).published["id"].tolist() == list(range(10_000))
+        assert read_batch(s3, bucket).published["id"].tolist() == list(range(2_000))
 
     def test_are_read_from_s3(self, published: Checkout, bucket: str, s3: S3Client, proxy: RecordingProxy) -> None:
         s3.put_object(Bucket=bucket, Key="in/1.csv.gz", Body=gzip.compress(to_csv(FLOWERS[:4]).encode()))

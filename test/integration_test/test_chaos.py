@@ -14,8 +14,8 @@ from support.storm import Attempt, Storm
 
 SEED = random.SystemRandom().randrange(10_000)
 SCENARIOS: dict[str, Callable[[Storm], Iterator[Attempt]]] = {
-    "kills": lambda each: storm.kill_at_random_moments(each, batch=True, workers=2, kills=2),
-    "damages": lambda each: storm.damage_the_workspace(each, most=5),
+    "kills": lambda each: storm.kill_at_random_moments(each, batch=True, workers=2, kills=1),
+    "damages": lambda each: storm.damage_the_workspace(each, most=3),
     "replaced objects": lambda each: storm.damage_the_bucket(each, most=2),
     "weather": lambda each: storm.blow(each, "503", tries=2),
     "runs at once": lambda each: storm.run_at_once(each, processes=2, tries=2),

@@ -53,7 +53,7 @@ def test_a_batch_that_is_killed_again_and_again_goes_on(
             pass
         assert process.returncode == -signal.SIGKILL
 
-    for kill in ("after", "before", "after", "before"):
+    for kill in ("after", "before"):
         run_until_second_put(kill)
     proxy.before, proxy.after = ignore, look
     last = published.main(*command, AWS_ENDPOINT_URL=proxy.endpoint)
