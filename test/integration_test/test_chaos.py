@@ -17,9 +17,9 @@ SCENARIOS: dict[str, Callable[[Storm], Iterator[Attempt]]] = {
     "kills": lambda each: storm.kill_at_random_moments(each, batch=True, workers=2, kills=1),
     "damages": lambda each: storm.damage_the_workspace(each, most=3),
     "replaced objects": lambda each: storm.damage_the_bucket(each, most=2),
-    "weather": lambda each: storm.blow(each, "503", tries=2),
-    "runs at once": lambda each: storm.run_at_once(each, processes=2, tries=2),
-    "bad tables": lambda each: storm.feed_bad_tables(each, most=5, to_train=False),
+    "weather": lambda each: storm.blow(each, "503", tries=1),
+    "runs at once": lambda each: storm.run_at_once(each, processes=2, tries=1),
+    "bad tables": lambda each: storm.feed_bad_tables(each, most=3, to_train=False),
 }
 
 
@@ -29,5 +29,5 @@ def test_what_is_published_is_right_in_any_storm(
 ) -> None:
     attempts = list(SCENARIOS[scenario](Storm.create(checkout, s3, proxy, SEED)))
 
-    assert len(attempts) >= 2
+    assert attempts
     assert [(fault, seen) for fault, held, seen in attempts if not held] == [], f"seed {SEED}"
