@@ -5,6 +5,7 @@ PipelineError
 ├── BadRowsError          a table has rows that break its schema
 ├── DamagedFileError      a file of the workspace, or an object, differs from what the pipeline wrote
 ├── S3Error               S3 refuses a request or does not respond
+├── SchemaDefinitionError a schema describes a column in a way that the pipeline cannot use
 └── TableError            a table cannot be read
 """
 
@@ -29,6 +30,10 @@ class DamagedFileError(PipelineError):
 
 class S3Error(PipelineError):
     """S3 refuses a request or does not respond; the message names the object."""
+
+
+class SchemaDefinitionError(PipelineError):
+    """A schema describes columns in a way that the pipeline cannot use; the message says what to write instead."""
 
 
 class TableError(PipelineError):

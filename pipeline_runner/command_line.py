@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pipeline_runner import embedded_s3
 from pipeline_runner.arguments import needs_bucket_name, parse_arguments
 from pipeline_runner.configuration import load_config
-from pipeline_runner.errors import UsageError
+from pipeline_runner.errors import ConfigurationError, UsageError
 from pipeline_runner.signals import handling_signals
 from pipeline_runner.streams import guard_streams, require_utf8
 
@@ -70,7 +70,8 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
 
             serve(server)
             return 0
-        from pipeline_runner import history, plan, run
+        with refusing_schemas():
+            from pipeline_runner import history, plan, run
 
         gc.freeze()
         gc.enable()
@@ -83,6 +84,18 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
             return plan.show_plan(arguments, workspace, options.mermaid)
         fetch = "aws s3 cp {url} -" if server is None else "make s3"
         return run.run(arguments, workspace, fetch, started)
+
+
+@contextlib.contextmanager
+def refusing_schemas() -> Iterator[None]:
+    """Turn the error of a schema that the pipeline cannot use, which is raised at its import, into a UsageError."""
+    try:
+        yield
+    except Exception as error:
+        # By name: what fails is the import of the package that defines the error.
+        if type(error).__name__ != "SchemaDefinitionError":
+            raise
+        raise ConfigurationError(f"the schema {error}") from error
 
 
 @contextlib.contextmanager

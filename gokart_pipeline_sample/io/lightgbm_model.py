@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from gokart_pipeline_sample.io.file_formats import FormatProcessor
 
@@ -12,18 +17,58 @@ else:
     # pandera evaluates annotations when a function is called, and lightgbm takes a second to import.
     Booster = Any
 
+# LightGBM ignores this line of a model's text; its own line of categories comes after it, and is the last one.
+_FITTED = "\nfitted_features:"
+_CATEGORIES = "\npandas_categorical:"
+
 
 class LightGBMModelProcessor(FormatProcessor):
-    """A booster in LightGBM's text format, which ``lightgbm.Booster(model_file=...)`` also reads."""
+    """A booster in LightGBM's text format, which ``lightgbm.Booster(model_file=...)`` also reads.
+
+    Fitted features are kept in a line of their own, as JSON.
+    """
 
     content_type = "text/plain; charset=utf-8"
 
     def serialize(self, obj: Booster) -> bytes:
         """Return the text of the trees up to the best iteration."""
-        return obj.model_to_string().encode()
+        trees, mark, categories = obj.model_to_string().rpartition(_CATEGORIES)
+        fitted = get_fitted(obj)
+        line = _FITTED + json.dumps(fitted, allow_nan=False) if fitted else ""
+        return f"{trees}{line}{mark}{categories}".encode()
 
     def deserialize(self, content: bytes) -> Booster:
         """Return the booster."""
         import lightgbm
 
-        return lightgbm.Booster(model_str=content.decode())
+        text = content.decode()
+        booster = lightgbm.Booster(model_str=text)
+        line = text.rpartition(_CATEGORIES)[0].rpartition(_FITTED)
+        set_fitted(booster, json.loads(line[2]) if line[1] else {})
+        return booster
+
+
+def get_fitted(model: Booster) -> dict[str, Any]:
+    """Return the fitted features that a model needs; see :func:`set_fitted`."""
+    fitted: dict[str, Any] = vars(model).get("fitted_features", {})
+    return fitted
+
+
+def set_fitted(model: Booster, fitted: dict[str, Any]) -> None:
+    """Keep what was fitted on the training rows with their model."""
+    vars(model)["fitted_features"] = fitted
+
+
+def get_categories(model: Booster, features: pd.DataFrame) -> dict[str, list[Any]]:
+    """Return the categories that a model knows, by feature; it takes all others for missing values."""
+    names = features.columns[features.dtypes == "category"]
+    return dict(zip(names, model.pandas_categorical or [], strict=True))
+
+
+def encode_categories(model: Booster, features: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return features as the numbers that LightGBM makes of them, once for several predictions."""
+    codes = {
+        name: features[name].cat.set_categories(known).cat.codes.astype(float).replace(-1.0, np.nan)
+        for name, known in get_categories(model, features).items()
+    }
+    return features.assign(**codes).to_numpy(dtype=np.float64)

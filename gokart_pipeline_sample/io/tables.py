@@ -68,10 +68,12 @@ class Table:
     """A table in CSV (``.csv``, ``.csv.gz``, ``.csv.zst``) or Parquet (``.parquet``) files.
 
     In CSV, text is UTF-8, the first line names the columns, and an unquoted cell in ``MISSING`` is null. A cell is a
-    number if pyarrow reads it as one and it is not hexadecimal.
+    number if pyarrow reads it as one and it is not hexadecimal, a boolean if it is ``true``, ``false``, ``1`` or ``0``
+    in any case, and a timestamp if it is one of ISO 8601 without a zone, or a date.
 
-    In Parquet, columns have types: integers are converted to floats, and narrow numbers to wide ones, where the schema
-    expects those. Any other type is an error, including text that looks like a number.
+    In Parquet, columns have types: integers and decimals are converted to floats, narrow numbers to wide ones, dates to
+    timestamps and timestamps to UTC, where the schema expects those. Any other type is an error, including text that
+    looks like a number.
 
     Args:
         uri: path or URI (``s3://bucket/key``) of a file, or of a folder of files, which are read in the order of their
@@ -184,6 +186,8 @@ def _is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
         convertible = types.is_floating(found) or types.is_integer(found) or types.is_decimal(found)
     elif types.is_integer(wanted):
         convertible = types.is_integer(found)
+    elif types.is_timestamp(wanted):
+        convertible = types.is_timestamp(found) or types.is_date(found)
     else:
         convertible = found.id == wanted.id
     return bool(convertible or types.is_null(found))

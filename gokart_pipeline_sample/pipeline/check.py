@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from logging import getLogger
 from typing import Any
 
@@ -11,9 +12,10 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import AccuracyTooLowError
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
+from gokart_pipeline_sample.pipeline.requirements import RequirementsParameter, explain_failures
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
-from gokart_pipeline_sample.utils.parameters import ShareParameter
+from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, ShareParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
 logger = getLogger(__name__)
@@ -35,31 +37,44 @@ class CheckAccuracyTask(GokartTask[DataFrame[OutputSchema]]):
         )
     )
     require_acc: ShareParameter = ShareParameter(
-        default=0.9,
-        description="Share of right predictions that the model must exceed.",
+        default=0.9, description="Share of right predictions that the model must exceed."
+    )
+    require: RequirementsParameter = RequirementsParameter(
+        default="", description="Further requirements, such as balanced_accuracy>0.8, recall[1]>=0.5."
+    )
+    metrics_task: OptionalTaskParameter = OptionalTaskParameter(
+        description="Task that outputs the metrics that these requirements are about."
     )
 
     def run(self) -> None:
         """Check the predictions and save them."""
-        self.dump(self.check_accuracy(self.load(self.pred_task), self.load(self.test_task), self.require_acc))
+        metrics = self.load("metrics_task") if self.metrics_task else None
+        failures = explain_failures(metrics, self.require)
+        prediction, test = self.load(self.pred_task), self.load(self.test_task)
+        self.dump(self.check_accuracy(prediction, test, self.require_acc, failures))
 
     @staticmethod
     @pa.check_types(lazy=True)
     def check_accuracy(
-        prediction: DataFrame[OutputSchema], test: DataFrame[PreprocessedSchema], require_acc: float
+        prediction: DataFrame[OutputSchema],
+        test: DataFrame[PreprocessedSchema],
+        require_acc: float,
+        failures: Sequence[str] = (),
     ) -> DataFrame[OutputSchema]:
-        """Return the predictions if their accuracy exceeds ``require_acc``; raise otherwise.
+        """Return the predictions if their accuracy exceeds ``require_acc`` and nothing else failed; raise otherwise.
 
         Args:
             prediction: predictions, in any order; they are matched with the rows by id, and not modified.
             test: the rows, with their target.
             require_acc: the accuracy to exceed, from 0 to 1.
+            failures: other requirements that are not met.
 
         Returns:
             The predictions, with their accuracy in ``attrs["accuracy"]``.
 
         Raises:
-            AccuracyTooLowError: the accuracy does not exceed the required one; the message gives both.
+            AccuracyTooLowError: the accuracy does not exceed the required one, or something failed; the message
+                gives both accuracies, and the failures.
             pandera.errors.SchemaErrors: a frame breaks its schema, or the target is missing.
             ValueError: the required accuracy is not between 0 and 1, or predictions and rows do not match.
         """
@@ -73,9 +88,9 @@ class CheckAccuracyTask(GokartTask[DataFrame[OutputSchema]]):
             accuracy_score(test[PreprocessedSchema.target_column()], matched[OutputSchema.target_column()])
         )
         if not accuracy > require_acc:
-            raise AccuracyTooLowError(
-                f"the accuracy {accuracy} does not exceed the required {require_acc}: nothing is published"
-            )
+            failures = [f"the accuracy {accuracy} does not exceed the required {require_acc}", *failures]
+        if failures:
+            raise AccuracyTooLowError(f"{'; '.join(failures)}: nothing is published")
         logger.info("the accuracy %s exceeds the required %s", accuracy, require_acc)
         checked = prediction.copy()
         checked.attrs["accuracy"] = accuracy

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from logging import getLogger
 from typing import cast
 
+import luigi
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
@@ -16,6 +18,8 @@ from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.utils.parameters import ShareParameter, TableParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
+logger = getLogger(__name__)
+
 
 class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
     """Outputs the table to train on, a ``FeatureSchema`` frame with its target."""
@@ -24,6 +28,14 @@ class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
         default="", description="Path or URI of the table to train on; scikit-learn's bundled iris when empty."
     )
 
+    on_bad_row: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
+        default="fail",
+        choices=["fail", "drop"],
+        description="Whether rows that break the schema fail the run, or are left out.",
+    )
+    max_dropped_share: ShareParameter = ShareParameter(
+        default=0.01, description="Largest share of the rows that may be left out."
+    )
     max_memory_share: ShareParameter = ShareParameter(
         default=0.1,
         significant=False,
@@ -32,7 +44,8 @@ class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
 
     def run(self) -> None:
         """Read, check and save the table."""
-        self.dump(self.check_labelled(self.check_rows(self.read())))
+        allowed_share = self.max_dropped_share if self.on_bad_row == "drop" else 0.0
+        self.dump(self.check_labelled(self.check_rows(self.read(), allowed_share)))
 
     def read(self) -> pd.DataFrame:
         """Read the table without checking its rows."""
@@ -42,25 +55,29 @@ class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
         return open_table(self.table).read(FeatureSchema.arrow_schema(columns), self.max_memory_share * get_memory())
 
     @staticmethod
-    def check_rows(data: pd.DataFrame) -> DataFrame[FeatureSchema]:
-        """Return a table if all its rows conform to the schema; raise otherwise.
+    def check_rows(data: pd.DataFrame, allowed_share: float = 0.0) -> DataFrame[FeatureSchema]:
+        """Return the rows of a table that conform to the schema if few enough do not; raise otherwise.
 
         Args:
             data: the table as it was read; see :func:`separate_rows`.
+            allowed_share: largest share of rows that may break the schema, from 0 to 1.
 
         Returns:
-            The same rows.
+            The valid rows.
 
         Raises:
-            BadRowsError: some rows break the schema.
+            BadRowsError: more rows break the schema; the message counts them by check and gives the first ids.
             pandera.errors.SchemaErrors: a column is missing, unexpected or of another type.
         """
         good, found = separate_rows(FeatureSchema, data)
         if not found.empty:
             breaches = Breaches(FeatureSchema.id_column())
             breaches.add(found, data)
-            raise BadRowsError(f"the frame breaks {FeatureSchema.__name__}: {breaches}")
-        return cast("DataFrame[FeatureSchema]", good)
+            bad_rows = len(data) - len(good)
+            if bad_rows > allowed_share * len(data):
+                raise BadRowsError(f"the frame breaks {FeatureSchema.__name__}: {breaches}")
+            logger.warning("%d of %d rows break the schema and are left out: %s", bad_rows, len(data), breaches)
+        return cast("DataFrame[FeatureSchema]", good.reset_index(drop=True))
 
     @staticmethod
     @pa.check_types(lazy=True)

@@ -10,7 +10,8 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster
+from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
+from gokart_pipeline_sample.pipeline.model_input import select_features
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.template import GokartTask
@@ -49,7 +50,8 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
         """
         columns = PredictionSchema.probability_columns()
         # LightGBM refuses a frame without rows.
-        values = np.empty((0, len(columns))) if data.empty else model.predict(PreprocessedSchema.select_features(data))
+        features = select_features(data, get_fitted(model))
+        values = np.empty((0, len(columns))) if data.empty else model.predict(features)
         probabilities = pd.DataFrame(values, index=data.index, columns=columns)
         classes = pd.Index(PreprocessedSchema.target_classes())
         prediction = probabilities.assign(

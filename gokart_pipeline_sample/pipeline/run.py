@@ -36,10 +36,12 @@ class RunTask(ViewTask[DataFrame[OutputSchema]]):
 
         model = TrainTask(train_task=train, valid_task=valid)
         predicted = PredTask(model_task=model, test_task=test)
-        evaluated = EvaluateTask(model_task=model, pred_task=predicted, test_task=test)
+        evaluated = EvaluateTask(model_task=model, pred_task=predicted, train_task=train, test_task=test)
         output = MakeOutputTask(pred_task=predicted, test_task=test)
-        checked = CheckAccuracyTask(pred_task=output, test_task=test, require_acc=self.require_acc)
-        return UploadS3Task(output_task=checked, after=[evaluated])
+        checked = CheckAccuracyTask(
+            pred_task=output, test_task=test, metrics_task=evaluated, require_acc=self.require_acc
+        )
+        return UploadS3Task(output_task=checked)
 
 
 class RunNestTask(RunTask):
@@ -48,5 +50,4 @@ class RunNestTask(RunTask):
     def requires(self) -> UploadS3Task:
         """Wire the tasks."""
         prepared = PrepareDataTask()
-        trained = wire_model(prepared, self.require_acc)
-        return UploadS3Task(output_task=trained.checked, after=[trained.evaluated])
+        return UploadS3Task(output_task=wire_model(prepared, self.require_acc).checked)

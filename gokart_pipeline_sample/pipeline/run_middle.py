@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from pandera.typing import DataFrame
 
@@ -16,6 +17,7 @@ from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
 from gokart_pipeline_sample.pipeline.train import TrainTask
+from gokart_pipeline_sample.utils.template import GokartTask
 from gokart_pipeline_sample.utils.view import ViewTask
 
 
@@ -34,17 +36,17 @@ class TrainedModel(NamedTuple):
 
     Args:
         model: outputs the model.
-        evaluated: outputs its metrics.
         checked: outputs its predictions of the test rows, if they are accurate enough.
     """
 
     model: TrainTask
-    evaluated: EvaluateTask
     checked: CheckAccuracyTask
 
 
-def wire_model(prepared: PrepareDataTask, require_acc: float) -> TrainedModel:
-    """Wire the tasks from the prepared data to the accuracy check.
+def wire_model(
+    prepared: PrepareDataTask | SplitDataTask, require_acc: float, after: Sequence[GokartTask[Any]] = ()
+) -> TrainedModel:
+    """Wire the tasks from the prepared data to the accuracy check; training waits for the tasks in ``after``.
 
     A function, not a nested task: the parameters of a task are part of the identity of all tasks downstream, and a
     change of ``require_acc`` must not score a table again.
@@ -53,9 +55,9 @@ def wire_model(prepared: PrepareDataTask, require_acc: float) -> TrainedModel:
     valid = GetDataTask(data_task=prepared, name="valid")
     test = GetDataTask(data_task=prepared, name="test")
 
-    model = TrainTask(train_task=train, valid_task=valid)
+    model = TrainTask(train_task=train, valid_task=valid, after=list(after))
     predicted = PredTask(model_task=model, test_task=test)
-    evaluated = EvaluateTask(model_task=model, pred_task=predicted, test_task=test)
+    evaluated = EvaluateTask(model_task=model, pred_task=predicted, train_task=train, test_task=test)
     output = MakeOutputTask(pred_task=predicted, test_task=test)
-    checked = CheckAccuracyTask(pred_task=output, test_task=test, require_acc=require_acc)
-    return TrainedModel(model, evaluated, checked)
+    checked = CheckAccuracyTask(pred_task=output, test_task=test, metrics_task=evaluated, require_acc=require_acc)
+    return TrainedModel(model, checked)

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster
+from gokart_pipeline_sample.io.lightgbm_model import Booster, encode_categories, get_fitted
+from gokart_pipeline_sample.pipeline.model_input import select_features
 from gokart_pipeline_sample.pipeline.schemas.metrics import (
     CalibrationBin,
     ClassScores,
@@ -18,6 +19,7 @@ from gokart_pipeline_sample.pipeline.schemas.metrics import (
     LearningCurve,
     Losses,
     Scores,
+    Threshold,
     WrongRow,
 )
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
@@ -28,6 +30,9 @@ CALIBRATION_BINS = 10
 SHOWN_WRONG_ROWS = 10
 # More rows would hardly change the importances, but each feature and shuffle costs a prediction of all of them.
 SHUFFLED_ROWS = 10_000
+# Bounds the time: two cores predict about 1e8 trees of 31 leaves, each for one row, in a second.
+SHUFFLED_TREES = 300_000_000
+SHOWN_THRESHOLDS = 40
 
 Codes = npt.NDArray[np.integer[Any]]
 Probabilities = npt.NDArray[np.float64]
@@ -56,17 +61,22 @@ def score(truth: Codes, predicted: Codes, probabilities: Probabilities) -> Score
     )
 
 
+def score_baseline(truth: Codes, classes: int) -> Scores:
+    """Score a model that knows only how frequent each class is; see :func:`score`."""
+    frequencies = np.bincount(truth, minlength=classes) / len(truth)
+    return score(truth, np.full(len(truth), frequencies.argmax()), np.tile(frequencies, (len(truth), 1)))
+
+
 def make_interval(accuracy: float, rows: int) -> Interval:
-    """Return the percentile bootstrap interval of an accuracy.
+    """Return the exact confidence interval of an accuracy, which counts the number of correct predictions as binomial.
 
-    The bootstrap draws rows with replacement, and each draw is correct with a probability equal to the accuracy. So the
-    number of correct predictions is binomial, and its quantiles are the limit of infinitely many draws: Efron and
-    Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    Clopper and Pearson, The use of confidence or fiducial limits illustrated in the case of the binomial,
+    Biometrika 26 (1934).
     """
-    from scipy.stats import binom
+    from scipy.stats import binomtest
 
-    low, high = binom.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], rows, accuracy) / rows
-    return Interval(level=CONFIDENCE, low=float(low), high=float(high))
+    interval = binomtest(round(accuracy * rows), rows).proportion_ci(CONFIDENCE, method="exact")
+    return Interval(level=CONFIDENCE, low=float(interval.low), high=float(interval.high))
 
 
 def score_classes(truth: Codes, predicted: Codes, probabilities: Probabilities) -> list[ClassScores]:
@@ -83,9 +93,30 @@ def score_classes(truth: Codes, predicted: Codes, probabilities: Probabilities) 
             recall=_number_or_none(recall),
             f1=_number_or_none(f1),
             roc_auc=_area_under_curve(truth, probabilities, label),
+            thresholds=find_thresholds(truth == label, probabilities[:, label]),
         )
         for label, (name, precision, recall, f1, rows) in enumerate(zip(names, *scores, strict=True))
     ]
+
+
+def find_thresholds(positive: npt.NDArray[np.bool_], probabilities: Probabilities) -> list[Threshold]:
+    """Return points of the precision-recall curve of a class: ``SHOWN_THRESHOLDS`` at most, and that of the highest F1.
+
+    Args:
+        positive: whether each row is of the class.
+        probabilities: its probability, row by row.
+    """
+    from sklearn.metrics import precision_recall_curve
+
+    if not positive.any():
+        return []
+    precisions, recalls, thresholds = precision_recall_curve(positive, probabilities)
+    sums = precisions + recalls
+    f1 = np.divide(2 * precisions * recalls, sums, out=np.zeros_like(sums), where=sums > 0)[:-1]
+    steps = np.linspace(0, len(thresholds) - 1, SHOWN_THRESHOLDS).round().astype(int)
+    shown = np.union1d(steps, f1.argmax())
+    points = zip(*(values[shown].tolist() for values in (thresholds, precisions, recalls, f1)), strict=True)
+    return [Threshold(probability=point[0], precision=point[1], recall=point[2], f1=point[3]) for point in points]
 
 
 def measure_calibration(right: npt.NDArray[np.bool_], confidence: Probabilities) -> list[CalibrationBin]:
@@ -113,27 +144,53 @@ def measure_importances(
     model: Booster, test: DataFrame[PreprocessedSchema], permutation_repeats: int, random_state: int
 ) -> list[Importance]:
     """Measure the importance of each feature; see :meth:`EvaluateTask.evaluate`."""
+    features = select_features(test, get_fitted(model))
+    gains = model.feature_importance("gain")
+    shuffled = shuffle_features(model, encode_categories(model, features), test, permutation_repeats, random_state)
+    return [
+        Importance(feature=name, gain=float(gain), permutation=mean, permutation_std=std)
+        for name, gain, (mean, std) in zip(features.columns, gains, shuffled, strict=True)
+    ]
+
+
+def shuffle_features(
+    model: Booster,
+    features: npt.NDArray[np.float64],
+    test: DataFrame[PreprocessedSchema],
+    permutation_repeats: int,
+    random_state: int,
+) -> list[tuple[float | None, float | None]]:
+    """Return the mean and the standard deviation of the loss of accuracy when a feature is shuffled, for each feature.
+
+    Both are None without repeats, and 0 for a feature that no tree uses.
+    """
     from sklearn.frozen import FrozenEstimator
     from sklearn.inspection import permutation_importance
 
-    features = PreprocessedSchema.select_features(test)
+    if not permutation_repeats:
+        return [(None, None)] * features.shape[1]
+    losses: list[tuple[float | None, float | None]] = [(0.0, 0.0)] * features.shape[1]
+    used = np.flatnonzero(model.feature_importance("split"))
+    most_rows = SHUFFLED_TREES // max(permutation_repeats * len(used) * model.num_trees(), 1)
+
+    def score(frozen: Any, rows: npt.NDArray[np.float64], truth: Codes) -> float:
+        """Return the accuracy; scikit-learn's accuracy_score takes longer than the prediction."""
+        values = np.zeros((len(rows), features.shape[1]))
+        values[:, used] = rows
+        return float((frozen.predict(values).argmax(axis=1) == truth).mean())
+
     permutation = permutation_importance(
         FrozenEstimator(model),
-        features,
-        PreprocessedSchema.encode_target(test),
-        # scikit-learn's accuracy_score takes longer than the prediction.
-        scoring=lambda frozen, rows, truth: float((frozen.predict(rows).argmax(axis=1) == truth).mean()),
+        features[:, used],
+        PreprocessedSchema.encode_target(test).to_numpy(),
+        scoring=score,
         n_repeats=permutation_repeats,
         random_state=random_state,
-        max_samples=min(len(test), SHUFFLED_ROWS),
+        max_samples=max(min(len(test), SHUFFLED_ROWS, most_rows), 1),
     )
-    gains = model.feature_importance("gain")
-    return [
-        Importance(feature=name, gain=float(gain), permutation=float(mean), permutation_std=float(std))
-        for name, gain, mean, std in zip(
-            features.columns, gains, permutation.importances_mean, permutation.importances_std, strict=True
-        )
-    ]
+    for place, mean, std in zip(used, permutation.importances_mean, permutation.importances_std, strict=True):
+        losses[place] = (float(mean), float(std))
+    return losses
 
 
 def describe_curve(curve: Losses, model_rounds: int) -> LearningCurve:
@@ -153,9 +210,10 @@ def find_wrong(test: DataFrame[PreprocessedSchema], matched: pd.DataFrame) -> li
     predicted = matched[PredictionSchema.target_column()].to_numpy()
     confidence = matched[PredictionSchema.probability_columns()].max(axis=1)
     wrong = confidence[truth != predicted].sort_values(ascending=False, kind="stable").index[:SHOWN_WRONG_ROWS]
-    features = test.reset_index(drop=True)[PreprocessedSchema.feature_columns()].astype(object)
-    # JSON has neither NaN nor infinity.
-    features = features.where(features.notna() & ~features.isin([np.inf, -np.inf]), None)
+    features = test.reset_index(drop=True)[PreprocessedSchema.feature_columns()]
+    # JSON has neither timestamps nor NaN.
+    as_text = dict.fromkeys(features.select_dtypes("datetime").columns, "str")
+    features = features.astype(as_text).astype(object).where(features.notna(), None)
     ids = test[PreprocessedSchema.id_column()].tolist()
     return [
         WrongRow(

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import gokart
 import luigi
 import pandera.pandas as pa
+from gokart.utils import FlattenableItems
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
+from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor, set_fitted
 from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
+from gokart_pipeline_sample.pipeline.boosting import CLASS_WEIGHTS, boost, make_datasets
+from gokart_pipeline_sample.pipeline.fit_features import FitFeaturesTask
+from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
 from gokart_pipeline_sample.pipeline.schemas.metrics import Losses
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
-from gokart_pipeline_sample.utils.progress import showing_progress
 from gokart_pipeline_sample.utils.template import GokartTask
-
-FIXED_PARAMETERS: dict[str, str | float] = {
-    "objective": "multiclass",
-    "metric": "multi_logloss",
-    # The same model for any number of threads: https://lightgbm.readthedocs.io/en/stable/Parameters.html#deterministic
-    "deterministic": True,
-    "force_row_wise": True,
-    "verbosity": -1,
-}
 
 
 class TrainTask(GokartTask[Booster]):
-    """Outputs a LightGBM booster; all its significant parameters except tasks are passed to LightGBM by name."""
+    """Outputs a LightGBM booster; LightGBM gets the significant parameters by name, except tasks and class_weight."""
 
     train_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
         gokart.TaskInstanceParameter(description="Task that outputs the training rows.")
@@ -46,6 +40,18 @@ class TrainTask(GokartTask[Booster]):
     seed: luigi.IntParameter = luigi.IntParameter(default=42, description="Seed of LightGBM's random draws.")
     num_boost_round: luigi.IntParameter = luigi.IntParameter(default=5000, description="Maximum training rounds.")
     early_stopping_rounds: luigi.IntParameter = luigi.IntParameter(default=100, description="Early stopping patience.")
+    class_weight: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
+        default="none", choices=CLASS_WEIGHTS, description="Whether all classes get the same total weight."
+    )
+    after: gokart.ListTaskInstanceParameter[gokart.TaskOnKart[Any]] = gokart.ListTaskInstanceParameter(
+        default=[], significant=False, description="Tasks to wait for, which do not change the model."
+    )
+
+    def requires(self) -> FlattenableItems[gokart.TaskOnKart[Any]]:
+        """Require the rows, and the features that are fitted on the training rows, if there are any."""
+        fitted = {"fitted": FitFeaturesTask(train_task=self.train_task)} if FITTED_FEATURES else {}
+        after = [task.clone(significant=False) for task in self.after]
+        return {"train": self.train_task, "valid": self.valid_task, **fitted, "after": after}
 
     def output(self) -> WorkspaceTarget:
         """Return the model's file, in LightGBM's text format."""
@@ -58,7 +64,9 @@ class TrainTask(GokartTask[Booster]):
 
     def run(self) -> None:
         """Train the model and save it with its learning curve."""
-        booster, curve = self.fit(self.load(self.train_task), self.load(self.valid_task), **self.plain_parameters())
+        fitted = self.load("fitted") if FITTED_FEATURES else {}
+        train, valid = self.load("train"), self.load("valid")
+        booster, curve = self.fit(train, valid, fitted=fitted, **self.plain_parameters())
         self.dump(curve, self.make_learning_curve_target())
         self.dump(booster)
 
@@ -68,6 +76,8 @@ class TrainTask(GokartTask[Booster]):
         train: DataFrame[PreprocessedSchema],
         valid: DataFrame[PreprocessedSchema],
         num_boost_round: int,
+        fitted: dict[str, Any] | None = None,
+        class_weight: str = "none",
         **parameters: str | float,
     ) -> tuple[Booster, Losses]:
         """Train a multiclass model until the loss on the validation rows stops falling.
@@ -76,6 +86,8 @@ class TrainTask(GokartTask[Booster]):
             train: training rows, with their target.
             valid: validation rows for early stopping, with their target.
             num_boost_round: maximum number of training rounds.
+            fitted: the output of FitFeaturesTask, which the booster keeps.
+            class_weight: "none", or "balanced" for the same total weight of all classes.
             parameters: further parameters of LightGBM.
 
         Returns:
@@ -85,16 +97,7 @@ class TrainTask(GokartTask[Booster]):
             pandera.errors.SchemaErrors: a frame breaks the schema, or its target is missing.
             lightgbm.basic.LightGBMError: LightGBM refuses a parameter.
         """
-        import lightgbm as lgb
-
-        datasets = [
-            lgb.Dataset(PreprocessedSchema.select_features(rows), label=PreprocessedSchema.encode_target(rows))
-            for rows in (train, valid)
-        ]
-        parameters |= {**FIXED_PARAMETERS, "num_class": len(PreprocessedSchema.target_classes())}
-        curve: Losses = {}
-        with showing_progress("trained", num_boost_round, "rounds") as advance:
-            callbacks = [lgb.record_evaluation(curve), lambda _: advance(1)]
-            names = ["train", "valid"]
-            booster = lgb.train(parameters, datasets[0], num_boost_round, datasets, names, callbacks=callbacks)
+        datasets = make_datasets(train, valid, fitted or {}, class_weight)
+        booster, curve = boost(*datasets, num_boost_round, parameters)
+        set_fitted(booster, fitted or {})
         return booster, curve

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import gokart
 import luigi
@@ -19,9 +18,6 @@ class UploadS3Task(S3DestinationTask[DataFrame[OutputSchema]]):
 
     output_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[OutputSchema]]] = (
         gokart.TaskInstanceParameter(description="Task that outputs the frame to publish.")
-    )
-    after: gokart.ListTaskInstanceParameter[gokart.TaskOnKart[Any]] = gokart.ListTaskInstanceParameter(
-        default=[], description="Other tasks that must succeed first."
     )
     key: luigi.Parameter[str] = luigi.Parameter(default="output.csv", description="Key of the object.")
 

@@ -7,6 +7,7 @@ import itertools
 import operator
 from typing import Any
 
+import gokart
 import luigi
 from luigi.parameter import _no_value
 
@@ -24,6 +25,25 @@ class TableParameter(luigi.Parameter[str]):
             S3Error: S3 refuses the request or does not respond.
         """
         return open_table(x).fingerprint if x else ""
+
+
+class OptionalTaskParameter(gokart.TaskInstanceParameter[Any]):
+    """A task, or None, which is the default."""
+
+    def __init__(self, *, description: str) -> None:
+        super().__init__(default=None, description=description)
+
+    def parse(self, x: Any) -> Any:
+        """Return the task, or None for an empty text."""
+        return super().parse(x) if x else None  # type: ignore[no-untyped-call]
+
+    def serialize(self, x: gokart.TaskOnKart[Any] | None) -> Any:
+        """Return gokart's text of the task, or an empty text for None."""
+        return super().serialize(x) if x else ""  # type: ignore[no-untyped-call]
+
+    def _warn_on_wrong_param_type(self, param_name: str, param_value: object) -> None:
+        if param_value is not None:
+            super()._warn_on_wrong_param_type(param_name, param_value)  # type: ignore[no-untyped-call]
 
 
 class ShareParameter(luigi.NumericalParameter[float]):

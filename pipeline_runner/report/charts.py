@@ -8,12 +8,13 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gokart_pipeline_sample.pipeline.schemas.metrics import CalibrationBin, Importance, LearningCurve
+from gokart_pipeline_sample.pipeline.schemas.metrics import CalibrationBin, ClassScores, Importance, LearningCurve
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN_FEATURES = 15
+SHOWN_CURVES = 8
 LONGEST_LABEL = 18
 # Inches: the width of a phone at 72 dpi, so that text keeps its size there.
 WIDTH, HEIGHT = 4.6, 3.0
@@ -65,8 +66,8 @@ def draw_importances(importances: list[Importance]) -> str:
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2, sharey=True)
-        losses = [feature["permutation"] for feature in shown]
-        deviations = [feature["permutation_std"] for feature in shown]
+        losses = [feature["permutation"] or 0.0 for feature in shown]
+        deviations = [feature["permutation_std"] or 0.0 for feature in shown]
         left.barh(rows, losses, xerr=deviations, color=FIRST, ecolor=MUTED)
         left.set_yticks(rows, [shorten(name) for name in names])
         left.invert_yaxis()
@@ -82,12 +83,28 @@ def draw_importances(importances: list[Importance]) -> str:
 
 def sort_importances(importances: list[Importance]) -> list[Importance]:
     """Sort the features, the most important first."""
-    return sorted(importances, key=lambda feature: (-feature["permutation"], -feature["gain"]))
+    return sorted(importances, key=lambda feature: (-(feature["permutation"] or 0.0), -feature["gain"]))
 
 
 def shorten(text: str) -> str:
     """Shorten a text to fit the available space."""
     return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
+
+
+def draw_precision_recall(classes: list[ClassScores]) -> str:
+    """Draw the precision-recall curve of each class that has rows; of the rarest ones if there are many."""
+    shown = sorted((each for each in classes if each["thresholds"]), key=lambda each: each["rows"])[:SHOWN_CURVES]
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for each in shown:
+            recalls, precisions = ([point[score] for point in each["thresholds"]] for score in ("recall", "precision"))
+            axes.plot([*recalls, 0], [*precisions, 1], label=shorten(str(each["name"])))
+        axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.05))
+        axes.legend(loc="lower left")
+
+    names = ", ".join(str(each["name"]) for each in shown)
+    return _draw(f"Precision by recall, for the classes {names}.", draw)
 
 
 def draw_calibration(bins: list[CalibrationBin]) -> str:

@@ -103,6 +103,7 @@ def _draw(metrics: Metrics) -> dict[str, Markup]:
     drawn = {
         "learning_curve": charts.draw_learning_curve(metrics["learning_curve"]),
         "importances": charts.draw_importances(metrics["importances"]),
+        "precision_recall": charts.draw_precision_recall(metrics["classes"]),
         "calibration": charts.draw_calibration(metrics["calibration"]),
     }
     return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704 (text of the table is escaped in it)
@@ -119,4 +120,7 @@ def _find_tables(graph: TaskGraph) -> list[tuple[str, str, str]]:
 
 
 def _most_important(metrics: Metrics) -> list[str]:
-    return [feature["feature"] for feature in sort_importances(metrics["importances"])[:SHOWN_WRONG_FEATURES]]
+    # Rows are shown as they were preprocessed, without the features that were fitted later.
+    known = metrics["most_confidently_wrong"][0]["features"] if metrics["most_confidently_wrong"] else {}
+    shown = [each for each in metrics["importances"] if each["feature"] in known]
+    return [feature["feature"] for feature in sort_importances(shown)[:SHOWN_WRONG_FEATURES]]

@@ -96,5 +96,5 @@ def test_logs_calmly(checkout: Checkout) -> None:
 
     assert run.exit_code == 0, run.stderr
     assert run.tasks == CHAIN
-    # A line for each task, one for the accuracy and one for the object.
-    assert len(run.stderr.splitlines()) == len(CHAIN) + 2
+    # A line for each task, one of a warning, one for the accuracy and one for the object.
+    assert len(run.stderr.splitlines()) == len(CHAIN) + 3

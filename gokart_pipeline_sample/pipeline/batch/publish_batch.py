@@ -22,9 +22,6 @@ class PublishBatchTask(GokartTask[dict[str, Any]]):
     checked_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[OutputSchema]]] = (
         gokart.TaskInstanceParameter(description="Task that checks the model.")
     )
-    after: gokart.ListTaskInstanceParameter[gokart.TaskOnKart[Any]] = gokart.ListTaskInstanceParameter(
-        default=[], description="Other tasks that must succeed first."
-    )
 
     def output(self) -> S3PointerTarget:
         """Return the pointer on S3."""

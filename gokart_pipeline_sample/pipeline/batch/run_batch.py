@@ -8,7 +8,10 @@ from gokart_pipeline_sample.pipeline.batch.guard_table import GuardTableTask
 from gokart_pipeline_sample.pipeline.batch.publish_batch import PublishBatchTask
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
-from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask, wire_model
+from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
+from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
+from gokart_pipeline_sample.pipeline.run_middle import wire_model
+from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
 from gokart_pipeline_sample.utils.parameters import borrow
 from gokart_pipeline_sample.utils.view import ViewTask
 
@@ -27,11 +30,12 @@ class RunBatchTask(ViewTask[dict[str, Any]]):
 
     def requires(self) -> PublishBatchTask:
         """Wire the tasks."""
-        prepared = PrepareDataTask()
-        trained = wire_model(prepared, self.require_acc)
         guarded = GuardTableTask(
             table=self.table, on_bad_row=self.on_bad_row, max_rejected_share=self.max_rejected_share
         )
+        # Not PrepareDataTask: a nested task is another task, so the model of RunTask would be trained again.
+        split = SplitDataTask(data_task=PreprocessTask(data_task=LoadDataTask()))
+        trained = wire_model(split, self.require_acc, after=[guarded])
         scored = ScoreTableTask(
             model_task=trained.model,
             checked_task=trained.checked,
@@ -42,4 +46,4 @@ class RunBatchTask(ViewTask[dict[str, Any]]):
             rows_per_part=self.rows_per_part,
             with_proba=self.with_proba,
         )
-        return PublishBatchTask(score_task=scored, checked_task=trained.checked, after=[trained.evaluated])
+        return PublishBatchTask(score_task=scored, checked_task=trained.checked)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from logging import getLogger
+from typing import Any, NamedTuple, TypedDict
 
 import gokart
 import luigi
@@ -18,17 +19,43 @@ from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.io.s3_batch import Part, S3ManifestTarget
 from gokart_pipeline_sample.io.tables import open_table
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult, GuardTableTask
+from gokart_pipeline_sample.pipeline.model_input import count_unseen
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 from gokart_pipeline_sample.utils.parameters import TableParameter, borrow
 from gokart_pipeline_sample.utils.progress import showing_progress
 from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
 
+logger = getLogger(__name__)
+
 REJECTED = "rejected/"
+SHOWN_VALUES = 10
 PART_FORMATS: dict[str, FormatProcessor] = {"csv": PyArrowCsvProcessor(), "parquet": ParquetProcessor()}
+
+
+class UnseenValues(TypedDict):
+    """Values of an open text feature that no training row has."""
+
+    rows: int
+    values: list[str]  # the first of them
+
+
+class ScoredRows(NamedTuple):
+    """Predictions of some rows of the table.
+
+    Args:
+        predictions: the predictions of the valid rows, in the order of the rows.
+        rejected: the invalid rows as text, with a column ``reason``.
+        unseen: the number of valid rows by feature and value that no training row has.
+    """
+
+    predictions: DataFrame[PredictionSchema]
+    rejected: pd.DataFrame
+    unseen: dict[str, pd.Series[int]]
 
 
 class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
@@ -88,6 +115,7 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
         model, guarded = self.load(self.model_task), self.load(self.guard_task)
         schema = FeatureSchema.arrow_schema(FeatureSchema.new_row_columns())
         duplicates, parts = pd.Index(guarded["duplicates"]), self._target.find_parts()
+        unseen: dict[str, UnseenValues] = {}
         with (
             ThreadPoolExecutor(1) as uploader,
             showing_progress("scored", guarded["rows"], "rows") as advance,
@@ -97,10 +125,15 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
                 name = self._name_part(number)
                 found = [parts[key]["rows"] for key in (name, f"{REJECTED}{name}") if key in parts]
                 if name not in parts or sum(found) != len(chunk):
-                    scored, rejected = self.score(model, chunk, duplicates)
+                    scored = self.score(model, chunk, duplicates)
                     parts |= putting.result()
                     # A part is put while the next one is scored.
-                    putting = uploader.submit(self._put_part, name, scored, rejected)
+                    putting = uploader.submit(self._put_part, name, scored)
+                    self._note_unseen(unseen, scored.unseen)
+                elif PreprocessedSchema.open_text_columns():
+                    # The part was put by a run that died before it could tell of them.
+                    valid, _ = GuardTableTask.preprocess_valid(chunk, duplicates)
+                    self._note_unseen(unseen, count_unseen(model, valid))
                 advance(len(chunk))
             parts |= putting.result()
         accuracy = self.load(self.checked_task).attrs["accuracy"]
@@ -109,13 +142,12 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
             guarded["rows"],
             model={"unique_id": self.model_task.make_unique_id(), "accuracy": accuracy},
             table={"fingerprint": open_table(self.table).fingerprint},
+            unseen=unseen,
         )
         self.dump(manifest)
 
     @staticmethod
-    def score(
-        model: Booster, data: pd.DataFrame, duplicates: Collection[object]
-    ) -> tuple[DataFrame[PredictionSchema], pd.DataFrame]:
+    def score(model: Booster, data: pd.DataFrame, duplicates: Collection[object]) -> ScoredRows:
         """Predict the valid rows.
 
         Args:
@@ -123,24 +155,30 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
             data: rows as they were read; see :func:`separate_rows`.
             duplicates: the ids that occur more than once in the table.
 
-        Returns:
-            The predictions, in the order of the rows, and the invalid rows as text, with a column ``reason``.
-
         Raises:
             pandera.errors.SchemaErrors: a frame as a whole breaks its schema.
         """
         preprocessed, breaches = GuardTableTask.preprocess_valid(data, duplicates)
         scored = PredTask.predict(model, preprocessed)
         reasons = (breaches["column"] + " breaks " + breaches["check"]).groupby(breaches["row"]).agg("; ".join)
-        return scored, data.loc[reasons.index].astype("str").assign(reason=reasons)
+        rejected = data.loc[reasons.index].astype("str").assign(reason=reasons)
+        return ScoredRows(scored, rejected, count_unseen(model, preprocessed))
+
+    @staticmethod
+    def _note_unseen(noted: dict[str, UnseenValues], counts: dict[str, pd.Series[int]]) -> None:
+        for name, rows in counts.items():
+            values = noted.setdefault(name, UnseenValues(rows=0, values=[]))
+            values["rows"] += int(rows.sum())
+            values["values"] = [*dict.fromkeys([*values["values"], *rows.index])][:SHOWN_VALUES]
+            logger.warning("%d rows have values of %s that no training row has: %s", rows.sum(), name, values["values"])
 
     def _name_part(self, number: int) -> str:
         return f"part-{number:05d}.{self.output_format}"
 
-    def _put_part(self, name: str, scored: DataFrame[PredictionSchema], rejected: pd.DataFrame) -> dict[str, Part]:
+    def _put_part(self, name: str, scored: ScoredRows) -> dict[str, Part]:
         """Put the rejected rows and then the part, so that a part never exists without its rejected rows."""
-        published = scored if self.with_proba else OutputSchema.validate(scored)
-        frames = {f"{REJECTED}{name}": rejected} if len(rejected) else {}
+        published = scored.predictions if self.with_proba else OutputSchema.validate(scored.predictions)
+        frames = {f"{REJECTED}{name}": scored.rejected} if len(scored.rejected) else {}
         frames[name] = published
         return {
             name: self._target.put_part(name, frame, PART_FORMATS[self.output_format]) for name, frame in frames.items()
@@ -153,7 +191,7 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
         Args:
             parts: the parts by name; those of rejected rows are in ``rejected/``.
             rows: the rows of the table.
-            origin: the model and the table that the predictions come from.
+            origin: the model and the table that the predictions come from, and the values that the model did not know.
 
         Returns:
             ``parts``, ``rejected``, ``rows_in``, ``rows_published``, ``rows_rejected`` and the origin.

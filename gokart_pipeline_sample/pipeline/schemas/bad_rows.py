@@ -14,6 +14,7 @@ from pandera.errors import SchemaErrors
 from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 
 SHOWN_IDS = 5
+LONGEST_CHECK = 100
 # pandera's name for the check that values are unique.
 UNIQUENESS = "field_uniqueness"
 
@@ -85,7 +86,13 @@ def get_breaches(error: SchemaErrors) -> pd.DataFrame:
     cases: pd.DataFrame = error.failure_cases
     if cases["index"].isna().any():
         raise error
-    return cases[["index", "column", "check"]].set_axis(["row", "column", "check"], axis="columns")
+    breaches = cases[["index", "column", "check"]].set_axis(["row", "column", "check"], axis="columns")
+    return breaches.assign(check=breaches["check"].map(shorten_check))
+
+
+def shorten_check(check: str) -> str:
+    """Shorten the name of a check, which may list thousands of values."""
+    return check if len(check) <= LONGEST_CHECK else f"{check[: LONGEST_CHECK - 1]}…"
 
 
 @dataclass
@@ -96,11 +103,13 @@ class Breaches:
         id_column: name of the column of the ids.
         counts: number of rows, by column and check.
         ids: the first ids, by column and check.
+        values: the first values that an ``isin`` does not list, by column and check.
     """
 
     id_column: str
     counts: dict[tuple[Any, ...], int] = field(default_factory=dict)
     ids: dict[tuple[Any, ...], list[Any]] = field(default_factory=dict)
+    values: dict[tuple[Any, ...], dict[Any, None]] = field(default_factory=dict)
 
     def add(self, breaches: pd.DataFrame, data: pd.DataFrame) -> None:
         """Count more rows.
@@ -113,11 +122,16 @@ class Breaches:
             self.counts[breach] = self.counts.get(breach, 0) + len(group)
             known = self.ids.setdefault(breach, [])
             known += data.loc[group["row"][: SHOWN_IDS - len(known)], self.id_column].tolist()
+            column, check = breach
+            if str(check).startswith("isin(") and column in data:
+                seen = self.values.setdefault(breach, {})
+                seen |= dict.fromkeys(data[column].loc[group["row"]].unique()[:SHOWN_IDS].tolist())
 
     def __str__(self) -> str:
         """Describe each breach."""
         return "; ".join(
             describe_breach(column, check, count, self.id_column, self.ids[column, check])
+            + (f" and the values {reprlib.repr(list(seen))}" if (seen := self.values.get((column, check))) else "")
             for (column, check), count in self.counts.items()
         )
 
@@ -131,15 +145,22 @@ def _read(schema: Schema, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFram
     """Drop the rows with values that do not have their column's type, or with nulls if the type allows none."""
     dtypes = {str(name): dtype for name, dtype in schema.empty().dtypes.items() if name in data}
     breaches = [_make_breaches(pd.Index([]), "", "")]
-    # Other columns have their type already, or are for the schema to reject.
     untyped = {name: dtype for name, dtype in dtypes.items() if is_object_dtype(data[name])}
+    # pyarrow gives an integer or boolean column without nulls numpy's type. All others are for the schema to reject.
+    masked = {
+        name: dtype for name, dtype in dtypes.items() if _is_masked(dtype) and data[name].dtype.kind == dtype.kind
+    }
     for name, dtype in untyped.items():
         is_text = data[name].map(lambda value: isinstance(value, str))
         breaches.append(_make_breaches(data.index[is_text], name, f"dtype('{dtype}')"))
-        if dtype.kind in "biu":
+        if dtype.kind in "biu" and not _is_masked(dtype):
             breaches.append(_make_breaches(data.index[data[name].isna()], name, "not_nullable"))
     unreadable = pd.concat(breaches)
-    return _drop(data, unreadable["row"]).astype(untyped), unreadable
+    return _drop(data, unreadable["row"]).astype(untyped | masked), unreadable
+
+
+def _is_masked(dtype: Any) -> bool:
+    return isinstance(dtype, pd.api.extensions.ExtensionDtype) and dtype.kind in "biu"
 
 
 def _drop(data: pd.DataFrame, rows: pd.Series[Any]) -> pd.DataFrame:

@@ -10,10 +10,14 @@ import pandera.dtypes
 import pandera.pandas as pa
 import pyarrow
 
+from gokart_pipeline_sample.errors import SchemaDefinitionError
+from gokart_pipeline_sample.pipeline.schemas.column_types import find_isin, find_problem, is_text
+
 # Metadata of the field that identifies a row, an int or a str. Rows are matched by it, and it is never a feature.
 ID = {"role": "id"}
 # Metadata of the field that the model predicts. Its isin lists the classes.
 TARGET = {"role": "target"}
+EPOCH = pd.Timestamp(0)
 # Infinity comes from an overflow or a division by zero, and may pass checks such as gt=0.
 FINITE = pa.Check(lambda values: ~np.isinf(values), name="finite")
 
@@ -27,14 +31,25 @@ class BaseSchema(pa.DataFrameModel):
     """A table as the pipeline expects it: without type coercion and without undeclared columns.
 
     A subclass marks its id with ``metadata=ID`` and its target with ``metadata=TARGET``; every other column is a
-    feature. A text feature lists its categories in ``isin``. A feature that may be missing is ``nullable``; if it is a
-    number, it is then a float, as in pandas. Tasks get the names of columns from the schema.
+    feature. Text is a category: ``isin`` closes the list of values, and without it the model learns those of the
+    training rows. A feature that may be missing is ``nullable``. :mod:`column_types` lists the types. Tasks get the
+    names of columns from the schema.
+
+    Raises:
+        SchemaDefinitionError: when a subclass is defined; the message names all columns that cannot be used.
     """
 
     class Config:
         coerce = False
         strict = True
         unique_column_names = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)  # type: ignore[no-untyped-call]
+        columns = cls.to_schema().columns
+        problems = [problem for name, column in columns.items() if (problem := find_problem(name, column))]
+        if problems:
+            raise SchemaDefinitionError(f"{cls.__name__}: {'; '.join(problems)}")
 
     @classmethod
     def to_schema(cls) -> pa.DataFrameSchema:
@@ -81,12 +96,34 @@ class BaseSchema(pa.DataFrameModel):
         return cast("type", cls.__fields__[column][0].arg)
 
     @classmethod
+    def open_text_columns(cls) -> list[str]:
+        """Return the names of the text features whose values the schema does not list."""
+        columns = cls.to_schema().columns
+        return [name for name in cls.feature_columns() if is_text(columns[name]) and not find_isin(columns[name])]
+
+    @classmethod
     def select_features(cls, data: pd.DataFrame) -> pd.DataFrame:
-        """Return only the feature columns, with text as categories."""
+        """Return only the feature columns, in the types that LightGBM takes.
+
+        Text becomes categories: those of ``isin``, or the values that occur. A timestamp becomes the number of days
+        since 1970-01-01, and a nullable integer or boolean a float.
+        """
         features = data[cls.feature_columns()]
-        text = features.columns[features.dtypes == "str"]
-        categories = {name: pd.CategoricalDtype(cls._allowed_values(name)) for name in text}
-        return features.astype(categories)
+        converted = {
+            str(name): cls._to_feature(column)
+            for name, column in features.items()
+            if column.dtype.kind not in "biuf" or isinstance(column.dtype, pd.api.extensions.ExtensionDtype)
+        }
+        return features.assign(**converted) if converted else features
+
+    @classmethod
+    def _to_feature(cls, column: pd.Series[Any]) -> pd.Series[Any]:
+        if column.dtype == "str":
+            is_open = column.name in cls.open_text_columns()
+            return column.astype("category" if is_open else pd.CategoricalDtype(cls._allowed_values(str(column.name))))
+        if column.dtype.kind == "M":
+            return (column - EPOCH) / pd.Timedelta(days=1)
+        return column.astype(float)
 
     @classmethod
     def encode_target(cls, data: pd.DataFrame) -> pd.Series[int]:
@@ -114,16 +151,13 @@ class BaseSchema(pa.DataFrameModel):
 
     @classmethod
     def _allowed_values(cls, column: str) -> list[Any]:
-        checks = [check for check in cls.to_schema().columns[column].checks if check.name == "isin"]
-        if len(checks) != 1:
-            raise TypeError(f"{cls.__name__} needs an isin for {column}, which lists the values that it can take")
-        return sorted(checks[0].statistics["allowed_values"])
+        return find_isin(cls.to_schema().columns[column])
 
     @classmethod
     def _column_of(cls, metadata: dict[str, str]) -> str:
         columns = [name for name, role in cls._roles().items() if role == metadata["role"]]
         if len(columns) != 1:
-            raise TypeError(
+            raise SchemaDefinitionError(
                 f"{cls.__name__} needs exactly one field with the metadata {metadata}, it has {len(columns)}"
             )
         return columns[0]

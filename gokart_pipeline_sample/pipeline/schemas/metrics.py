@@ -19,11 +19,20 @@ class Scores(TypedDict):
 
 
 class Interval(TypedDict):
-    """A confidence interval of the accuracy: the percentiles of its bootstrap distribution."""
+    """The exact confidence interval of the accuracy."""
 
-    level: float  # share of the distribution within the interval
+    level: float  # probability that such an interval contains the accuracy of the model on all rows of its kind
     low: float
     high: float
+
+
+class Threshold(TypedDict):
+    """Scores of a class if it is predicted wherever it is at least so probable."""
+
+    probability: float
+    precision: float
+    recall: float
+    f1: float
 
 
 class ClassScores(TypedDict):
@@ -35,6 +44,7 @@ class ClassScores(TypedDict):
     recall: float | None  # share of the rows of this class that are predicted as this class
     f1: float | None  # harmonic mean of the two
     roc_auc: float | None
+    thresholds: list[Threshold]  # the precision-recall curve, by rising probability; empty without rows of that class
 
 
 class CalibrationBin(TypedDict):
@@ -50,8 +60,8 @@ class Importance(TypedDict):
 
     feature: str
     gain: float  # total reduction of the training loss by its splits
-    permutation: float  # mean drop in accuracy on the test rows when its values are shuffled
-    permutation_std: float  # standard deviation of that drop over the shuffles
+    permutation: float | None  # mean drop in accuracy on test rows when its values are shuffled; None if none are
+    permutation_std: float | None  # standard deviation of that drop over the shuffles
 
 
 class LearningCurve(TypedDict):
@@ -85,4 +95,5 @@ class Metrics(TypedDict):
     calibration: list[CalibrationBin]
     importances: list[Importance]  # in the order of the schema
     learning_curve: LearningCurve
+    warnings: list[str]  # about the training and test rows
     most_confidently_wrong: list[WrongRow]  # at most ten, the most probable first

@@ -92,8 +92,17 @@ class TestCheckRows:
         assert str(caught.value) == (
             "the frame breaks IrisFeatureSchema: "
             "petal_width breaks greater_than(0) in 150 rows, the first of them with id [0, 1, 2, 3, 4]; "
-            "target breaks isin([0, 1, 2]) in 100 rows, the first of them with id [50, 51, 52, 53, 54]"
+            "target breaks isin([0, 1, 2]) in 100 rows, the first of them with id [50, 51, 52, 53, 54] "
+            "and the values [3, 4]"
         )
+
+    def test_leaves_out_a_few(self, iris: pd.DataFrame) -> None:
+        bad = iris.assign(petal_width=iris["petal_width"].where(iris["id"] > 2, -1.0))
+        left = LoadDataTask.check_rows(bad, allowed_share=0.02)
+        assert left["id"].tolist() == list(range(3, 150))
+        assert left.index.tolist() == list(range(147))
+        with pytest.raises(BadRowsError, match=r"petal_width breaks .* in 3 rows"):
+            LoadDataTask.check_rows(bad, allowed_share=0.019)
 
     def test_names_a_missing_column(self, flowers: pd.DataFrame) -> None:
         with pytest.raises(SchemaErrors, match="column 'petal_width' not in dataframe"):

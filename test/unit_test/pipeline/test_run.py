@@ -74,10 +74,16 @@ class TestRunBatchTask:
         assert task.output().manifest is scored.output()
         assert scored.output().path() == f"s3://some-bucket/daily/batch/{scored.make_unique_id()}/manifest.json"
 
-    def test_trains_the_model_that_the_nested_run_trains(self, table: str) -> None:
+    def test_uses_the_model_of_the_run(self, table: str) -> None:
         for task_class in (TrainTask, CheckAccuracyTask):
-            batch, other = find(RunBatchTask(table=table), task_class), find(RunNestTask(), task_class)
+            batch, other = find(RunBatchTask(table=table), task_class), find(RunTask(), task_class)
             assert batch.make_unique_id() == other.make_unique_id()
+
+    def test_trains_after_the_table_to_score_was_found_right(self, table: str) -> None:
+        task = RunBatchTask(table=table)
+        assert find(task, GuardTableTask).task_id in {
+            each.task_id for each in flatten(find(task, TrainTask).requires())
+        }
 
     def test_trains_on_another_table_than_it_scores(self, table: str) -> None:
         task = RunBatchTask(table=table)

@@ -31,6 +31,7 @@ class TestTrainTask:
             "seed": 42,
             "num_boost_round": 5000,
             "early_stopping_rounds": 100,
+            "class_weight": "none",
         }
 
     @pytest.mark.parametrize("boosting", ["gbdt num_leaves=2", "gbdt\nseed=1", "goss", ""])

@@ -59,7 +59,7 @@ def score(table: list[tuple[str, ...]], model: Booster) -> tuple[pd.DataFrame, p
             return (readable_ids(IrisFeatureSchema, chunk) for chunk in chunks)
 
         duplicates = pd.Index(find_duplicates(read_ids))
-        scored = [ScoreTableTask.score(model, chunk, duplicates) for chunk in read.read_chunks(schema, 5)]
+        scored = [ScoreTableTask.score(model, chunk, duplicates)[:2] for chunk in read.read_chunks(schema, 5)]
     published, rejected = (pd.concat(frames, ignore_index=True) for frames in zip(*scored, strict=True))
     return published, rejected
 

@@ -19,7 +19,7 @@ def rows(iris: pd.DataFrame) -> pd.DataFrame:
 
 class TestScore:
     def test_predicts_as_for_rows_to_test(self, model: Booster, rows: pd.DataFrame, preprocessed: pd.DataFrame) -> None:
-        scored, rejected = ScoreTableTask.score(model, rows, [])
+        scored, rejected, _ = ScoreTableTask.score(model, rows, [])
         pd.testing.assert_frame_equal(scored, PredTask.predict(model, preprocessed), check_exact=True)
         assert rejected.empty
 
@@ -36,7 +36,7 @@ class TestScore:
         expected = ScoreTableTask.score(model, rows, [])[0].drop(index=[3, 149])
         width = rows["petal_width"].astype(object)
         width[3] = "?"
-        scored, _ = ScoreTableTask.score(model, rows.assign(petal_width=width), [149])
+        scored, *_ = ScoreTableTask.score(model, rows.assign(petal_width=width), [149])
         pd.testing.assert_frame_equal(scored.reset_index(drop=True), expected.reset_index(drop=True), check_exact=True)
 
     def test_rejects_rows_with_their_values_as_text_and_the_reason(self, model: Booster, rows: pd.DataFrame) -> None:
@@ -45,7 +45,7 @@ class TestScore:
             petal_width=pd.Series(["0.2 cm", 0.2, None, -0.2, 0.2, 0.2], dtype=object),
             sepal_width=[3.5, 0.0, 3.5, 0.0, 3.5, 3.5],
         )
-        scored, rejected = ScoreTableTask.score(model, data, [5])
+        scored, rejected, _ = ScoreTableTask.score(model, data, [5])
         assert scored["id"].tolist() == [6]
         assert rejected.columns.tolist() == [*data.columns, "reason"]
         assert (rejected.dtypes == "str").all()
@@ -62,13 +62,13 @@ class TestScore:
         ]
 
     def test_takes_rows_none_of_which_is_good(self, model: Booster, rows: pd.DataFrame) -> None:
-        scored, rejected = ScoreTableTask.score(model, rows.assign(petal_width=-1.0), [])
+        scored, rejected, _ = ScoreTableTask.score(model, rows.assign(petal_width=-1.0), [])
         assert scored.empty
         assert scored.dtypes.equals(ScoreTableTask.score(model, rows, [])[0].dtypes)
         assert rejected["id"].tolist() == rows["id"].astype(str).tolist()
 
     def test_takes_no_rows(self, model: Booster, rows: pd.DataFrame) -> None:
-        scored, rejected = ScoreTableTask.score(model, rows[:0], [])
+        scored, rejected, _ = ScoreTableTask.score(model, rows[:0], [])
         assert scored.empty
         assert rejected.empty
         assert scored.columns.tolist() == ["id", "pred", "probability_0", "probability_1", "probability_2"]

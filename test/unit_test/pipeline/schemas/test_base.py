@@ -8,6 +8,7 @@ from pandera.errors import SchemaErrors
 from pandera.typing import Series
 from support.fruits import FruitSchema
 
+from gokart_pipeline_sample.errors import SchemaDefinitionError
 from gokart_pipeline_sample.pipeline.schemas import (
     BaseSchema,
     IrisFeatureSchema,
@@ -50,7 +51,7 @@ class TestRoles:
         class Schema(BaseSchema):
             length: Series[float]
 
-        with pytest.raises(TypeError, match="Schema needs exactly one field"):
+        with pytest.raises(SchemaDefinitionError, match="Schema needs exactly one field"):
             Schema.id_column()
 
 
@@ -72,12 +73,32 @@ class TestSelectFeatures:
         assert features["color"].cat.categories.tolist() == ["blue", "green", "red"]
         assert features["shape"].cat.categories.tolist() == ["long", "round"]
 
-    def test_names_a_text_whose_categories_nobody_knows(self) -> None:
+    def test_have_the_categories_that_occur_if_the_schema_lists_none(self) -> None:
         class Schema(BaseSchema):
-            note: Series[str]
+            note: Series[str] = pa.Field(nullable=True)
+            color: Series[str] = pa.Field(isin=["red"])
 
-        with pytest.raises(TypeError, match="Schema needs an isin for note"):
-            Schema.select_features(pd.DataFrame({"note": ["a"]}))
+        assert Schema.open_text_columns() == ["note"]
+        features = Schema.select_features(pd.DataFrame({"note": ["b", None, "a"], "color": "red"}))
+        assert features["note"].cat.codes.tolist() == [1, -1, 0]
+
+    def test_are_numbers_that_lightgbm_takes(self) -> None:
+        class Schema(BaseSchema):
+            day: Series[pd.Timestamp] = pa.Field(nullable=True)
+            count: Series[pd.Int64Dtype] = pa.Field(nullable=True)
+            known: Series[pd.BooleanDtype] = pa.Field(nullable=True)
+            new: Series[bool]
+
+        columns = {
+            "day": pd.to_datetime(["1970-01-02 12:00", None]).astype("datetime64[ns]"),
+            "count": pd.array([3, None], dtype="Int64"),
+            "known": pd.array([True, None], dtype="boolean"),
+            "new": [True, False],
+        }
+        features = Schema.select_features(pd.DataFrame(columns))
+        assert features.iloc[0].tolist() == [1.5, 3.0, 1.0, True]
+        assert features.iloc[1].isna().tolist() == [True, True, True, False]
+        assert [dtype.kind for dtype in features.dtypes] == ["f", "f", "f", "b"]
 
 
 class TestNewRowColumns:
