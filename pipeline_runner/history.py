@@ -46,6 +46,7 @@ class RunRecord(TypedDict):
     required_accuracy: float | None
     rows: int | None  # number of published rows
     rejected: int | None  # number of rejected rows of a batch
+    unseen: dict[str, int] | None  # number of rows of a batch with a value that no training row has, by column
     object: str | None  # URI of the published object
     versions: dict[str, str]  # of Python and of packages, by name
     seeds: dict[str, str]  # by task and parameter

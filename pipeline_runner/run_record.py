@@ -100,6 +100,8 @@ class RunResult:
             summary["accuracy"] = f"{figures.accuracy:.4f}"
             if self.publication.required_accuracy is not None:
                 summary["accuracy"] += f" (required: more than {self.publication.required_accuracy})"
+        if figures.unseen:
+            summary["unseen"] = ", ".join(f"{name} ({rows} rows)" for name, rows in figures.unseen.items())
         url = self.publication.target.path()
         return {**summary, "published": url, "fetch": fetch.format(url=url)}
 
@@ -161,6 +163,7 @@ def make_run_record(
         required_accuracy=publication.required_accuracy if publication else None,
         rows=figures.rows if figures else None,
         rejected=figures.rejected if figures else None,
+        unseen=figures.unseen if figures else None,
         object=publication.target.path() if publication and result.exit_status == 0 else None,
         versions={"python": platform.python_version(), **{name: get_version(name) for name in PACKAGES}},
         seeds={

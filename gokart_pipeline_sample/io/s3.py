@@ -46,12 +46,14 @@ class PublishedFigures(NamedTuple):
         rows: number of published rows.
         rejected: number of rejected rows of a batch.
         parts: number of parts of a batch.
+        unseen: number of rows of a batch with a value that no training row has, by column, if there are any.
     """
 
     accuracy: float | None = None
     rows: int | None = None
     rejected: int | None = None
     parts: int | None = None
+    unseen: dict[str, int] | None = None
 
 
 class StoredContent(NamedTuple):

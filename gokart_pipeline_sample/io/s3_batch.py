@@ -144,11 +144,13 @@ class S3PointerTarget(S3JsonTarget):
             S3Error: S3 refuses the request or does not respond.
         """
         manifest = self.manifest.load()
+        unseen = {name: values["rows"] for name, values in manifest["unseen"].items()}
         return PublishedFigures(
             accuracy=manifest["model"]["accuracy"],
             rows=manifest["rows_published"],
             rejected=manifest["rows_rejected"],
             parts=len(manifest["parts"]),
+            unseen=unseen or None,
         )
 
     def put_beside(self, name: str, content: bytes, content_type: str) -> None:

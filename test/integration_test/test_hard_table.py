@@ -125,6 +125,7 @@ def test_new_rows_are_scored_alike_from_parquet_and_csv(
     (model,) = adopted.workspace.glob("TrainTask_*.txt")
     known = json.loads(model.read_text().rpartition("pandas_categorical:")[2])[0]
     assert unseen["市区町村"]["rows"] == (~new.isin(known) & new.notna()).sum() > NEW_ORDERS / 5
+    assert f"unseen     市区町村 ({unseen['市区町村']['rows']} rows)" in first.stdout.splitlines()
     assert len(unseen["市区町村"]["values"]) == 10
     assert not set(unseen["市区町村"]["values"]) & set(known)
 

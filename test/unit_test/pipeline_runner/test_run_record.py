@@ -61,10 +61,11 @@ class TestNeedsReport:
 
 class TestSummarize:
     def test_gives_the_figures_of_a_batch(self, graph: TaskGraph) -> None:
-        figures = PublishedFigures(accuracy=0.5, rows=8, rejected=2, parts=3)
+        figures = PublishedFigures(accuracy=0.5, rows=8, rejected=2, parts=3, unseen={"city": 4})
         summary = dataclasses.replace(make_result(graph, RAN), figures=figures).summarize("")
-        assert list(summary) == ["accuracy", "rows", "rejected", "parts", "published", "fetch"]
+        assert list(summary) == ["accuracy", "rows", "rejected", "parts", "unseen", "published", "fetch"]
         assert (summary["rejected"], summary["parts"]) == ("2", "3")
+        assert summary["unseen"] == "city (4 rows)"
 
     def test_says_where_it_is_published_though_the_figures_cannot_be_read(self, graph: TaskGraph) -> None:
         summary = dataclasses.replace(make_result(graph, RAN), figures=None).summarize("aws s3 cp {url} -")

@@ -111,6 +111,10 @@ class TestRenderReport:
         assert NASTY not in page
         assert str(Text(page)).count(NASTY) >= 6
 
+    def test_tells_of_values_that_are_new(self, record: RunRecord, graph: TaskGraph) -> None:
+        text = str(Text(render_report({**record, "unseen": {"city": 7}}, graph, None)))
+        assert "new values of city in 7 rows" in text
+
     def test_says_when_no_row_is_wrong(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> None:
         right = copy.deepcopy(metrics)
         right["model"]["accuracy"], right["most_confidently_wrong"] = 1.0, []
