@@ -62,7 +62,7 @@ def find_missing(features: pd.DataFrame) -> list[str]:
 def find_rare_classes(test: DataFrame[PreprocessedSchema]) -> list[str]:
     """Return the names of the classes with fewer than ``FEW_ROWS`` test rows, and how many they have."""
     counts = test[PreprocessedSchema.target_column()].value_counts().reindex(PreprocessedSchema.target_classes())
-    return _count({str(name): int(rows) for name, rows in counts.fillna(0).items() if rows < FEW_ROWS or rows != rows})
+    return _count({str(name): int(rows) for name, rows in counts.fillna(0).items() if rows < FEW_ROWS})
 
 
 def find_leaks(
@@ -117,16 +117,11 @@ def _group(column: pd.Series[Any], tested: pd.Series[Any]) -> tuple[pd.Series[An
     if column.dtype == "category":
         known = tested.cat.set_categories(column.cat.categories)
         return column.cat.codes, known.cat.codes
-    edges = (
-        np.unique(np.nanquantile(column.astype(float), np.linspace(0, 1, BINS + 1)[1:-1]))
-        if column.notna().any()
-        else np.array([])
+    edges = column.astype(float).quantile(np.linspace(0, 1, BINS + 1)[1:-1]).dropna().unique()
+    train_groups, test_groups = (
+        pd.cut(rows.astype(float), [-np.inf, *edges, np.inf]).cat.codes for rows in (column, tested)
     )
-    groups = [
-        pd.Series(np.searchsorted(edges, rows.astype(float), side="right"), index=rows.index).where(rows.notna(), -1)
-        for rows in (column, tested)
-    ]
-    return groups[0], groups[1]
+    return train_groups, test_groups
 
 
 def _count(rows: dict[str, int]) -> list[str]:
