@@ -17,6 +17,8 @@ EPILOG = """examples:
                                  run any task
   main.py --plan TASK --local-scheduler [OPTION ...]
                                  show which of its tasks would run
+  main.py --new-table TABLE --id COLUMN --target COLUMN [--name NAME] [--yes]
+                                 write the schema of another table, and use it
 
 Options of luigi and of the task follow."""
 HELP = ("--help", "--help-all")
@@ -30,13 +32,15 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
         arguments: the command-line arguments.
 
     Returns:
-        Our own options ``help``, ``plan``, ``mermaid``, ``history`` and ``serve_s3``, and the other arguments.
+        Our own options ``help``, ``plan``, ``mermaid``, ``history``, ``serve_s3`` and ``new_table`` (with ``id``,
+        ``target``, ``name`` and ``yes``), and the other arguments.
 
     Raises:
         SystemExit: options contradict each other; argparse has reported it on stderr.
     """
     parser = argparse.ArgumentParser(
-        usage="%(prog)s [--plan [--mermaid]] [TASK] [OPTION ...]\n       %(prog)s --history | --serve-s3",
+        usage="%(prog)s [--plan [--mermaid]] [TASK] [OPTION ...]\n       "
+        "%(prog)s --history | --serve-s3 | --new-table TABLE ...",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -49,7 +53,16 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
     parser.add_argument("--mermaid", action="store_true", help="with --plan: draw the tasks as a Mermaid diagram")
     actions.add_argument("--history", action="store_true", help="show the last runs")
     actions.add_argument("--serve-s3", action="store_true", help="serve the embedded S3 until Ctrl-C")
+    actions.add_argument("--new-table", metavar="TABLE", help="write the schema of a table, and use it from now on")
     options, others = parser.parse_known_args(arguments)
+    if options.new_table:
+        # Not with the others: these names are options of tasks, too.
+        table_parser = argparse.ArgumentParser(prog=f"{parser.prog} --new-table TABLE", allow_abbrev=False)
+        table_parser.add_argument("--id", required=True, metavar="COLUMN", help="the column that identifies a row")
+        table_parser.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
+        table_parser.add_argument("--name", help="name of the table in the code; that of its file by default")
+        table_parser.add_argument("--yes", action="store_true", help="write without asking")
+        return table_parser.parse_args(others, options), []
     if options.help or "--help-all" in others:
         parser.print_help()
         if options.history or options.serve_s3:

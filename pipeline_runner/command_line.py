@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str]) -> None:
-    """Run a task, show the plan or the history, or serve the embedded S3; exit with a status listed in the README.
+    """Do what the arguments say, and exit with a status listed in the README.
 
     The last line on stderr names the error, if there is one.
 
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> None:
 
 
 def execute(options: argparse.Namespace, arguments: list[str]) -> int:
-    """Run a task, show the plan or the history, or serve the embedded S3.
+    """Run a task, show the plan or the history, serve the embedded S3, or adopt a table.
 
     Args:
         options: our own options; see :func:`parse_arguments`.
@@ -62,6 +62,11 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
     """
     started = datetime.now(UTC)
     config = load_config()
+    if options.new_table:
+        with refusing_schemas():
+            from pipeline_runner.new_table import adopt_table
+
+        return adopt_table(options.new_table, options.id, options.target, options.name, is_agreed=options.yes)
     workspace = config.get("TaskOnKart", "workspace_directory")
     with providing_s3(options, arguments, config) as server:
         # These import the pipeline while the server starts.

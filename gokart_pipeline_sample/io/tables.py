@@ -116,6 +116,23 @@ class Table:
                 )
         return _to_frame(batches, schema)
 
+    def infer(self) -> pa.Table:
+        """Read the whole table with the types that its Parquet files have, or that pyarrow infers from CSV files.
+
+        Raises:
+            TableError: a file cannot be read, or two files have types that do not fit together.
+            S3Error: S3 refuses the request or does not respond.
+        """
+        tables = []
+        for file in self._files:
+            with _explaining(file) as content:
+                is_parquet = file.path.lower().endswith(".parquet")
+                tables.append(pq.read_table(content) if is_parquet else _infer_csv(content, file.path))
+        try:
+            return pa.concat_tables(tables, promote_options="permissive")
+        except pa.ArrowException as error:
+            raise TableError(f"the files of the table {self._uri} do not fit together: {error}") from error
+
     def read_chunks(self, schema: pa.Schema, rows: int) -> Iterator[pd.DataFrame]:
         """Read the table in chunks.
 
@@ -197,13 +214,27 @@ def _is_text(arrow_type: pa.DataType) -> bool:
     return bool(types.is_unicode(arrow_type) or types.is_large_unicode(arrow_type) or types.is_string_view(arrow_type))
 
 
-def _read_csv(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _infer_csv(content: BinaryIO, path: str) -> pa.Table:
+    return pacsv.read_csv(
+        io.BufferedReader(_open_csv(content, path)),
+        parse_options=pacsv.ParseOptions(newlines_in_values=True),
+        convert_options=pacsv.ConvertOptions(
+            null_values=MISSING, strings_can_be_null=True, quoted_strings_can_be_null=False
+        ),
+    )
+
+
+def _open_csv(content: BinaryIO, path: str) -> _CsvText:
     ending = next((ending for ending in _CSV_COMPRESSION if path.lower().endswith(ending)), None)
     if ending is None:
         raise TableError(f"{path}: its format is told by its name: let that end in .parquet, .csv, .csv.gz or .csv.zst")
     compression = _CSV_COMPRESSION[ending]
     plain: Any = content if compression is None else pa.CompressedInputStream(content, compression)
-    text = _CsvText(plain)
+    return _CsvText(plain)
+
+
+def _read_csv(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    text = _open_csv(content, path)
     stream = io.BufferedReader(text, _CSV_BLOCK_BYTES)
     header = io.StringIO(stream.peek().decode("utf-8-sig", errors="replace"), newline="")
     _check_names(next(csv.reader(header), []), path, schema)

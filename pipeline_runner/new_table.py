@@ -1,0 +1,179 @@
+"""Adopt a table: write its schema, a preprocessing that passes everything on, and its settings."""
+
+from __future__ import annotations
+
+import configparser
+import difflib
+import re
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+
+from gokart_pipeline_sample.errors import PipelineError
+from gokart_pipeline_sample.io.tables import open_table
+from pipeline_runner.configuration import PROJECT
+from pipeline_runner.errors import UsageError
+from pipeline_runner.table_sketch import sketch_fields
+
+SCHEMAS = "gokart_pipeline_sample/pipeline/schemas"
+SCHEMA = '''"""The input table."""
+
+from __future__ import annotations
+
+{pandas}import pandera.pandas as pa
+from pandera.typing import Series
+
+from gokart_pipeline_sample.pipeline.schemas.base import ID, TARGET, BaseSchema
+
+
+class {name}FeatureSchema(BaseSchema):
+    """{rows} rows of {table}; the target is present for training and absent from new rows."""
+
+{fields}'''
+FEATURE = '''\
+"""The schema of the input table, under the name that all tasks import; import your own schema here instead."""
+
+from gokart_pipeline_sample.pipeline.schemas.{module}_feature import {name}FeatureSchema as FeatureSchema
+
+__all__ = ["FeatureSchema"]
+'''
+PREPROCESSED = '''"""The table that the model is trained on."""
+
+from __future__ import annotations
+
+from gokart_pipeline_sample.pipeline.schemas.{module}_feature import {name}FeatureSchema
+
+
+class PreprocessedSchema({name}FeatureSchema):
+    """The input table; declare the features that PreprocessTask adds here."""
+'''
+PREPROCESS = '''"""Add features."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import gokart
+import pandera.pandas as pa
+from pandera.typing import DataFrame
+
+{imports}
+from gokart_pipeline_sample.utils.template import GokartTask
+
+
+class PreprocessTask(GokartTask[DataFrame[PreprocessedSchema]]):
+    """Outputs the ``PreprocessedSchema`` frame made from a ``{name}FeatureSchema`` frame."""
+
+    data_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[{name}FeatureSchema]]] = (
+        gokart.TaskInstanceParameter(description="Task that outputs a {name}FeatureSchema frame.")
+    )
+
+    def run(self) -> None:
+        """Add the features and save the frame."""
+        self.dump(self.preprocess(self.load(self.data_task)))
+
+    @staticmethod
+    @pa.check_types(lazy=True)
+    def preprocess(data: DataFrame[{name}FeatureSchema]) -> DataFrame[PreprocessedSchema]:
+        """Add all features; training and prediction share this function, so that their rows are treated alike."""
+        return cast("DataFrame[PreprocessedSchema]", data.assign())
+'''
+
+
+def adopt_table(uri: str, id_column: str, target_column: str, name: str | None, *, is_agreed: bool) -> int:
+    """Show what has to be written for a table, ask, and write it.
+
+    Args:
+        uri: the table; see :class:`Table`.
+        id_column: name of the column that identifies a row.
+        target_column: name of the column to predict.
+        name: name of the table in names of modules and classes; that of the file if None.
+        is_agreed: whether to write without asking.
+
+    Returns:
+        The exit status: 0 if everything is written, 1 if the user has declined.
+
+    Raises:
+        UsageError: the table cannot be read, or does not fit; the message says what to do.
+    """
+    files = make_files(uri, id_column, target_column, name or _derive_name(uri))
+    for path, content in files.items():
+        old = (PROJECT / path).read_text().splitlines() if (PROJECT / path).exists() else []
+        print(*difflib.unified_diff(old, content.splitlines(), path, path, lineterm="", n=1), sep="\n")
+    if not is_agreed:
+        if not sys.stdin.isatty():
+            raise UsageError("nobody can be asked whether to write this: add --yes")
+        if input("Write these files? [y/N] ").strip().lower() not in ("y", "yes"):
+            return 1
+    for path, content in files.items():
+        (PROJECT / path).write_text(content)
+    print("wrote", ", ".join(files))
+    print("next: read the schema, correct what the table alone could not tell, and run: python main.py")
+    return 0
+
+
+def make_files(uri: str, id_column: str, target_column: str, name: str) -> dict[str, str]:
+    """Return the content of each file to write, by its path in the project.
+
+    Raises:
+        UsageError: see :func:`adopt_table`.
+    """
+    try:
+        table: pa.Table = open_table(uri).infer()
+    except PipelineError as error:
+        raise UsageError(str(error)) from error
+    fields = sketch_fields(table, id_column, target_column)
+    module = re.sub(r"\W+", "_", name).strip("_").lower()
+    if not module.isidentifier() or not module.isascii():
+        raise UsageError(f"{name!r} makes no name of a module: give --name letters, digits and underscores")
+    class_name = "".join(word.capitalize() for word in module.split("_"))
+    imports = (
+        "from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema",
+        f"from gokart_pipeline_sample.pipeline.schemas.{module}_feature import {class_name}FeatureSchema",
+    )
+    words = {
+        "name": class_name,
+        "module": module,
+        "table": uri.rpartition("/")[2] or uri,
+        "rows": f"{len(table):,}",
+        "fields": fields,
+        "imports": "\n".join(sorted(imports)),
+        "pandas": "import pandas as pd\n" if "pd." in fields else "",
+    }
+    settings = PROJECT / "conf" / "param.ini"
+    return {
+        f"{SCHEMAS}/{module}_feature.py": SCHEMA.format_map(words),
+        f"{SCHEMAS}/feature.py": FEATURE.format_map(words),
+        f"{SCHEMAS}/preprocessed.py": PREPROCESSED.format_map(words),
+        "gokart_pipeline_sample/pipeline/preprocess.py": PREPROCESS.format_map(words),
+        "conf/param.ini": set_table(settings.read_text(), _locate(uri)),
+    }
+
+
+def set_table(settings: str, uri: str) -> str:
+    """Return the text of an ini file with the table to train on, and everything else as it was."""
+    section, line = "[gokart_pipeline_sample.LoadDataTask]", f"table={uri.replace('$', '$$')}"
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(settings)
+    if not parser.has_section(section[1:-1]):
+        return f"{settings.rstrip()}\n\n{section}\n{line}\n"
+    head, _, rest = settings.partition(section)
+    body, mark, tail = rest.partition("\n[")
+    if parser.has_option(section[1:-1], "table"):
+        body = re.sub(r"(?m)^table\s*[=:].*$", lambda _: line, body, count=1)
+    else:
+        body = f"\n{line}{body}"
+    return f"{head}{section}{body}{mark}{tail}"
+
+
+def _locate(uri: str) -> str:
+    """Return the location of a table as the configuration has it: relative to the project if it is in there."""
+    if "://" in uri:
+        return uri
+    path = Path(uri).resolve()
+    return str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path)
+
+
+def _derive_name(uri: str) -> str:
+    return Path(uri.rstrip("/")).name.partition(".")[0] or "table"

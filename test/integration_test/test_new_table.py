@@ -1,0 +1,67 @@
+"""A table becomes the table of the project in one command."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mypy_boto3_s3 import S3Client
+from support import hard_table
+from support.batch import RUN_BATCH, read_batch
+from support.checkout import CHAIN, PROJECT, Checkout
+
+OPTIONS = ("--id", "order no.", "--target", "kind")
+
+
+@pytest.fixture
+def table(checkout: Checkout) -> Path:
+    path = checkout.directory / "Orders 2024.csv"
+    hard_table.write(hard_table.make_orders(2_000, labelled=True).drop(columns="a leak"), path)
+    return path
+
+
+def test_what_is_written_is_checked_and_publishes(checkout: Checkout, table: Path, bucket: str, s3: S3Client) -> None:
+    adopted = checkout.main("--new-table", str(table), *OPTIONS, "--yes")
+    assert adopted.exit_code == 0, adopted.stderr
+    assert adopted.stdout.splitlines()[-1].endswith("run: python main.py")
+    ruff = str(Path(sys.executable).parent / "ruff")
+    for command in (["check"], ["format", "--check"]):
+        check = checkout.execute([ruff, *command, "--config", str(PROJECT / "pyproject.toml")])
+        assert check.exit_code == 0, check.stdout
+
+    infinite = f"the frame breaks Orders2024FeatureSchema: ratio breaks finite in {hard_table.INFINITE_ROWS} rows"
+    assert checkout.main().stderr.splitlines()[-1].startswith(f"error: LoadDataTask: {infinite}")
+    checkout.edit("conf/param.ini", "table=Orders 2024.csv", "table=Orders 2024.csv\non_bad_row=drop")
+    checkout.edit("conf/param.ini", "require_acc=0.9", "require_acc=0.8")
+    run = checkout.main()
+    assert (run.exit_code, run.tasks) == (0, CHAIN), run.stderr
+    hard_table.write(hard_table.make_orders(300, labelled=False), checkout.directory / "new.parquet")
+    assert checkout.main(*RUN_BATCH, "--table", str(checkout.directory / "new.parquet")).exit_code == 0
+    assert len(read_batch(s3, bucket).published) == 300
+
+
+def test_nothing_is_written_unless_it_is_agreed_to(checkout: Checkout, table: Path) -> None:
+    before = {path: path.read_bytes() for path in checkout.directory.rglob("*.py")}
+    main = [sys.executable, str(checkout.directory / "main.py"), "--new-table", str(table), *OPTIONS]
+    silent = subprocess.run(main, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    assert silent.returncode == 2
+    assert silent.stderr == "error: nobody can be asked whether to write this: add --yes\n"
+    assert '+    country: Series[str] = pa.Field(isin=["DE", "FR", "JP", "US"])' in silent.stdout
+    assert {path: path.read_bytes() for path in checkout.directory.rglob("*.py")} == before
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (("--id", "order no."), "arguments are required: --target"),
+        (("--id", "nr", "--target", "kind", "--yes"), "error: the table has no column nr: give --id one of order no.,"),
+        (("--id", "country", "--target", "kind", "--yes"), "rows have the country of another row: give --id a unique"),
+        ((*OPTIONS, "--name", "列", "--yes"), "makes no name of a module: give --name letters, digits and underscores"),
+    ],
+)
+def test_what_does_not_fit_is_refused(checkout: Checkout, table: Path, options: tuple[str, ...], line: str) -> None:
+    run = checkout.main("--new-table", str(table), *options)
+    assert run.exit_code == 2
+    assert line in run.stderr.splitlines()[-1]

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import datetime
+import decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pipeline_runner.errors import UsageError
+from pipeline_runner.table_sketch import sketch_fields
+
+ROWS = 40
+
+
+def sketch(values: list[Any], name: str = "x", arrow_type: Any = None) -> str:
+    """Return the lines of a column of a table with an id and a target."""
+    column = pa.array(values, arrow_type)
+    table = pa.table({"key": range(len(column)), name: column, "label": ["a", "b"] * (len(column) // 2)})
+    return sketch_fields(table, "key", "label").partition("    key: Series[int] = ")[2].partition("\n")[2]
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ([1, 2] * 20, "    # 1 to 2\n    x: Series[int]\n"),
+        ([1, None] * 20, "    # 1 to 1; 50.0% missing\n    x: Series[pd.Int64Dtype] = pa.Field(nullable=True)\n"),
+        ([True, False] * 20, "    # 2 values, the most frequent True (20), False (20)\n    x: Series[bool]\n"),
+        ([True, None] * 20, "    x: Series[pd.BooleanDtype] = pa.Field(nullable=True)\n"),
+        ([0.5, 2.0] * 20, "    # 0.5 to 2.0\n    x: Series[float]\n"),
+        ([0.5, float("inf")] * 20, "    # 0.5 to inf; 20 infinite, which makes bad rows\n    x: Series[float]\n"),
+        ([decimal.Decimal("1.50")] * ROWS, "    # 1.50 to 1.50\n    x: Series[float]\n"),
+        ([datetime.date(2024, 1, 2)] * ROWS, "    # 2024-01-02 to 2024-01-02\n    x: Series[pd.Timestamp]\n"),
+        ([None] * ROWS, "    # No value was seen.\n    x: Series[float] = pa.Field(nullable=True)\n"),
+        (["u", "v", "u", None] * 10, "the most frequent u (20), v (10); 25.0% missing\n    x: Series[str] = pa.Field("),
+        (["u", "v"] * 20, '    x: Series[str] = pa.Field(isin=["u", "v"])\n'),
+        ([str(number) for number in range(ROWS)], "    x: Series[str]\n"),
+        ([[1]] * ROWS, "    # 'x' is left out: its type is list<item: int64>.\n"),
+    ],
+    ids=str,
+)
+def test_a_column_becomes_a_field_with_what_was_seen(values: list[Any], line: str) -> None:
+    assert line in sketch(values)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("price [€]", 'price: Series[int] = pa.Field(alias="price [€]")'),
+        ("列", "列: Series[int]\n"),
+        ("class", 'class_: Series[int] = pa.Field(alias="class")'),
+        ("validate", 'validate_: Series[int] = pa.Field(alias="validate")'),
+        ("2024", 'column_2024: Series[int] = pa.Field(alias="2024")'),
+        ("%", 'column: Series[int] = pa.Field(alias="%")'),
+        ('say "hi"', "say_hi: Series[int] = pa.Field(alias='say \"hi\"')"),
+        ("a\nb", "a_b: Series[int] = pa.Field(alias='a\\nb')"),
+    ],
+)
+def test_any_name_becomes_an_identifier(name: str, field: str) -> None:
+    assert field in sketch([1, 2] * 20, name)
+
+
+def test_names_stay_apart() -> None:
+    table = pa.table({"a b": [1, 2], "a-b": [1, 2], "a_b": [1, 2], "t": ["x", "y"]})
+    fields = sketch_fields(table, "a b", "t")
+    assert 'a_b_: Series[int] = pa.Field(alias="a-b")' in fields
+    assert 'a_b__: Series[int] = pa.Field(alias="a_b")' in fields
+
+
+def test_long_lines_are_broken() -> None:
+    line = sketch([f"{'long' * 8} {number % 4}" for number in range(ROWS)])
+    assert max(map(len, line.splitlines())) <= 120
+    assert '    x: Series[str] = pa.Field(\n        isin=[\n            "longlong' in line
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"key": [1, 1, 2], "label": ["a", "b", "a"]}, "1 rows have the key of another row: give --id a unique column"),
+        ({"key": [1, None, 2], "label": ["a", "b", "a"]}, "the column key is missing in 1 rows"),
+        ({"key": [1, 2, 3], "label": ["a", None, "b"]}, "the column label is missing in 1 rows"),
+        ({"key": [1.5, 2.0, 3.0], "label": ["a", "b", "a"]}, "the id key is double: make it int or str"),
+        ({"key": [1, 2, 3], "label": [0.5, 1.0, 2.0]}, "the target label is double: make it int or str or bool"),
+        ({"key": [1, 2, 3], "label": ["a", "a", "a"]}, "the target has 1 different values"),
+        ({"key": [1, 2, 3]}, "the table has no column label: give --target one of key"),
+        ({"label": [1, 2, 3]}, "the table has no column key: give --id one of label"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(columns: dict[str, list[Any]], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        sketch_fields(pa.table(columns), "key", "label")
