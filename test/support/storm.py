@@ -395,5 +395,5 @@ def scenarios(storm: Storm, share: float) -> list[Iterator[Attempt]]:
         *(blow(storm, fault, some(6)) for fault in (*PASSING_FAULTS, *LASTING_FAULTS)),
         *(run_at_once(storm, processes, some(6)) for processes in (2, 4)),
         feed_bad_tables(storm, some(len(BAD_TABLES)), to_train=False),
-        feed_bad_tables(storm, some(30), to_train=True),
+        feed_bad_tables(storm, some(10), to_train=True),
     ]
