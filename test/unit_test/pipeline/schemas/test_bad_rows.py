@@ -10,7 +10,14 @@ from pandera.typing import Series
 from support.fruits import FruitSchema
 
 from gokart_pipeline_sample.pipeline.schemas import IrisFeatureSchema
-from gokart_pipeline_sample.pipeline.schemas.bad_rows import Breaches, describe_breach, readable_ids, separate_rows
+from gokart_pipeline_sample.pipeline.schemas.bad_rows import (
+    Breaches,
+    describe_breach,
+    readable_ids,
+    separate_rows,
+    shorten_check,
+)
+from gokart_pipeline_sample.pipeline.schemas.base import ID, BaseSchema
 
 
 def make_breaches(rows: list[int], column: str = "length", check: str = "greater_than(0)") -> pd.DataFrame:
@@ -253,3 +260,26 @@ class TestSeparateRowsOfText:
     def test_reads_ids(self, fruits: pd.DataFrame) -> None:
         fruits.loc[1, "key"] = None
         assert readable_ids(FruitSchema, fruits[["key"]]).tolist() == ["a", "c"]
+
+
+class TestLongLists:
+    def test_a_check_is_shortened_to_what_fits(self) -> None:
+        assert shorten_check("x" * 100) == "x" * 100
+        assert shorten_check("x" * 101) == "x" * 99 + "…"
+
+    def test_values_that_are_not_listed_are_named(self) -> None:
+        class Schema(BaseSchema):
+            key: Series[str] = pa.Field(metadata=ID)
+            city: Series[str] = pa.Field(isin=[f"city {number:04}" for number in range(3000)])
+
+        data = pd.DataFrame({"key": list("abcdefg"), "city": ["new 1", "city 0001", *(f"new {n}" for n in range(5))]})
+        breaches = Breaches("key")
+        for chunk in (data[:3], data[3:]):
+            breaches.add(separate_rows(Schema, chunk)[1], chunk)
+        message = str(breaches)
+        assert message.startswith("city breaks isin(['city 0000', 'city 0001', ")
+        assert message.endswith(
+            "… in 6 rows, the first of them with key ['a', 'c', 'd', 'e', 'f'] "
+            "and the values ['new 1', 'new 0', 'new 2', 'new 3', 'new 4']"
+        )
+        assert len(message) < 300
