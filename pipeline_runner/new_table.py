@@ -135,7 +135,8 @@ def make_files(uri: str, id_column: str, target_column: str, name: str) -> dict[
     words = {
         "name": class_name,
         "module": module,
-        "table": uri.rpartition("/")[2] or uri,
+        # It goes into a docstring.
+        "table": re.sub(r"[^\w .-]", "_", uri.rstrip("/").rpartition("/")[2]),
         "rows": f"{len(table):,}",
         "fields": fields,
         "imports": "\n".join(sorted(imports)),

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from pipeline_runner.new_table import set_table
+from pipeline_runner.new_table import make_files, set_table
 
 SECTION = "[gokart_pipeline_sample.LoadDataTask]"
 
@@ -22,3 +27,15 @@ def test_the_table_is_set_and_all_else_stays(settings: str, expected: str) -> No
 
 def test_a_dollar_is_no_variable() -> None:
     assert "table=a$$b.csv" in set_table("", "a$b.csv")
+
+
+def test_neither_a_name_nor_a_value_becomes_code(tmp_path: Path) -> None:
+    path = tmp_path / '"""\nboom = 1\n""".parquet'
+    hostile = ['"]) \nboom = 1 #', "\r boom = 1", "'\\", "{boom}", 'x"y']
+    columns = {name: [f"{name}{number % 4}" for number in range(80)] for name in hostile}
+    pq.write_table(pa.table({"key": range(80), **columns, "label": ["a", "b"] * 40}), path)
+    files = make_files(str(path), "key", "label", "t")
+    (schema,) = (text for name, text in files.items() if name.endswith("t_feature.py"))
+    assert not [node for node in ast.walk(ast.parse(schema)) if isinstance(node, ast.Assign)]
+    aliases = [node.value for node in ast.walk(ast.parse(schema)) if isinstance(node, ast.Constant)]
+    assert set(hostile) <= set(aliases)
