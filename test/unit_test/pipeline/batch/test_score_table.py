@@ -8,7 +8,7 @@ from pandera.errors import SchemaErrors
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.io.s3_batch import Part
-from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
+from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask, UnseenValues
 from gokart_pipeline_sample.pipeline.pred import PredTask
 
 
@@ -118,3 +118,21 @@ class TestMakeManifest:
         parts = make_parts({"part-00000.csv": 6, "part-00001.csv": 2, "rejected/part-00001.csv": 1})
         with pytest.raises(ValueError, match=f"{rows} rows came in, 8 are published and 1 rejected"):
             ScoreTableTask.make_manifest(parts, rows)
+
+
+@pytest.mark.parametrize(("rows", "is_allowed"), [(0, False), (1, True), (2**31 - 1, True), (2**31, False)])
+def test_a_part_has_at_least_one_row_and_a_number_that_fits(rows: int, is_allowed: bool) -> None:
+    parse = ScoreTableTask.rows_per_part.parse
+    if is_allowed:
+        assert parse(str(rows)) == rows
+    else:
+        with pytest.raises(ValueError, match="is not in the set of int"):
+            parse(str(rows))
+
+
+def test_values_that_are_unseen_are_summed_over_the_parts() -> None:
+    noted: dict[str, UnseenValues] = {}
+    for counts in ({"new 1": 3, "new 2": 1}, {"new 2": 2, **{f"more {number}": 1 for number in range(20)}}):
+        ScoreTableTask._note_unseen(noted, {"city": pd.Series(counts)})
+    assert noted["city"]["rows"] == 26
+    assert noted["city"]["values"] == ["new 1", "new 2", *(f"more {number}" for number in range(8))]

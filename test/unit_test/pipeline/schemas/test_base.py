@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 import pyarrow
 import pytest
-from pandera.errors import SchemaErrors
+from pandera.errors import SchemaError, SchemaErrors
 from pandera.typing import Series
 from support.fruits import FruitSchema
 
@@ -53,6 +54,36 @@ class TestRoles:
 
         with pytest.raises(SchemaDefinitionError, match="Schema needs exactly one field"):
             Schema.id_column()
+
+    @pytest.mark.parametrize("metadata", [ID, TARGET])
+    def test_is_that_of_one_column_only(self, metadata: dict[str, str]) -> None:
+        class Schema(BaseSchema):
+            one: Series[str] = pa.Field(metadata=metadata, isin=["a"])
+            two: Series[str] = pa.Field(metadata=metadata, isin=["a"])
+
+        with pytest.raises(SchemaDefinitionError, match=r"exactly one field .*, it has 2"):
+            (Schema.id_column if metadata is ID else Schema.target_column)()
+
+
+class TestColumns:
+    class Schema(BaseSchema):
+        known: Series[float] = pa.Field(nullable=True)
+        narrow: Series[np.float32]
+
+    def test_are_finite_or_missing(self) -> None:
+        frame = pd.DataFrame({"known": [1.0, None], "narrow": np.array([1, 2], dtype="float32")})
+        assert self.Schema.validate(frame).equals(frame)
+        for column in ("known", "narrow"):
+            for value in (np.inf, -np.inf):
+                with pytest.raises(SchemaError, match=f"{column}.*finite"):
+                    self.Schema.validate(frame.assign(**{column: np.array([1, value], dtype=frame[column].dtype)}))
+
+    def test_are_those_that_are_described_and_each_of_them_once(self) -> None:
+        frame = pd.DataFrame({"known": [1.0], "narrow": np.array([1], dtype="float32")})
+        with pytest.raises((SchemaError, SchemaErrors), match="other"):
+            self.Schema.validate(frame.assign(other=1))
+        with pytest.raises((SchemaError, SchemaErrors), match="narrow"):
+            self.Schema.validate(pd.concat([frame, frame["narrow"]], axis=1))
 
 
 class TestSelectFeatures:

@@ -25,3 +25,14 @@ class TestIrisFeatureSchema:
         assert IrisFeatureSchema.target_column() == "target"
         lengths = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
         assert IrisFeatureSchema.feature_columns() == lengths
+
+    @pytest.mark.parametrize("column", ["sepal_length", "sepal_width", "petal_length", "petal_width"])
+    def test_takes_positive_lengths_only(self, flowers: pd.DataFrame, column: str) -> None:
+        IrisFeatureSchema.validate(flowers.assign(**{column: 1e-9}))
+        for length in (0.0, -1e-9):
+            with pytest.raises(SchemaError, match=column):
+                IrisFeatureSchema.validate(flowers.assign(**{column: length}))
+
+    def test_takes_each_id_once(self, flowers: pd.DataFrame) -> None:
+        with pytest.raises(SchemaError, match="id"):
+            IrisFeatureSchema.validate(flowers.assign(id=7))

@@ -20,3 +20,7 @@ class TestOutputSchema:
     def test_names_its_columns(self) -> None:
         assert list(OutputSchema.to_schema().columns) == ["id", "pred"]
         assert (OutputSchema.id_column(), OutputSchema.target_column()) == ("id", "pred")
+
+    def test_takes_each_id_once(self) -> None:
+        with pytest.raises(SchemaError, match="id"):
+            OutputSchema.validate(pd.DataFrame({"id": [1, 1], "pred": [2, 0]}))
