@@ -108,9 +108,13 @@ class TestSelectFeatures:
         class Schema(BaseSchema):
             note: Series[str] = pa.Field(nullable=True)
             color: Series[str] = pa.Field(isin=["red"])
+            size: Series[float]
+            count: Series[np.uint8]
 
         assert Schema.open_text_columns() == ["note"]
-        features = Schema.select_features(pd.DataFrame({"note": ["b", None, "a"], "color": "red"}))
+        features = Schema.select_features(
+            pd.DataFrame({"note": ["b", None, "a"], "color": "red", "size": 1.0, "count": 1})
+        )
         assert features["note"].cat.codes.tolist() == [1, -1, 0]
 
     def test_are_numbers_that_lightgbm_takes(self) -> None:

@@ -77,7 +77,8 @@ class TestFeature:
         values, arrow_type, seen = TYPES[annotation]
         column = float if annotation == "decimal" else annotation
         if nullable and annotation in NOT_NULLABLE:
-            with pytest.raises(SchemaDefinitionError, match=r"column is nullable .*: use pd\.(Int64|Boolean)Dtype"):
+            instead = "pd.BooleanDtype" if annotation is bool else "pd.Int64Dtype"
+            with pytest.raises(SchemaDefinitionError, match=rf"column is nullable .*: use {instead}$"):
                 define(column, nullable=True)
             return
         schema = define(column, nullable=nullable)
@@ -168,3 +169,8 @@ def test_a_time_that_cannot_be_read_is_a_bad_row(cell: str, tmp_path: Path) -> N
     good, breaches = separate_rows(schema, chunk)
     assert good["column"].tolist() == [pd.Timestamp("2024-01-01")]
     assert breaches["check"].tolist() == ["dtype('<M8[ns]')"] or "datetime64" in breaches["check"].iloc[0]
+
+
+def test_classes_are_listed_beside_other_checks() -> None:
+    for check in ({"ge": 0}, {"notin": [7]}):
+        assert define(int, TARGET, isin=[2, 1], **check).target_classes() == [1, 2]
