@@ -56,13 +56,7 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
     actions.add_argument("--new-table", metavar="TABLE", help="write the schema of a table, and use it from now on")
     options, others = parser.parse_known_args(arguments)
     if options.new_table:
-        # Not with the others: these names are options of tasks, too.
-        table_parser = argparse.ArgumentParser(prog=f"{parser.prog} --new-table TABLE", allow_abbrev=False)
-        table_parser.add_argument("--id", required=True, metavar="COLUMN", help="the column that identifies a row")
-        table_parser.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
-        table_parser.add_argument("--name", help="name of the table in the code; that of its file by default")
-        table_parser.add_argument("--yes", action="store_true", help="write without asking")
-        return table_parser.parse_args(others, options), []
+        return _parse_table_options(parser.prog, others, options), []
     if options.help or "--help-all" in others:
         parser.print_help()
         if options.history or options.serve_s3:
@@ -78,6 +72,16 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
     if options.mermaid and not options.plan:
         parser.error("argument --mermaid: not allowed without argument --plan")
     return options, others
+
+
+def _parse_table_options(program: str, arguments: list[str], options: argparse.Namespace) -> argparse.Namespace:
+    """Parse the options of --new-table; apart from the others, because tasks have options of these names, too."""
+    table_parser = argparse.ArgumentParser(prog=f"{program} --new-table TABLE", allow_abbrev=False)
+    table_parser.add_argument("--id", required=True, metavar="COLUMN", help="the column that identifies a row")
+    table_parser.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
+    table_parser.add_argument("--name", help="name of the table in the code; that of its file by default")
+    table_parser.add_argument("--yes", action="store_true", help="write without asking")
+    return table_parser.parse_args(arguments, options)
 
 
 def needs_bucket_name(arguments: list[str], config: LuigiConfigParser) -> bool:

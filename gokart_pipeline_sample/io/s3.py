@@ -57,12 +57,7 @@ class PublishedFigures(NamedTuple):
 
 
 class StoredContent(NamedTuple):
-    """The content of an object as S3 has stored it.
-
-    Args:
-        etag: S3's identifier of the content; listings have it.
-        sha256: digest of the content in hexadecimal digits.
-    """
+    """The content of an object: its ETag, which listings have, too, and its SHA-256 in hexadecimal digits."""
 
     etag: str
     sha256: str

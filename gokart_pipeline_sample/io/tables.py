@@ -5,32 +5,24 @@ from __future__ import annotations
 import csv
 import functools
 import hashlib
-import io
 import itertools
 import math
 import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from pyarrow import types
 
 from gokart_pipeline_sample.errors import TableError
+from gokart_pipeline_sample.io.csv_files import BLOCK_BYTES, check_names, infer_csv, read_csv
 from gokart_pipeline_sample.io.table_files import LocalFile, S3File, list_files
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
-# Cells of a CSV file without a value, unless they are quoted.
-MISSING = ["", "NA", "NaN", "nan", "NULL", "null"]
 _BATCH_ROWS = 131_072
-_CSV_BLOCK_BYTES = 1024 * 1024
-_CSV_COMPRESSION = {".csv": None, ".csv.gz": "gzip", ".csv.zst": "zstd"}
 
 
 def read_iris() -> pd.DataFrame:
@@ -127,7 +119,7 @@ class Table:
         for file in self._files:
             with _explaining(file) as content:
                 is_parquet = file.path.lower().endswith(".parquet")
-                tables.append(pq.read_table(content) if is_parquet else _infer_csv(content, file.path))
+                tables.append(pq.read_table(content) if is_parquet else infer_csv(content, file.path))
         try:
             return pa.concat_tables(tables, promote_options="permissive")
         except pa.ArrowException as error:
@@ -161,7 +153,7 @@ class Table:
 
     def _read_batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         for file in self._files:
-            read = _read_parquet if file.path.lower().endswith(".parquet") else _read_csv
+            read = _read_parquet if file.path.lower().endswith(".parquet") else read_csv
             with _explaining(file) as content:
                 for batch in read(content, file.path, schema):
                     # Not only at the end: rows may be published before the end is read.
@@ -177,14 +169,14 @@ def _explaining(file: LocalFile | S3File) -> Iterator[BinaryIO]:
     except (pa.ArrowException, OSError, csv.Error) as error:
         if "straddling object" in str(error):
             raise TableError(
-                f"{file.path}: a row is longer than {_CSV_BLOCK_BYTES:,} bytes: shorten its cells, or use Parquet"
+                f"{file.path}: a row is longer than {BLOCK_BYTES:,} bytes: shorten its cells, or use Parquet"
             ) from error
         raise TableError(f"{file.path}: it cannot be read: {error}") from error
 
 
 def _read_parquet(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(content) as parquet:
-        _check_names(parquet.schema_arrow.names, path, schema)
+        check_names(parquet.schema_arrow.names, path, schema)
         for field in schema:
             found = parquet.schema_arrow.field(field.name).type
             if not _is_convertible(found, field.type):
@@ -212,77 +204,6 @@ def _is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
 
 def _is_text(arrow_type: pa.DataType) -> bool:
     return bool(types.is_unicode(arrow_type) or types.is_large_unicode(arrow_type) or types.is_string_view(arrow_type))
-
-
-def _infer_csv(content: BinaryIO, path: str) -> pa.Table:
-    return pacsv.read_csv(
-        io.BufferedReader(_open_csv(content, path)),
-        parse_options=pacsv.ParseOptions(newlines_in_values=True),
-        convert_options=pacsv.ConvertOptions(
-            null_values=MISSING, strings_can_be_null=True, quoted_strings_can_be_null=False
-        ),
-    )
-
-
-def _open_csv(content: BinaryIO, path: str) -> _CsvText:
-    ending = next((ending for ending in _CSV_COMPRESSION if path.lower().endswith(ending)), None)
-    if ending is None:
-        raise TableError(f"{path}: its format is told by its name: let that end in .parquet, .csv, .csv.gz or .csv.zst")
-    compression = _CSV_COMPRESSION[ending]
-    plain: Any = content if compression is None else pa.CompressedInputStream(content, compression)
-    return _CsvText(plain)
-
-
-def _read_csv(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    text = _open_csv(content, path)
-    stream = io.BufferedReader(text, _CSV_BLOCK_BYTES)
-    header = io.StringIO(stream.peek().decode("utf-8-sig", errors="replace"), newline="")
-    _check_names(next(csv.reader(header), []), path, schema)
-    yield from pacsv.open_csv(
-        stream,
-        pacsv.ReadOptions(block_size=_CSV_BLOCK_BYTES),
-        pacsv.ParseOptions(newlines_in_values=True),
-        pacsv.ConvertOptions(
-            include_columns=schema.names,
-            column_types=dict.fromkeys(schema.names, pa.string()),
-            null_values=MISSING,
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        ),
-    )
-    if text.quotes % 2:
-        raise TableError(f"{path}: a quote is not closed: all text after it would be one cell")
-
-
-class _CsvText(io.RawIOBase):
-    """Passes a file through, adds a missing final newline, which pyarrow needs after a header, and counts quotes."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._last = b"\n"
-        self.quotes = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        view = memoryview(buffer).cast("B")
-        content = self._file.read(len(view))
-        if not content and self._last != b"\n":
-            content = b"\n"
-        view[: len(content)] = content
-        self._last = content[-1:] or self._last
-        self.quotes += content.count(b'"')
-        return len(content)
-
-
-def _check_names(found: list[str], path: str, schema: pa.Schema) -> None:
-    for names, problem in (
-        ([name for name in schema.names if name not in found], "columns are missing"),
-        ([name for name in schema.names if found.count(name) > 1], "columns occur more than once"),
-    ):
-        if names:
-            raise TableError(f"{path}: {problem}: {', '.join(names)}")
 
 
 def _to_frame(batches: list[pa.RecordBatch], schema: pa.Schema) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.datasets import load_iris
 
-from gokart_pipeline_sample.io.tables import MISSING, Table, TableError, open_table, read_iris
+from gokart_pipeline_sample.errors import TableError
+from gokart_pipeline_sample.io.csv_files import MISSING
+from gokart_pipeline_sample.io.tables import Table, open_table, read_iris
 
 SCHEMA = pa.schema([("id", pa.int64()), ("width", pa.float64()), ("name", pa.string())])
 DTYPES = {"id": "int64", "width": "float64", "name": "str"}
@@ -496,3 +499,28 @@ class TestMemory:
         path.write_text("id,name\n" + "".join(rows))
         with pytest.raises(TableError, match=f"{path}: a row is longer than 1,048,576 bytes: shorten its cells"):
             Table(str(path)).read(pa.schema([("id", pa.int64()), ("name", pa.string())]))
+
+
+class TestInfer:
+    def test_takes_the_types_that_the_files_tell(self, tmp_path: Path) -> None:
+        (tmp_path / "a.csv").write_text("number,text,day,gap\n1,a,2024-01-02,\n2,b,2024-01-03,0.5\n")
+        pd.DataFrame({"number": [3], "text": ["c"], "day": [datetime.date(2024, 1, 4)], "gap": [1.5]}).to_parquet(
+            tmp_path / "b.parquet", index=False
+        )
+        table = Table(str(tmp_path)).infer()
+        assert table.column("number").to_pylist() == [1, 2, 3]
+        assert [str(field.type) for field in table.schema] == ["int64", "large_string", "date32[day]", "double"]
+
+    @pytest.mark.parametrize(
+        ("content", "message"), [('a,b\n1,"x\n2,y\n', "quote"), ("a,b\n1\n", "Expected 2 columns")]
+    )
+    def test_names_a_file_that_cannot_be_read(self, tmp_path: Path, content: str, message: str) -> None:
+        (tmp_path / "a.csv").write_text(content)
+        with pytest.raises(TableError, match=f"a.csv: .*{message}"):
+            Table(str(tmp_path / "a.csv")).infer()
+
+    def test_names_files_that_do_not_fit_together(self, tmp_path: Path) -> None:
+        (tmp_path / "a.csv").write_text("a\n1\n")
+        (tmp_path / "b.csv").write_text("a\nx\n")
+        with pytest.raises(TableError, match="do not fit together"):
+            Table(str(tmp_path)).infer()

@@ -1,0 +1,106 @@
+"""CSV files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from gokart_pipeline_sample.errors import TableError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+# Cells of a CSV file without a value, unless they are quoted.
+MISSING = ["", "NA", "NaN", "nan", "NULL", "null"]
+BLOCK_BYTES = 1024 * 1024
+_CSV_COMPRESSION = {".csv": None, ".csv.gz": "gzip", ".csv.zst": "zstd"}
+
+
+def infer_csv(content: BinaryIO, path: str) -> pa.Table:
+    """Read a whole CSV file with the types that pyarrow infers."""
+    text = _open_csv(content, path)
+    table = pacsv.read_csv(
+        io.BufferedReader(text),
+        parse_options=pacsv.ParseOptions(newlines_in_values=True),
+        convert_options=pacsv.ConvertOptions(
+            null_values=MISSING, strings_can_be_null=True, quoted_strings_can_be_null=False
+        ),
+    )
+    _check_quotes(text, path)
+    return table
+
+
+def _open_csv(content: BinaryIO, path: str) -> _CsvText:
+    ending = next((ending for ending in _CSV_COMPRESSION if path.lower().endswith(ending)), None)
+    if ending is None:
+        raise TableError(f"{path}: its format is told by its name: let that end in .parquet, .csv, .csv.gz or .csv.zst")
+    compression = _CSV_COMPRESSION[ending]
+    plain: Any = content if compression is None else pa.CompressedInputStream(content, compression)
+    return _CsvText(plain)
+
+
+def read_csv(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Yield the columns of a schema as text, batch by batch.
+
+    Raises:
+        TableError: a column is missing or repeated, or a quote is not closed.
+    """
+    text = _open_csv(content, path)
+    stream = io.BufferedReader(text, BLOCK_BYTES)
+    header = io.StringIO(stream.peek().decode("utf-8-sig", errors="replace"), newline="")
+    check_names(next(csv.reader(header), []), path, schema)
+    yield from pacsv.open_csv(
+        stream,
+        pacsv.ReadOptions(block_size=BLOCK_BYTES),
+        pacsv.ParseOptions(newlines_in_values=True),
+        pacsv.ConvertOptions(
+            include_columns=schema.names,
+            column_types=dict.fromkeys(schema.names, pa.string()),
+            null_values=MISSING,
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    _check_quotes(text, path)
+
+
+def _check_quotes(text: _CsvText, path: str) -> None:
+    if text.quotes % 2:
+        raise TableError(f"{path}: a quote is not closed: all text after it would be one cell")
+
+
+class _CsvText(io.RawIOBase):
+    """Passes a file through, adds a missing final newline, which pyarrow needs after a header, and counts quotes."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._last = b"\n"
+        self.quotes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        content = self._file.read(len(view))
+        if not content and self._last != b"\n":
+            content = b"\n"
+        view[: len(content)] = content
+        self._last = content[-1:] or self._last
+        self.quotes += content.count(b'"')
+        return len(content)
+
+
+def check_names(found: list[str], path: str, schema: pa.Schema) -> None:
+    """Raise a TableError unless a file has each column of a schema once."""
+    for names, problem in (
+        ([name for name in schema.names if name not in found], "columns are missing"),
+        ([name for name in schema.names if found.count(name) > 1], "columns occur more than once"),
+    ):
+        if names:
+            raise TableError(f"{path}: {problem}: {', '.join(names)}")
