@@ -270,8 +270,8 @@ ORDER = (
 )
 
 
-def damage_the_workspace(storm: Storm, most: int) -> Iterator[Attempt]:
-    """Damage each file in each way, delete what follows, and run again."""
+def damage_the_workspace(storm: Storm, most: int, half: int = 0) -> Iterator[Attempt]:
+    """Damage files in the ways of one half of all pairs of the two, delete what follows, and run again."""
     older, pristine = (storm.checkout.directory.parent / name for name in ("older", "pristine"))
     storm.forget()
     assert storm.run("--gokart-pipeline-sample.LoadDataTask-max-memory-share", "0.5", *_OLDER)[0] == 0
@@ -281,7 +281,7 @@ def damage_the_workspace(storm: Storm, most: int) -> Iterator[Attempt]:
     assert storm.run(*storm.batch)[0] == 0
     shutil.copytree(storm.checkout.workspace, pristine)
     files = [path.name for path in sorted(pristine.iterdir()) if path.suffix in (".parquet", ".txt", ".json")]
-    attempts = list(itertools.product(DAMAGES, files))
+    attempts = list(itertools.product(DAMAGES, files))[half::2]
     storm.generator.shuffle(attempts)
     for damage, name in attempts[:most]:
         storm.forget()
@@ -390,7 +390,7 @@ def scenarios(storm: Storm, share: float) -> list[Iterator[Attempt]]:
         *(kill_at_random_moments(storm, batch, workers, some(30)) for batch in (False, True) for workers in (1, 2)),
         *(kill_at_each_request(storm, batch, place) for batch in (False, True) for place in ("before", "after")),
         kill_beside_the_embedded_s3(storm, some(20)),
-        damage_the_workspace(storm, some(124)),
+        *(damage_the_workspace(storm, some(62), half) for half in (0, 1)),
         damage_the_bucket(storm, some(12)),
         *(blow(storm, fault, some(6)) for fault in (*PASSING_FAULTS, *LASTING_FAULTS)),
         *(run_at_once(storm, processes, some(6)) for processes in (2, 4)),
