@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
+from gokart_pipeline_sample.io.tables import is_text
 from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 from pipeline_runner.errors import UsageError
 
@@ -80,17 +81,12 @@ def _annotate(column: pa.ChunkedArray) -> str | None:
         return "float"
     if types.is_timestamp(kind) or types.is_date(kind):
         return "pd.Timestamp"
-    return "str" if _is_text(column) else None
-
-
-def _is_text(column: pa.ChunkedArray) -> bool:
-    kind = column.type
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+    return "str" if is_text(column.type) else None
 
 
 def _list_values(column: pa.ChunkedArray, role: str) -> list[Any]:
     """Return the classes of the target, or the values of a text that has few of them."""
-    if role == "id" or not (role == "target" or _is_text(column)):
+    if role == "id" or not (role == "target" or is_text(column.type)):
         return []
     values = sorted(column.drop_null().unique().to_pylist())
     if role == "target" and not 2 <= len(values) <= MOST_CLASSES:
@@ -102,7 +98,7 @@ def _describe(column: pa.ChunkedArray) -> str:
     known = column.drop_null()
     if not len(known):
         return "No value was seen."
-    if _is_text(column) or types.is_boolean(column.type):
+    if is_text(column.type) or types.is_boolean(column.type):
         counts = sorted(pc.value_counts(known).to_pylist(), key=lambda each: -each["counts"])
         shown = ", ".join(f"{each['values']!s:.30} ({each['counts']:,})" for each in counts[:SHOWN_VALUES])
         seen = f"{len(counts):,} values, the most frequent {shown}"

@@ -189,8 +189,8 @@ def _read_parquet(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[p
 def _is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
     if types.is_dictionary(found):
         found = found.value_type
-    if _is_text(wanted):
-        convertible = _is_text(found)
+    if is_text(wanted):
+        convertible = is_text(found)
     elif types.is_floating(wanted):
         convertible = types.is_floating(found) or types.is_integer(found) or types.is_decimal(found)
     elif types.is_integer(wanted):
@@ -202,7 +202,8 @@ def _is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
     return bool(convertible or types.is_null(found))
 
 
-def _is_text(arrow_type: pa.DataType) -> bool:
+def is_text(arrow_type: pa.DataType) -> bool:
+    """Return whether an Arrow type is one of text."""
     return bool(types.is_unicode(arrow_type) or types.is_large_unicode(arrow_type) or types.is_string_view(arrow_type))
 
 
@@ -230,7 +231,7 @@ def _cast(column: Any, wanted: pa.DataType) -> Any:
     """Cast an array; raise an ArrowInvalid if a value cannot be converted."""
     # pyarrow would read 0x1A as a number.
     if (
-        _is_text(column.type)
+        is_text(column.type)
         and pa.types.is_integer(wanted)
         and pc.any(pc.match_substring(column, "x", ignore_case=True)).as_py()
     ):

@@ -31,6 +31,11 @@ def select_features(data: DataFrame[PreprocessedSchema], fitted: dict[str, Any])
     return schema.select_features(schema.validate(FITTED_FEATURES.add(data, fitted), lazy=True))
 
 
+def open_text_columns() -> list[str]:
+    """Return the names of the text features of the model whose values no schema lists."""
+    return (FITTED_FEATURES.schema if FITTED_FEATURES else PreprocessedSchema).open_text_columns()
+
+
 def count_unseen(model: Booster, data: DataFrame[PreprocessedSchema]) -> dict[str, pd.Series[int]]:
     """Count the values of open text features that no training row has; the model takes them for missing ones.
 
@@ -41,7 +46,7 @@ def count_unseen(model: Booster, data: DataFrame[PreprocessedSchema]) -> dict[st
     Returns:
         The number of rows by value, for each feature that has such values.
     """
-    names = (FITTED_FEATURES.schema if FITTED_FEATURES else PreprocessedSchema).open_text_columns()
+    names = open_text_columns()
     if not names:
         return {}
     features = select_features(data, get_fitted(model))

@@ -19,12 +19,11 @@ from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.io.s3_batch import Part, S3ManifestTarget
 from gokart_pipeline_sample.io.tables import open_table
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult, GuardTableTask
-from gokart_pipeline_sample.pipeline.model_input import count_unseen
+from gokart_pipeline_sample.pipeline.model_input import count_unseen, open_text_columns
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
-from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 from gokart_pipeline_sample.utils.parameters import TableParameter, borrow
 from gokart_pipeline_sample.utils.progress import showing_progress
@@ -130,7 +129,7 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
                     # A part is put while the next one is scored.
                     putting = uploader.submit(self._put_part, name, scored)
                     self._note_unseen(unseen, scored.unseen)
-                elif PreprocessedSchema.open_text_columns():
+                elif open_text_columns():
                     # The part was put by a run that died before it could tell of them.
                     valid, _ = GuardTableTask.preprocess_valid(chunk, duplicates)
                     self._note_unseen(unseen, count_unseen(model, valid))
