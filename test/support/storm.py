@@ -126,7 +126,7 @@ def kill_at_random_moments(storm: Storm, batch: bool, workers: int, kills: int) 
     while done < kills:
         storm.forget()
         killed = 0
-        while killed < 4 and storm.kill_at_random(storm.start(*arguments), 3.5):
+        while killed < 5 and storm.kill_at_random(storm.start(*arguments), 3.5):
             killed += 1
         code, line = storm.run(*arguments)
         held = code == 0 and check()
@@ -387,10 +387,10 @@ def scenarios(storm: Storm, share: float) -> list[Iterator[Attempt]]:
         return max(1, round(number * share))
 
     return [
-        *(kill_at_random_moments(storm, batch, workers, some(30)) for batch in (False, True) for workers in (1, 2)),
+        *(kill_at_random_moments(storm, batch, workers, some(28)) for batch in (False, True) for workers in (1, 2)),
         *(kill_at_each_request(storm, batch, place) for batch in (False, True) for place in ("before", "after")),
         kill_beside_the_embedded_s3(storm, some(20)),
-        *(damage_the_workspace(storm, some(62), half) for half in (0, 1)),
+        *(damage_the_workspace(storm, some(60), half) for half in (0, 1)),
         damage_the_bucket(storm, some(12)),
         *(blow(storm, fault, some(6)) for fault in (*PASSING_FAULTS, *LASTING_FAULTS)),
         *(run_at_once(storm, processes, some(6)) for processes in (2, 4)),
