@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Poetry only reads the lock file here, in an environment of its own.
 POETRY := .venv/poetry/bin/poetry
 
-.PHONY: setup run s3 test coverage chaos bench bench-batch screenshots lint
+.PHONY: setup run s3 test coverage rename chaos bench bench-batch screenshots lint
 
 setup: .venv/ready
 
@@ -14,11 +14,18 @@ run: setup  ## run the whole pipeline and publish the predictions
 s3: setup  ## serve the objects published to the embedded S3
 	$(BIN)/python main.py --serve-s3
 
-test: setup
+test: setup  ## the tests of your table, then those of everything else
+	$(BIN)/pytest test/table_test
 	$(BIN)/pytest --numprocesses=auto --dist=worksteal
 
 coverage: setup  ## the tests, with the branches that they reach
-	$(BIN)/pytest --numprocesses=auto --dist=worksteal --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest test/table_test --cov --cov-report=
+	$(BIN)/pytest --numprocesses=auto --dist=worksteal --cov --cov-append --cov-report=term-missing:skip-covered
+
+rename: setup  ## give the project your own name: make rename NAME=churn_pipeline
+	$(BIN)/python -m pipeline_runner.rename "$(NAME)"
+	$(BIN)/ruff check --quiet --select I --fix
+	$(BIN)/ruff format --quiet
 
 chaos: setup  ## let whole runs meet faults, for twenty minutes
 	$(BIN)/python test/chaos.py

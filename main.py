@@ -1,8 +1,6 @@
 """Run the pipeline: python main.py. See python main.py --help."""
 
-import sys
-
 from pipeline_runner.command_line import main
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

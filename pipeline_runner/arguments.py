@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "Run a task of the pipeline with the configuration conf/param.ini."
 EPILOG = """examples:
-  main.py                        run gokart_pipeline_sample.RunTask
-  main.py --require-acc 0.95     run it with another parameter
-  main.py TASK --local-scheduler [OPTION ...]
+  %(prog)s                        run gokart_pipeline_sample.RunTask
+  %(prog)s --require-acc 0.95     run it with another parameter
+  %(prog)s TASK --local-scheduler [OPTION ...]
                                  run any task
-  main.py --plan TASK --local-scheduler [OPTION ...]
+  %(prog)s --plan TASK --local-scheduler [OPTION ...]
                                  show which of its tasks would run
-  main.py --new-table TABLE --id COLUMN --target COLUMN [--name NAME] [--yes]
+  %(prog)s --new-table TABLE --id COLUMN --target COLUMN [--name NAME] [--yes]
                                  write the schema of another table, and use it
 
 Options of luigi and of the task follow."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pipeline_runner import embedded_s3
 from pipeline_runner.arguments import needs_bucket_name, parse_arguments
-from pipeline_runner.configuration import load_config
+from pipeline_runner.configuration import IS_INSTALLED, load_config
 from pipeline_runner.errors import ConfigurationError, UsageError
 from pipeline_runner.signals import handling_signals
 from pipeline_runner.streams import guard_streams, require_utf8
@@ -26,13 +26,11 @@ if TYPE_CHECKING:
     from luigi.configuration import LuigiConfigParser
 
 
-def main(arguments: list[str]) -> None:
-    """Do what the arguments say, and exit with a status listed in the README.
+def main() -> None:
+    """Do what the command-line arguments say, and exit with a status listed in the README.
 
-    The last line on stderr names the error, if there is one.
-
-    Args:
-        arguments: our own options, and a task with its options as luigi takes them, or only options of ``RunTask``.
+    They are our own options, and a task with its options as luigi takes them, or only options of ``RunTask``. The last
+    line on stderr names the error, if there is one.
     """
     require_utf8()
     guard_streams()
@@ -41,7 +39,7 @@ def main(arguments: list[str]) -> None:
         # nothing.
         gc.disable()
         try:
-            sys.exit(execute(*parse_arguments(arguments)))
+            sys.exit(execute(*parse_arguments(sys.argv[1:])))
         except (UsageError, configparser.Error) as error:
             print("error:", *str(error).split(), file=sys.stderr)
             sys.exit(2)
@@ -87,7 +85,8 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
             os.environ.update(server.environment())
         if options.plan:
             return plan.show_plan(arguments, workspace, options.mermaid)
-        fetch = "aws s3 cp {url} -" if server is None else "make s3"
+        serving = f"{Path(sys.argv[0]).name} --serve-s3" if IS_INSTALLED else "make s3"
+        fetch = "aws s3 cp {url} -" if server is None else serving
         return run.run(arguments, workspace, fetch, started)
 
 

@@ -13,7 +13,10 @@ from pipeline_runner.errors import ConfigurationError, UsageError
 if TYPE_CHECKING:
     from luigi.configuration import LuigiConfigParser
 
-PROJECT = Path(__file__).resolve().parents[1]
+# The wheel has conf/ beside this file. It is then a set of defaults, and the project is the working directory.
+IS_INSTALLED = (Path(__file__).parent / "conf").is_dir()
+DEFAULTS = Path(__file__).resolve().parent if IS_INSTALLED else Path(__file__).resolve().parents[1]
+PROJECT = Path.cwd() if IS_INSTALLED else DEFAULTS
 PATH_OPTIONS = ("table", "workspace_directory", "local_temporary_directory", "logging_conf_file", "lock_pid_dir")
 # Options of [core] that luigi reads without declaring them as parameters.
 _CORE = {
@@ -37,18 +40,17 @@ def load_config() -> LuigiConfigParser:
     """
     # luigi reads these variables when it is imported.
     os.environ.setdefault("LUIGI_CONFIG_PARSER", "ini")
-    file = os.environ.setdefault("LUIGI_CONFIG_PATH", str(PROJECT / "conf" / "param.ini"))
-    if not Path(file).is_file():
-        raise UsageError(f"there is no configuration file {file}: correct LUIGI_CONFIG_PATH")
+    files = find_files()
+    os.environ["LUIGI_CONFIG_PATH"] = files[-1]
     try:
         from luigi.configuration.cfg_parser import LuigiConfigParser
 
         # luigi also reads luigi.cfg in the working directory: start again without it.
-        LuigiConfigParser._config_paths = [file]
+        LuigiConfigParser._config_paths = files
         LuigiConfigParser._instance = None
         config: LuigiConfigParser = LuigiConfigParser.instance()  # type: ignore[no-untyped-call]
     except UnicodeDecodeError as error:
-        raise UsageError(f"the configuration file {file} is no text in UTF-8: correct LUIGI_CONFIG_PATH") from error
+        raise UsageError(f"the configuration file {files[-1]} is no text in UTF-8: save it as such") from error
     if not config.has_option("TaskOnKart", "workspace_directory"):
         config.set("TaskOnKart", "workspace_directory", "resources")
     if not config.has_option("core", "lock_pid_dir"):
@@ -60,8 +62,26 @@ def load_config() -> LuigiConfigParser:
         for option in PATH_OPTIONS:
             value = config.get(section, option, "")
             if value and "://" not in value:
-                config.set(section, option, str(PROJECT / value).replace("%", "%%"))
+                path = PROJECT / value
+                if option == "logging_conf_file" and not path.exists():
+                    path = DEFAULTS / value
+                config.set(section, option, str(path).replace("%", "%%"))
     return config
+
+
+def find_files() -> list[str]:
+    """Return the configuration files, of which a later one overrides an earlier one.
+
+    Raises:
+        UsageError: ``LUIGI_CONFIG_PATH`` names no file.
+    """
+    default, own = (str(folder / "conf" / "param.ini") for folder in (DEFAULTS, PROJECT))
+    file = os.environ.get("LUIGI_CONFIG_PATH", own)
+    if Path(file).is_file():
+        return [default, file] if IS_INSTALLED else [file]
+    if IS_INSTALLED and "LUIGI_CONFIG_PATH" not in os.environ:
+        return [default]
+    raise UsageError(f"there is no configuration file {file}: correct LUIGI_CONFIG_PATH")
 
 
 def check_names(config: LuigiConfigParser) -> None:

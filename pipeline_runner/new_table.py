@@ -1,4 +1,4 @@
-"""Adopt a table: write its schema, a preprocessing that passes everything on, and its settings."""
+"""Adopt a table: write its schema, a preprocessing that passes everything on, its settings, and rows for its tests."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from gokart_pipeline_sample.errors import PipelineError
 from gokart_pipeline_sample.io.tables import open_table
-from pipeline_runner.configuration import PROJECT
+from pipeline_runner.configuration import IS_INSTALLED, PROJECT
 from pipeline_runner.errors import UsageError
-from pipeline_runner.table_sketch import sketch_fields
+from pipeline_runner.table_sketch import sketch_fields, sketch_rows
 
+TESTS = "test/table_test"
 SCHEMAS = "gokart_pipeline_sample/pipeline/schemas"
 SCHEMA = '''"""The input table."""
 
@@ -28,7 +29,7 @@ from gokart_pipeline_sample.pipeline.schemas.base import ID, TARGET, BaseSchema
 
 
 class {name}FeatureSchema(BaseSchema):
-    """{rows} rows of {table}; the target is present for training and absent from new rows."""
+    """{count} rows of {table}; the target is present for training and absent from new rows."""
 
 {fields}'''
 FEATURE = '''\
@@ -79,6 +80,23 @@ class PreprocessTask(GokartTask[DataFrame[PreprocessedSchema]]):
         """Add all features; training and prediction share this function, so that their rows are treated alike."""
         return cast("DataFrame[PreprocessedSchema]", data.assign())
 '''
+ROWS = '''"""Rows to test schema and preprocessing on: the least values that were seen, the greatest, and gaps."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
+
+ROWS = {{
+{rows}}}
+
+
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    return pd.DataFrame(ROWS, dtype=object).astype(FeatureSchema.empty().dtypes)
+'''
 
 
 def adopt_table(uri: str, id_column: str, target_column: str, name: str | None, *, is_agreed: bool) -> int:
@@ -97,24 +115,31 @@ def adopt_table(uri: str, id_column: str, target_column: str, name: str | None, 
     Raises:
         UsageError: the table cannot be read, or does not fit; the message says what to do.
     """
+    if IS_INSTALLED:
+        raise UsageError("an installed package cannot be changed: use --new-table in a clone of the project")
     files = make_files(uri, id_column, target_column, name or _derive_name(uri))
-    for path, content in files.items():
+    written = {path: content for path, content in files.items() if content is not None}
+    removed = [path for path in files if path not in written]
+    for path, content in written.items():
         old = (PROJECT / path).read_text().splitlines() if (PROJECT / path).exists() else []
         print(*difflib.unified_diff(old, content.splitlines(), path, path, lineterm="", n=1), sep="\n")
+    print("remove what belongs to another table:", ", ".join(removed) or "nothing")
     if not is_agreed:
         if not sys.stdin.isatty():
             raise UsageError("nobody can be asked whether to write this: add --yes")
-        if input("Write these files? [y/N] ").strip().lower() not in ("y", "yes"):
+        if input("Change these files? [y/N] ").strip().lower() not in ("y", "yes"):
             return 1
-    for path, content in files.items():
+    for path, content in written.items():
         (PROJECT / path).write_text(content)
-    print("wrote", ", ".join(files))
+    for path in removed:
+        (PROJECT / path).unlink()
+    print("wrote", ", ".join(written))
     print("next: read the schema, correct what the table alone could not tell, and run: python main.py")
     return 0
 
 
-def make_files(uri: str, id_column: str, target_column: str, name: str) -> dict[str, str]:
-    """Return the content of each file to write, by its path in the project.
+def make_files(uri: str, id_column: str, target_column: str, name: str) -> dict[str, str | None]:
+    """Return the content of each file to write, by its path in the project; None for a file to remove.
 
     Raises:
         UsageError: see :func:`adopt_table`.
@@ -137,19 +162,37 @@ def make_files(uri: str, id_column: str, target_column: str, name: str) -> dict[
         "module": module,
         # It goes into a docstring.
         "table": re.sub(r"[^\w .-]", "_", uri.rstrip("/").rpartition("/")[2]),
-        "rows": f"{len(table):,}",
+        "count": f"{len(table):,}",
         "fields": fields,
         "imports": "\n".join(sorted(imports)),
         "pandas": "import pandas as pd\n" if "pd." in fields else "",
     }
-    settings = PROJECT / "conf" / "param.ini"
-    return {
-        f"{SCHEMAS}/{module}_feature.py": SCHEMA.format_map(words),
+    schema, settings = f"{SCHEMAS}/{module}_feature.py", PROJECT / "conf" / "param.ini"
+    files = {
+        schema: SCHEMA.format_map(words),
         f"{SCHEMAS}/feature.py": FEATURE.format_map(words),
         f"{SCHEMAS}/preprocessed.py": PREPROCESSED.format_map(words),
         "gokart_pipeline_sample/pipeline/preprocess.py": PREPROCESS.format_map(words),
         "conf/param.ini": set_table(settings.read_text(), _locate(uri)),
     }
+    if (PROJECT / TESTS).exists():
+        words["rows"] = sketch_rows(table, id_column, target_column)
+        files[f"{TESTS}/conftest.py"] = ROWS.format_map(words)
+    return {**files, **_remove_other_table(schema)}
+
+
+def _remove_other_table(schema: str) -> dict[str, str | None]:
+    """Return what is to become of the files that belong to the table that was adopted before.
+
+    Args:
+        schema: path of the schema of the new table.
+    """
+    schemas = [path for path in (PROJECT / SCHEMAS).glob("*_feature.py") if path != PROJECT / schema]
+    tests = [path for path in (PROJECT / TESTS).glob("test_*.py") if path.name != "test_table.py"]
+    package = f"{SCHEMAS}/__init__.py"
+    exports = re.sub(r"(?m)^from .*\w_feature import .*\n", "", (PROJECT / package).read_text())
+    exports = re.sub(r'"\w+FeatureSchema", ', "", exports)
+    return {package: exports, **{str(path.relative_to(PROJECT)): None for path in sorted([*schemas, *tests])}}
 
 
 def set_table(settings: str, uri: str) -> str:

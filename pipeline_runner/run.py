@@ -10,7 +10,7 @@ from datetime import datetime
 import gokart
 
 from gokart_pipeline_sample.errors import S3Error
-from pipeline_runner import signals
+from pipeline_runner import signals, slack
 from pipeline_runner.history import History, RunRecord
 from pipeline_runner.lock_folder import using_lock_folder
 from pipeline_runner.recorder import RunRecorder
@@ -50,7 +50,7 @@ def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> 
     root = resolve(arguments)
     # luigi's summary lists tasks with all their parameters; ours is printed below.
     logging.getLogger("luigi-interface").setLevel(logging.WARNING)
-    recorder = RunRecorder()
+    recorder, settings = RunRecorder(), slack.take_settings()
     try:
         with using_lock_folder(root.lock_folder) if root.lock_folder else contextlib.nullcontext():
             exit_status = run_luigi(root.arguments)
@@ -63,7 +63,9 @@ def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> 
         raise
     result = make_result(root, recorder, started, exit_status)
     if recorder.has_noted_tasks():
-        print_summary(result, fetch, report=save_record_and_report(root, result, workspace))
+        report = save_record_and_report(root, result, workspace)
+        print_summary(result, fetch, report)
+        slack.notify(settings, root, result, report)
     if exit_status and (message := result.failure.message if result.failure else LAST_LINES.get(exit_status)):
         print(f"error: {message}", file=sys.stderr)
     return exit_status

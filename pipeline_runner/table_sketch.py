@@ -1,9 +1,10 @@
-"""The code of a schema that describes a table as it was seen."""
+"""The code of a schema that describes a table as it was seen, and of rows to test it on."""
 
 from __future__ import annotations
 
 import keyword
 import re
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -49,9 +50,54 @@ def sketch_fields(table: pa.Table, id_column: str, target_column: str) -> str:
     return "".join(_sketch(table[name], name, roles.get(name, "feature"), taken) for name in names)
 
 
+def sketch_rows(table: pa.Table, id_column: str, target_column: str) -> str:
+    """Return the entries of a dictionary of three rows: with the least values that were seen, the greatest, and gaps.
+
+    Ids and open text are made up, so that none of the table's get into the code.
+
+    Args:
+        table: the whole table.
+        id_column: name of the column that identifies a row.
+        target_column: name of the column to predict.
+    """
+    roles = {id_column: "id", target_column: "target"}
+    described = [name for name in table.schema.names if _annotate(table[name])]
+    return "".join(_format_values(name, _choose_values(table[name], roles.get(name))) for name in described)
+
+
+def _choose_values(column: pa.ChunkedArray, role: str | None) -> list[Any]:
+    column = _decode(column)
+    is_number = not is_text(column.type)
+    if role == "id":
+        return [1, 2, 3] if is_number else ["a", "b", "c"]
+    if not is_number and not _list_values(column, role):
+        return ["a", "b", None if column.null_count else "b"]
+    known = column.drop_null()
+    if types.is_floating(column.type):
+        known = known.filter(pc.is_finite(known))
+    limits = pc.min_max(known)
+    least, greatest = limits["min"].as_py(), limits["max"].as_py()
+    return [least, greatest, None if column.null_count else least]
+
+
+def _format_values(name: str, values: list[Any]) -> str:
+    """Return an entry of a dictionary as ruff formats it."""
+    literals = [
+        _quote(value) if isinstance(value, str | bool | int | float | None) else f'"{value.isoformat()}"'
+        for value in (float(value) if isinstance(value, Decimal) else value for value in values)
+    ]
+    line = f"    {_quote(name)}: [{', '.join(literals)}],\n"
+    if len(line) <= LINE_LENGTH + 1:
+        return line
+    return f"    {_quote(name)}: [\n" + "".join(f"        {literal},\n" for literal in literals) + "    ],\n"
+
+
+def _decode(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(column.type.value_type) if types.is_dictionary(column.type) else column
+
+
 def _sketch(column: pa.ChunkedArray, name: str, role: str, taken: set[str]) -> str:
-    if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+    column = _decode(column)
     annotation = _annotate(column)
     allowed = {"id": ("int", "str"), "target": ("int", "str", "bool")}.get(role, (annotation,))
     if annotation not in allowed:
@@ -72,6 +118,7 @@ def _sketch(column: pa.ChunkedArray, name: str, role: str, taken: set[str]) -> s
 
 
 def _annotate(column: pa.ChunkedArray) -> str | None:
+    """Return the annotation of a column in a schema; None if there is none for its type."""
     kind, has_nulls = column.type, column.null_count > 0
     if types.is_integer(kind):
         return "pd.Int64Dtype" if has_nulls else "int"
@@ -84,7 +131,7 @@ def _annotate(column: pa.ChunkedArray) -> str | None:
     return "str" if is_text(column.type) else None
 
 
-def _list_values(column: pa.ChunkedArray, role: str) -> list[Any]:
+def _list_values(column: pa.ChunkedArray, role: str | None) -> list[Any]:
     """Return the classes of the target, or the values of a text that has few of them."""
     if role == "id" or not (role == "target" or is_text(column.type)):
         return []

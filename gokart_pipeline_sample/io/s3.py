@@ -284,11 +284,12 @@ def _get_clock_difference(error: ClientError) -> float:
 
 def _client() -> S3Client:
     # A forked worker must not share the connections of its parent.
-    return _client_of_process(os.getpid())
+    return client_of_process(os.getpid())
 
 
 @functools.cache
-def _client_of_process(_process_id: int) -> S3Client:
+def client_of_process(_process_id: int) -> S3Client:
+    """Return the client of this process, with the configuration that boto3 finds at the first call."""
     import boto3
     from botocore.config import Config
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import luigi
 import pytest
+import support.reference_project  # noqa: F401 - before the pipeline is imported
 from luigi.task_register import Register
 from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout, make_environment

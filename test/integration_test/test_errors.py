@@ -43,7 +43,7 @@ class TestConfiguration:
             pytest.param(
                 "[gokart_pipeline_sample.UploadS3Task]",
                 "[gokart_pipeline_sample.UploadTask]",
-                r"error: the section \[gokart_pipeline_sample.UploadTask\] .* did you mean gokart_pipeline_sample.Up",
+                r"error: the section \[.*.UploadTask\] .* did you mean gokart_pipeline_sample.UploadS3Task\?",
                 id="section",
             ),
             pytest.param("[core]", "[core", r"error: .*\[core", id="no section at all"),

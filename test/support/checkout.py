@@ -11,6 +11,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from support.reference_project import REFERENCE
+
 PROJECT = Path(__file__).resolve().parents[2]
 # The tasks of the pipeline that do something, in the order in which they run.
 CHAIN = [
@@ -26,8 +28,8 @@ CHAIN = [
 ]
 PACKAGES = ("gokart_pipeline_sample", "pipeline_runner")
 # What is compiled here needs not be compiled in each checkout.
-for package in PACKAGES:
-    compileall.compile_dir(PROJECT / package, quiet=1)
+for folder in (*(PROJECT / package for package in PACKAGES), REFERENCE):
+    compileall.compile_dir(folder, quiet=1)
 SOURCES = ("main.py", "conf", *PACKAGES)
 FOREIGN_VARIABLES = ("AWS_", "BUCKET_NAME", "LUIGI_", "OMP_", "PYTHON")
 
@@ -60,7 +62,7 @@ class Run:
 
 @dataclass
 class Checkout:
-    """A project folder and the environment that its commands run in."""
+    """A folder with the reference project, and the environment that its commands run in."""
 
     directory: Path
     environment: dict[str, str] = field(default_factory=make_environment)
@@ -72,6 +74,7 @@ class Checkout:
             source = PROJECT / name
             copy = shutil.copytree if source.is_dir() else shutil.copy2
             copy(source, directory / name)
+        shutil.copytree(REFERENCE, directory, dirs_exist_ok=True)
         checkout = cls(directory, {**environment, "TMPDIR": str(directory.parent)})
         # It takes longer than the rest of a run; tests that look at it switch it on.
         checkout.edit("conf/param.ini", "write=true", "write=false")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import support.reference_project  # noqa: F401 - before the pipeline is imported
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.io.tables import read_iris

@@ -1,0 +1,53 @@
+"""Add features."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import gokart
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import DataFrame
+
+from gokart_pipeline_sample.pipeline.schemas.iris_feature import IrisFeatureSchema
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+from gokart_pipeline_sample.utils.template import GokartTask
+
+
+class PreprocessTask(GokartTask[DataFrame[PreprocessedSchema]]):
+    """Outputs the ``PreprocessedSchema`` frame made from an ``IrisFeatureSchema`` frame."""
+
+    data_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[IrisFeatureSchema]]] = (
+        gokart.TaskInstanceParameter(description="Task that outputs an IrisFeatureSchema frame.")
+    )
+
+    def run(self) -> None:
+        """Add the features and save the frame."""
+        self.dump(self.preprocess(self.load(self.data_task)))
+
+    @staticmethod
+    def preprocess(data: DataFrame[IrisFeatureSchema]) -> DataFrame[PreprocessedSchema]:
+        """Add all features; training and prediction share this function, so that their rows are treated alike."""
+        return PreprocessTask.add_area_feature(data)
+
+    @staticmethod
+    @pa.check_types(lazy=True)
+    def add_area_feature(data: DataFrame[IrisFeatureSchema]) -> DataFrame[PreprocessedSchema]:
+        """Add the petal area to any number of rows, with or without a target.
+
+        Args:
+            data: flowers as they were measured; not modified.
+
+        Returns:
+            A new frame with the column ``petal_area`` (cm²).
+
+        Raises:
+            pandera.errors.SchemaErrors: either frame breaks its schema.
+        """
+        petal_area = PreprocessTask.make_area(data["petal_length"], data["petal_width"])
+        return cast("DataFrame[PreprocessedSchema]", data.assign(petal_area=petal_area))
+
+    @staticmethod
+    def make_area(length: pd.Series[float], width: pd.Series[float]) -> pd.Series[float]:
+        """Return the area (cm²) of rectangles with the given lengths (cm) and widths (cm), row by row."""
+        return length * width
