@@ -11,14 +11,16 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "Run a task of the pipeline with the configuration conf/param.ini."
 EPILOG = """examples:
-  %(prog)s                        run gokart_pipeline_sample.RunTask
-  %(prog)s --require-acc 0.95     run it with another parameter
+  %(prog)s
+      run gokart_pipeline_sample.RunTask
+  %(prog)s --require-acc 0.95
+      run it with another parameter
   %(prog)s TASK --local-scheduler [OPTION ...]
-                                 run any task
+      run any task
   %(prog)s --plan TASK --local-scheduler [OPTION ...]
-                                 show which of its tasks would run
+      show which of its tasks would run
   %(prog)s --new-table TABLE --id COLUMN --target COLUMN [--name NAME] [--yes]
-                                 write the schema of another table, and use it
+      write the schema of another table, and use it
 
 Options of luigi and of the task follow."""
 HELP = ("--help", "--help-all")

