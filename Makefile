@@ -22,7 +22,7 @@ coverage: setup  ## the tests, with the branches that they reach
 	$(BIN)/pytest test/table_test --cov --cov-report=
 	$(BIN)/pytest --numprocesses=auto --dist=worksteal --cov --cov-append --cov-report=term-missing:skip-covered
 
-rename: setup  ## give the project your own name: make rename NAME=churn_pipeline
+rename: setup  ## give the project your own name: make rename NAME=your_name
 	$(BIN)/python -m pipeline_runner.rename "$(NAME)"
 	$(BIN)/ruff check --quiet --select I --fix
 	$(BIN)/ruff format --quiet

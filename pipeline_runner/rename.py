@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import importlib.util
 import keyword
+import os
 import re
 import subprocess
 import sys
@@ -14,8 +13,8 @@ from pathlib import Path
 
 from pipeline_runner.errors import UsageError
 
-# With more, lines of code would become too long.
-MOST_CHARACTERS = 30
+# Names of buckets have at least three; with more than thirty, lines of code would become too long.
+LENGTHS = range(3, 31)
 
 
 def rename(project: Path, name: str) -> None:
@@ -28,50 +27,67 @@ def rename(project: Path, name: str) -> None:
     Raises:
         UsageError: the name cannot be that of a package, or occurs already; or git does not know the project.
     """
-    old = tomllib.loads((project / "pyproject.toml").read_text())["project"]["name"].replace("-", "_")
-    if not re.fullmatch(r"[a-z]\w+", name, re.ASCII) or name != name.lower() or keyword.iskeyword(name):
-        raise UsageError(f"{name!r} is no name of a package: use small letters, digits and underscores")
-    if len(name) > MOST_CHARACTERS:
-        raise UsageError(f"{name} has {len(name)} characters: use at most {MOST_CHARACTERS}")
-    if (project / name).exists() or importlib.util.find_spec(name):
-        raise UsageError(f"the name {name} is taken: use another one")
+    old = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]["name"].replace("-", "_")
+    check_name(name, old)
     names = {old: name, old.replace("_", "-"): name.replace("_", "-")}
-    texts = read_texts(project)
-    for path, text in texts.items():
+    known, wanted = (re.compile(rf"(?<!\w)(?:{'|'.join(words)})(?!\w)", re.ASCII) for words in (names, names.values()))
+    files = list_files(project)
+    for path in files:
         # It could not be told apart when the project is renamed again.
-        if any(new in text for new in names.values()):
+        if wanted.search(f"{path.relative_to(project)}\n{_read(path)}"):
             raise UsageError(f"{name} stands in {path.relative_to(project)}: use another name")
-    for path, text in texts.items():
-        renamed = functools.reduce(lambda changed, each: changed.replace(*each), names.items(), text)
-        if renamed != text:
-            path.write_bytes(renamed.encode())
+    for path in files:
+        text = _read(path)
+        if known.search(text):
+            path.write_bytes(known.sub(lambda found: names[found[0]], text).encode("latin-1"))
+    paths = {each for path in files for each in (path, *path.parents) if project in each.parents}
     # The innermost first.
-    for folder in sorted(project.rglob(old), key=lambda path: len(path.parts), reverse=True):
-        if folder.is_dir() and ".venv" not in folder.parts:
-            folder.rename(folder.with_name(name))
+    for path in sorted(paths, reverse=True):
+        if known.search(path.name):
+            path.rename(path.with_name(known.sub(lambda found: names[found[0]], path.name)))
 
 
-def read_texts(project: Path) -> dict[Path, str]:
-    """Return the text of each file that git knows or would add.
+def check_name(name: str, old: str) -> None:
+    """Reject a name that cannot be that of the package.
+
+    Raises:
+        UsageError: it is none; the message says what to use instead.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
+        raise UsageError(f"{name!r} is no name of a package: use small letters, digits and single underscores")
+    if len(name) not in LENGTHS:
+        raise UsageError(f"{name} has {len(name)} characters: use {LENGTHS[0]} to {LENGTHS[-1]}")
+    if importlib.util.find_spec(name):
+        raise UsageError(f"the name {name} is taken: use another one")
+    if "_" in name and "_" not in old:
+        # Nothing tells the name of the bucket, which has hyphens, from that of the package any more.
+        raise UsageError(f"{old} is one word: use one word again")
+
+
+def list_files(project: Path) -> list[Path]:
+    """Return the files that git knows or would add; neither links nor submodules.
 
     Raises:
         UsageError: git does not know the project.
     """
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-    if listed.returncode:
-        raise UsageError(f"git does not list the files of {project}: {listed.stderr.strip()}")
-    texts = {}
-    for path in sorted({project / file for file in listed.stdout.split("\0") if file}):
-        # The rest is pictures, and what was removed.
-        with contextlib.suppress(UnicodeDecodeError):
-            if path.is_file():
-                texts[path] = path.read_bytes().decode()
-    return texts
+    try:
+        listed = subprocess.run(command, cwd=project, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = os.fsdecode(getattr(error, "stderr", None) or str(error)).replace("\n", " ")
+        raise UsageError(f"git does not list the files of {project}: run git init ({reason})") from error
+    paths = {project / os.fsdecode(name) for name in listed.stdout.split(b"\0") if name}
+    return sorted(path for path in paths if path.is_file() and not path.is_symlink())
+
+
+def _read(path: Path) -> str:
+    """Return the text of a file, whatever its encoding, a character for each byte; nothing of a binary file."""
+    content = path.read_bytes()
+    return "" if b"\0" in content else content.decode("latin-1")
 
 
 if __name__ == "__main__":
     try:
-        rename(Path(__file__).resolve().parents[1], sys.argv[1] if len(sys.argv) > 1 else "")
+        rename(Path(__file__).resolve().parents[1], "".join(sys.argv[1:2]))
     except UsageError as error:
         sys.exit(f"error: {error}")
