@@ -1,5 +1,0 @@
-"""The schema of the input table, under the name that all tasks import; import your own schema here instead."""
-
-from gokart_pipeline_sample.pipeline.schemas.penguin_feature import PenguinFeatureSchema as FeatureSchema
-
-__all__ = ["FeatureSchema"]
