@@ -18,6 +18,8 @@ _PATTERNS = (
     # A named value: name=value, name: value, "name": "value", --name value.
     re.compile(rf"(?i)([\w.-]*{_WORDS}(?!\w*_file)[\w-]*['\"]?(?:\s*[=:]\s*)['\"]?)[^\s'\",;)&]+"),
     re.compile(rf"(?i)(--[\w.-]*{_WORDS}(?!\w*_file)[\w-]*\s+)(?!-)[^\s'\",;)]+"),
+    # A token of Slack, which may have been given instead of the name of its variable.
+    re.compile(r"\bx(?:ox[a-z]|app)-[\w.-]+"),
 )  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> 
     root = resolve(arguments)
     # luigi's summary lists tasks with all their parameters; ours is printed below.
     logging.getLogger("luigi-interface").setLevel(logging.WARNING)
-    recorder, settings = RunRecorder(), slack.take_settings()
+    recorder, slack_settings = RunRecorder(), slack.take_settings(root.arguments)
     try:
         with using_lock_folder(root.lock_folder) if root.lock_folder else contextlib.nullcontext():
             exit_status = run_luigi(root.arguments)
@@ -65,7 +65,7 @@ def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> 
     if recorder.has_noted_tasks():
         report = save_record_and_report(root, result, workspace)
         print_summary(result, fetch, report)
-        slack.notify(settings, root, result, report)
+        slack.notify(*slack_settings, root, result, report)
     if exit_status and (message := result.failure.message if result.failure else LAST_LINES.get(exit_status)):
         print(f"error: {message}", file=sys.stderr)
     return exit_status

@@ -2,45 +2,57 @@
 
 from __future__ import annotations
 
+import html
 import logging
 import os
 import threading
 
-import luigi
 import slack_sdk
 from gokart.slack import SlackConfig
+from luigi.cmdline_parser import CmdlineParser
+from slack_sdk.errors import SlackApiError
 
+from pipeline_runner.error_messages import describe
 from pipeline_runner.masking import mask
 from pipeline_runner.root_task import RootTask
 from pipeline_runner.run_record import RunResult
 
 logger = logging.getLogger(__name__)
 
-SECONDS = 10
+SECONDS = 5
 
 
-def take_settings() -> SlackConfig:
-    """Return the settings, and switch gokart's own message off.
+def take_settings(arguments: list[str]) -> tuple[SlackConfig, str]:
+    """Return the settings and the token, which is taken from the environment if there is a channel.
 
-    gokart's names only tasks, and is uploaded by a method that Slack has shut down:
+    gokart sends nothing then. Its own message names only tasks, and is uploaded by a method that Slack has shut down:
     https://docs.slack.dev/changelog/2024-04-a-better-way-to-upload-files-is-here-to-stay
+
+    Args:
+        arguments: a task and its options, as luigi takes them.
     """
-    settings = SlackConfig()
-    luigi.configuration.get_config().set("SlackConfig", "channel", "")
-    return settings
+    with CmdlineParser.global_instance(arguments):
+        settings = SlackConfig()
+    return settings, os.environ.pop(settings.token_name, "") if settings.channel else ""
 
 
-def notify(settings: SlackConfig, root: RootTask, result: RunResult, report: str | None) -> None:
-    """Send the result of a run to a channel, if there are a token and a channel; only warn if that fails.
+def notify(settings: SlackConfig, token: str, root: RootTask, result: RunResult, report: str | None) -> None:
+    """Send the result of a run to a channel, if there is one; only warn if that fails.
 
     Args:
         settings: whom to notify.
+        token: the token of an app that may write there.
         root: the task that was run.
         result: its result.
         report: path or URI of the report, if there is one.
     """
-    token = os.environ.get(settings.token_name, "")
-    if not token or not settings.channel:
+    if not settings.channel:
+        return
+    if not token:
+        logger.warning(
+            "the message to Slack is missing: set the environment variable %s, which token_name of [SlackConfig] names",
+            settings.token_name,
+        )
         return
     text = make_text(settings, root, result, report)
     # A thread, because a timeout of the connection does not bound a server that trickles.
@@ -48,7 +60,7 @@ def notify(settings: SlackConfig, root: RootTask, result: RunResult, report: str
     sending.start()
     sending.join(SECONDS)
     if sending.is_alive():
-        logger.warning("Slack has not answered for %d s: the message may be missing", SECONDS)
+        logger.warning("the message to Slack may be missing: check the network, there is no answer for %d s", SECONDS)
 
 
 def make_text(settings: SlackConfig, root: RootTask, result: RunResult, report: str | None) -> str:
@@ -60,14 +72,22 @@ def make_text(settings: SlackConfig, root: RootTask, result: RunResult, report: 
         lines["error"] = result.failure.message
     if report:
         lines["report"] = report
-    head = f"{mention}{root.graph.family}: {result.verdict}"
-    return mask("\n".join([head, *(f"{name}: {value}" for name, value in lines.items())]))
+    text = "\n".join([f"{root.graph.family}: {result.verdict}", *(f"{name}: {value}" for name, value in lines.items())])
+    # Slack would take <...> for a link or a mention.
+    return mention + html.escape(mask(text), quote=False)
 
 
 def _send(token: str, channel: str, text: str) -> None:
-    client = slack_sdk.WebClient(token, base_url=os.environ.get("SLACK_API_URL", "https://slack.com/api/"))
+    address = os.environ.get("SLACK_API_URL") or slack_sdk.WebClient.BASE_URL
+    # A second attempt might send the message twice, and the logger of the client would repeat each error.
+    quiet = logging.Logger("quiet", logging.CRITICAL)
     try:
+        client = slack_sdk.WebClient(token, address, retry_handlers=[], logger=quiet)
         client.chat_postMessage(channel=channel, text=text, unfurl_links=False)
     except Exception as error:
-        # Of any kind: the run has ended, and the message must not change how.
-        logger.warning("the message to Slack is missing: %s", mask(" ".join(str(error).split())))
+        # Of any kind, because the run has ended; one of Python may quote the token.
+        problem = describe(error) if isinstance(error, (SlackApiError, OSError)) else type(error).__name__
+        logger.warning(
+            "the message to Slack is missing: check the token, that the app is in the channel, and the network (%s)",
+            problem,
+        )

@@ -31,7 +31,7 @@ PACKAGES = ("gokart_pipeline_sample", "pipeline_runner")
 for folder in (*(PROJECT / package for package in PACKAGES), REFERENCE):
     compileall.compile_dir(folder, quiet=1)
 SOURCES = ("main.py", "conf", *PACKAGES)
-FOREIGN_VARIABLES = ("AWS_", "BUCKET_NAME", "LUIGI_", "OMP_", "PYTHON")
+FOREIGN_VARIABLES = ("AWS_", "BUCKET_NAME", "LUIGI_", "OMP_", "PYTHON", "SLACK_")
 
 
 def make_environment(**variables: str) -> dict[str, str]:

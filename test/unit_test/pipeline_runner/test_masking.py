@@ -21,6 +21,7 @@ class TestMask:
             ("--some-task-client-secret SECRET --rows 5", "--some-task-client-secret *** --rows 5"),
             ("aws_secret_access_key = SECRET", "aws_secret_access_key = ***"),
             ("AWS_SESSION_TOKEN=SECRET python", "AWS_SESSION_TOKEN=*** python"),
+            ("xoxb-12-SECRET, xapp-1-SECRET and xoxe.xoxp-1-SECRET", "***, *** and xoxe.***"),
         ],
     )
     def test_leaves_no_secret(self, text: str, expected: str) -> None:
@@ -37,6 +38,7 @@ class TestMask:
             "An error occurred (InvalidToken) when calling the PutObject operation",
             "error: check the credentials, and that they grant s3:GetObject",
             "mail a@b.c, https://host/a@b",
+            "foxbox-1 and xapp are no tokens",
         ],
     )
     def test_leaves_all_else(self, text: str) -> None:
