@@ -10,9 +10,25 @@ import pytest
 from mypy_boto3_s3 import S3Client
 from support import hard_table
 from support.batch import RUN_BATCH, read_batch
-from support.checkout import CHAIN, PROJECT, Checkout
+from support.checkout import CHAIN, Checkout
+from support.clone import Clone
 
 OPTIONS = ("--id", "order no.", "--target", "kind")
+TABLES = {
+    "orders": ("Orders 2024.csv", *OPTIONS),
+    "penguins": ("examples/penguins/penguins.csv", "--id", "id", "--target", "sex", "--name", "penguin"),
+}
+# What has to do with schemas, features and tables, and takes little time.
+UNIT_TESTS = [
+    "test/unit_test/test_readme.py",
+    "test/unit_test/pipeline/schemas",
+    *(f"test/unit_test/pipeline/test_{name}.py" for name in ("load_data", "model_input", "run", "split_data")),
+    *(f"test/unit_test/pipeline_runner/test_{name}.py" for name in ("new_table", "table_sketch", "task_graph")),
+]
+INTEGRATION_TESTS = [
+    "test/integration_test/test_invalidation.py::test_a_change_runs_the_task_and_what_follows[made field]",
+    "test/integration_test/test_new_table.py::test_nothing_is_written_unless_it_is_agreed_to",
+]
 
 
 @pytest.fixture
@@ -22,15 +38,10 @@ def table(checkout: Checkout) -> Path:
     return path
 
 
-def test_what_is_written_is_checked_and_publishes(checkout: Checkout, table: Path, bucket: str, s3: S3Client) -> None:
+def test_what_is_written_publishes(checkout: Checkout, table: Path, bucket: str, s3: S3Client) -> None:
     adopted = checkout.main("--new-table", str(table), *OPTIONS, "--yes")
     assert adopted.exit_code == 0, adopted.stderr
     assert adopted.stdout.splitlines()[-1].endswith("run: python main.py")
-    ruff = str(Path(sys.executable).parent / "ruff")
-    for command in (["check"], ["format", "--check"]):
-        check = checkout.execute([ruff, *command, "--config", str(PROJECT / "pyproject.toml")])
-        assert check.exit_code == 0, check.stdout
-
     infinite = f"the frame breaks Orders2024FeatureSchema: ratio breaks finite in {hard_table.INFINITE_ROWS} rows"
     assert checkout.main().stderr.splitlines()[-1].startswith(f"error: LoadDataTask: {infinite}")
     checkout.edit("conf/param.ini", "table=Orders 2024.csv", "table=Orders 2024.csv\non_bad_row=drop")
@@ -65,3 +76,27 @@ def test_what_does_not_fit_is_refused(checkout: Checkout, table: Path, options: 
     run = checkout.main("--new-table", str(table), *options)
     assert run.exit_code == 2
     assert line in run.stderr.splitlines()[-1]
+
+
+@pytest.fixture(scope="module", params=TABLES.values(), ids=TABLES)
+def adopted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """The whole project, of which nobody has changed anything by hand since the table was adopted."""
+    clone = Clone.make(tmp_path_factory.mktemp("adopted") / "clone")
+    hard_table.write(hard_table.make_orders(2_000, labelled=True), clone.directory / "Orders 2024.csv")
+    clone.run("python", "main.py", "--new-table", *request.param, "--yes")
+    return clone
+
+
+class TestWholeProject:
+    def test_lints(self, adopted: Clone) -> None:
+        adopted.make_target("lint")
+
+    def test_passes_the_tests_of_its_table(self, adopted: Clone) -> None:
+        adopted.run("pytest", "test/table_test")
+
+    def test_passes_the_tests_of_the_machinery(self, adopted: Clone) -> None:
+        adopted.run("pytest", *UNIT_TESTS)
+
+    @pytest.mark.parametrize("adopted", [TABLES["orders"]], indirect=True, ids=["orders"])
+    def test_checkouts_are_those_of_the_reference_project(self, adopted: Clone) -> None:
+        adopted.run("pytest", *INTEGRATION_TESTS)
