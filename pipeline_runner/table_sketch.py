@@ -113,8 +113,9 @@ def _sketch(column: pa.ChunkedArray, name: str, role: str, taken: set[str]) -> s
         *([f"metadata={role.upper()}"] if role != "feature" else []),
         *([f"alias={_quote(name)}"] if identifier != name else []),
     ]
-    optional = " | None" if role == "target" else ""
-    return f"    # {_describe(column)}\n" + _format_field(f"{identifier}: Series[{annotation}]{optional}", options)
+    declaration = f"{identifier}: Series[{annotation}]{' | None' if role == 'target' else ''}"
+    is_open = role == "id" or (is_text(column.type) and not values)
+    return f"    # {_describe(column, is_open)}\n{_format_field(declaration, options)}"
 
 
 def _annotate(column: pa.ChunkedArray) -> str | None:
@@ -141,11 +142,14 @@ def _list_values(column: pa.ChunkedArray, role: str | None) -> list[Any]:
     return values if role == "target" or len(values) <= min(MOST_LISTED_VALUES, len(column) // 10) else []
 
 
-def _describe(column: pa.ChunkedArray) -> str:
+def _describe(column: pa.ChunkedArray, is_open: bool) -> str:
+    """Return what was seen of a column; no value of an open one, which may tell of a person."""
     known = column.drop_null()
     if not len(known):
         return "No value was seen."
-    if is_text(column.type) or types.is_boolean(column.type):
+    if is_open:
+        seen = f"{len(known.unique()):,} different values"
+    elif is_text(column.type) or types.is_boolean(column.type):
         counts = sorted(pc.value_counts(known).to_pylist(), key=lambda each: -each["counts"])
         shown = ", ".join(f"{each['values']!s:.30} ({each['counts']:,})" for each in counts[:SHOWN_VALUES])
         seen = f"{len(counts):,} values, the most frequent {shown}"

@@ -39,3 +39,16 @@ def test_neither_a_name_nor_a_value_becomes_code(tmp_path: Path) -> None:
     assert not [node for node in ast.walk(ast.parse(schema)) if isinstance(node, ast.Assign)]
     aliases = [node.value for node in ast.walk(ast.parse(schema)) if isinstance(node, ast.Constant)]
     assert set(hostile) <= set(aliases)
+
+
+def test_nothing_that_may_tell_of_a_person_is_written(tmp_path: Path) -> None:
+    people = {
+        "email": [f"someone{number}@example.com" for number in range(200)],
+        "name": ["someone frequent"] * 50 + [f"someone called {number}" for number in range(149)] + [None],
+        "phone": [f"someone's {number % 30}" for number in range(200)],
+        "label": ["a", "b"] * 100,
+    }
+    pq.write_table(pa.table(people), tmp_path / "people.parquet")
+    files = make_files(str(tmp_path / "people.parquet"), "email", "label", "people")
+    assert "test/table_test/conftest.py" in files
+    assert [path for path, text in files.items() if text and "someone" in text] == []

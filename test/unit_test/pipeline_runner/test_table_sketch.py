@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -34,13 +35,20 @@ def sketch(values: list[Any], name: str = "x", arrow_type: Any = None) -> str:
         ([None] * ROWS, "    # No value was seen.\n    x: Series[float] = pa.Field(nullable=True)\n"),
         (["u", "v", "u", None] * 10, "the most frequent u (20), v (10); 25.0% missing\n    x: Series[str] = pa.Field("),
         (["u", "v"] * 20, '    x: Series[str] = pa.Field(isin=["u", "v"])\n'),
-        ([str(number) for number in range(ROWS)], "    x: Series[str]\n"),
+        ([str(number) for number in range(ROWS)], "    # 40 different values\n    x: Series[str]\n"),
+        (["Ann", "Bob", "Ann", *map(str, range(ROWS - 4)), None], "    # 38 different values; 2.5% missing\n    x: "),
         ([[1]] * ROWS, "    # 'x' is left out: its type is list<item: int64>.\n"),
     ],
     ids=str,
 )
 def test_a_column_becomes_a_field_with_what_was_seen(values: list[Any], line: str) -> None:
     assert line in sketch(values)
+
+
+@pytest.mark.parametrize("keys", [range(1_000, 3_000), [f"k{number}" for number in range(2_000)]])
+def test_an_id_is_only_counted(keys: Sequence[object]) -> None:
+    fields = sketch_fields(pa.table({"key": keys, "label": ["a", "b"] * 1_000}), "key", "label")
+    assert fields.startswith("    # 2,000 different values\n    key: ")
 
 
 @pytest.mark.parametrize(
