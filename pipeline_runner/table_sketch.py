@@ -61,12 +61,15 @@ def sketch_rows(table: pa.Table, id_column: str, target_column: str) -> str:
         target_column: name of the column to predict.
     """
     roles = {id_column: "id", target_column: "target"}
-    described = [name for name in table.schema.names if _annotate(table[name])]
-    return "".join(_format_values(name, _choose_values(table[name], roles.get(name))) for name in described)
+    columns = {name: _decode(table[name]) for name in table.schema.names}
+    return "".join(
+        _format_values(name, _choose_values(column, roles.get(name)))
+        for name, column in columns.items()
+        if _annotate(column)
+    )
 
 
 def _choose_values(column: pa.ChunkedArray, role: str | None) -> list[Any]:
-    column = _decode(column)
     is_number = not is_text(column.type)
     if role == "id":
         return [1, 2, 3] if is_number else ["a", "b", "c"]
@@ -93,7 +96,11 @@ def _format_values(name: str, values: list[Any]) -> str:
 
 
 def _decode(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column.cast(column.type.value_type) if types.is_dictionary(column.type) else column
+    """Return a column as the pipeline reads it: without a dictionary, and in UTC."""
+    kind = column.type
+    if types.is_dictionary(kind):
+        return column.cast(kind.value_type)
+    return column.cast(pa.timestamp(kind.unit)) if types.is_timestamp(kind) else column
 
 
 def _sketch(column: pa.ChunkedArray, name: str, role: str, taken: set[str]) -> str:

@@ -15,7 +15,7 @@ from support.clone import Clone
 
 OPTIONS = ("--id", "order no.", "--target", "kind")
 TABLES = {
-    "orders": ("Orders 2024.csv", *OPTIONS),
+    "orders": ("Orders 2024.parquet", *OPTIONS),
     "penguins": ("examples/penguins/penguins.csv", "--id", "id", "--target", "sex", "--name", "penguin"),
 }
 # What has to do with schemas, features and tables, and takes little time.
@@ -82,7 +82,7 @@ def test_what_does_not_fit_is_refused(checkout: Checkout, table: Path, options: 
 def adopted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """The whole project, of which nobody has changed anything by hand since the table was adopted."""
     clone = Clone.make(tmp_path_factory.mktemp("adopted") / "clone")
-    hard_table.write(hard_table.make_orders(2_000, labelled=True), clone.directory / "Orders 2024.csv")
+    hard_table.write(hard_table.make_orders(2_000, labelled=True), clone.directory / "Orders 2024.parquet")
     clone.run("python", "main.py", "--new-table", *request.param, "--yes")
     return clone
 
