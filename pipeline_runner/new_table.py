@@ -127,7 +127,9 @@ def adopt_table(uri: str, id_column: str, target_column: str, name: str | None, 
     if not is_agreed:
         if not sys.stdin.isatty():
             raise UsageError("nobody can be asked whether to write this: add --yes")
-        if input("Change these files? [y/N] ").strip().lower() not in ("y", "yes"):
+        print("Change these files? [y/N] ", end="", flush=True)
+        # Ctrl-D declines, too.
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             return 1
     for path, content in written.items():
         (PROJECT / path).write_text(content)
@@ -191,7 +193,7 @@ def _remove_other_table(schema: str) -> dict[str, str | None]:
     tests = [path for path in (PROJECT / TESTS).glob("test_*.py") if path.name != "test_table.py"]
     package = f"{SCHEMAS}/__init__.py"
     exports = re.sub(r"(?m)^from .*\w_feature import .*\n", "", (PROJECT / package).read_text())
-    exports = re.sub(r'"\w+FeatureSchema", ', "", exports)
+    exports = re.sub(r'"\w+FeatureSchema",\s*', "", exports)
     return {package: exports, **{str(path.relative_to(PROJECT)): None for path in sorted([*schemas, *tests])}}
 
 
