@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -108,6 +109,8 @@ def check_names(config: LuigiConfigParser) -> None:
         for key in config.options(section):
             if key.replace("-", "_") not in known:
                 raise _make_error(f"the key {key} in [{section}]", key, known)
+    # luigi and gokart read some keys of these two sections without luigi's own check noticing it.
+    warnings.filterwarnings("ignore", message=r".*not consumed by the task '(core|retcode)'")
 
 
 def _make_error(subject: str, name: str, known: Iterable[str]) -> ConfigurationError:

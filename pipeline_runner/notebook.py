@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
+import warnings
 from collections.abc import Iterator
 
 from gokart.build import GokartBuildError
+from luigi.configuration import LuigiConfigParser
+from luigi.setup_logging import InterfaceLogging
 from luigi.task_register import Register
 
+import pipeline_runner.root_task  # noqa: F401 (registers the tasks)
 from gokart_pipeline_sample.io.s3 import client_of_process
 from gokart_pipeline_sample.io.tables import open_table
 from pipeline_runner.arguments import parse_arguments
 from pipeline_runner.command_line import providing_s3
-from pipeline_runner.configuration import load_config
+from pipeline_runner.configuration import check_names, load_config
+from pipeline_runner.errors import UsageError
 from pipeline_runner.recorder import RunRecorder
+
+# What luigi and gokart keep for the whole process: the configuration, the tasks and whether logging is set up.
+_STATE = (
+    (LuigiConfigParser, "_config_paths"),
+    (LuigiConfigParser, "_instance"),
+    (Register, "_reg"),
+    (InterfaceLogging, "_configured"),
+)
+_in_use = threading.Lock()
 
 
 class BuildError(Exception):
@@ -26,29 +41,51 @@ def configured() -> Iterator[None]:
     """Let ``gokart.build`` run a task of the pipeline as ``python main.py`` does.
 
     luigi reads the configuration, and the embedded S3 runs as long as the context lasts if the environment names no
-    other S3. Environment variables that it needs are set and reset.
+    other S3. Afterwards the environment and luigi are as before. Logging is left to the program.
 
     Raises:
         BuildError: a task failed, or its dependencies could not be determined.
-        UsageError: the configuration or the environment is wrong.
+        UsageError: the configuration or the environment is wrong, or another such context has not ended.
     """
-    before = dict(os.environ)
+    with _restoring_process(), providing_s3(*parse_arguments([]), _configure()) as server:
+        if server is not None:
+            server.wait_until_ready()
+            os.environ.update(server.environment())
+        # What an earlier run in this process has seen may have changed: the objects, the server, the tables.
+        Register.clear_instance_cache()
+        client_of_process.cache_clear()
+        open_table.cache_clear()
+        recorder = RunRecorder()
+        try:
+            yield
+        except GokartBuildError as error:
+            failure = recorder.first_failure()
+            raise BuildError(failure.message if failure else str(error)) from error
+        finally:
+            recorder.stop()
+
+
+@contextlib.contextmanager
+def _restoring_process() -> Iterator[None]:
+    if not _in_use.acquire(blocking=False):
+        raise UsageError("configured() is in use: only one such context at a time can change the process")
+    environment, state = dict(os.environ), [getattr(owner, name) for owner, name in _STATE]
     try:
-        with providing_s3(*parse_arguments([]), load_config()) as server:
-            if server is not None:
-                server.wait_until_ready()
-                os.environ.update(server.environment())
-            # What an earlier run in this process has seen may have changed: the objects, the server, the tables.
-            Register.clear_instance_cache()
-            client_of_process.cache_clear()
-            open_table.cache_clear()
-            recorder = RunRecorder()
-            try:
-                yield
-            except GokartBuildError as error:
-                failure = recorder.first_failure()
-                raise BuildError(failure.message if failure else str(error)) from error
+        with warnings.catch_warnings():
+            yield
     finally:
-        for name in os.environ.keys() - before.keys():
+        for name in os.environ.keys() - environment.keys():
             del os.environ[name]
-        os.environ.update(before)
+        os.environ.update(environment)
+        for (owner, name), value in zip(_STATE, state, strict=True):
+            setattr(owner, name, value)
+        _in_use.release()
+
+
+def _configure() -> LuigiConfigParser:
+    config = load_config()
+    check_names(config)
+    # A handler can be installed in the main thread alone, and would stay.
+    config.set("gokart_worker", "no_install_shutdown_handler", "true")
+    InterfaceLogging._configured = True
+    return config

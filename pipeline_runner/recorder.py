@@ -55,8 +55,8 @@ class RunRecorder(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         # A file, so that the notes of the workers reach their parent: all share the file position.
-        self._notes = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 (open as long as the process)
-        handlers: dict[str, Callable[..., None]] = {
+        self._notes = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 (open until it stops)
+        self._callbacks: dict[str, Callable[..., None]] = {
             luigi.Event.DEPENDENCY_PRESENT: self._note_present,
             luigi.Event.DEPENDENCY_DISCOVERED: self._note_planned,
             luigi.Event.START: self._note_start,
@@ -65,9 +65,16 @@ class RunRecorder(logging.Handler):
             luigi.Event.BROKEN_TASK: self._note_error,
             luigi.Event.PROCESS_FAILURE: self._note_death,
         }
-        for event, handler in handlers.items():
-            luigi.Task.event_handler(event)(handler)
+        for event, callback in self._callbacks.items():
+            luigi.Task.event_handler(event)(callback)
         logging.getLogger("luigi-interface").addHandler(self)
+
+    def stop(self) -> None:
+        """Record nothing more, and forget all."""
+        for event, callback in self._callbacks.items():
+            luigi.Task.remove_event_handler(event, callback)
+        logging.getLogger("luigi-interface").removeHandler(self)
+        self._notes.close()
 
     def outcomes(self) -> dict[str, Outcome]:
         """Return the outcomes of the tasks that luigi has planned, by task id, without tasks that nothing needed."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -70,8 +69,6 @@ def resolve(arguments: list[str]) -> RootTask:
     """
     arguments = complete_arguments(arguments)
     check_names(luigi.configuration.get_config())
-    # luigi and gokart read some keys of these two sections without luigi's check for unused keys noticing it.
-    warnings.filterwarnings("ignore", message=r".*not consumed by the task '(core|retcode)'")
     with converting_to_usage_errors(), CmdlineParser.global_instance(arguments) as parser:
         # Only in this context do parameters have the values of the command line.
         task, report, settings = parser.get_task_obj(), Report(), luigi.interface.core()

@@ -289,10 +289,11 @@ def _client() -> S3Client:
 
 @functools.cache
 def client_of_process(_process_id: int) -> S3Client:
-    """Return the client of this process, with the configuration that boto3 finds at the first call."""
+    """Return the client of this process, with the configuration that boto3 finds now."""
     import boto3
     from botocore.config import Config
 
     # Three attempts and the pauses between them end within 30 s, even if the server never responds.
     config = Config(connect_timeout=5, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3})
-    return boto3.client("s3", config=config)
+    # A new session: the default one remembers the environment of its first use.
+    return boto3.Session().client("s3", config=config)

@@ -14,11 +14,9 @@ from pipeline_runner.task_graph import Task, TaskGraph
 
 @pytest.fixture
 def recorder() -> Iterator[RunRecorder]:
-    handlers = {event: set(callbacks) for event, callbacks in luigi.Task._event_callbacks.get(luigi.Task, {}).items()}
     recorder = RunRecorder()
     yield recorder
-    luigi.Task._event_callbacks[luigi.Task] = handlers
-    logging.getLogger("luigi-interface").removeHandler(recorder)
+    recorder.stop()
 
 
 @pytest.fixture
