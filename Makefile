@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Poetry only reads the lock file here, in an environment of its own.
 POETRY := .venv/poetry/bin/poetry
 
-.PHONY: setup run s3 test coverage rename chaos bench bench-batch screenshots lint
+.PHONY: setup run s3 test test-long coverage rename chaos bench bench-batch screenshots lint
 
 setup: .venv/ready
 
@@ -17,6 +17,9 @@ s3: setup  ## serve the objects published to the embedded S3
 test: setup  ## the tests of your table, then those of everything else
 	$(BIN)/pytest test/table_test
 	$(BIN)/pytest --numprocesses=auto --dist=worksteal
+
+test-long: setup  ## the tests that take minutes: faults, and whole copies of the project with another table or name
+	$(BIN)/pytest --numprocesses=auto --dist=worksteal -m long
 
 coverage: setup  ## the tests, with the branches that they reach
 	$(BIN)/pytest test/table_test --cov --cov-report=

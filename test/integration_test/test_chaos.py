@@ -13,6 +13,8 @@ from support.checkout import Checkout
 from support.recording_proxy import RecordingProxy
 from support.storm import Attempt, Storm
 
+pytestmark = pytest.mark.long
+
 SEED = random.SystemRandom().randrange(10_000)
 SCENARIOS: dict[str, Callable[[Storm], Iterator[Attempt]]] = {
     "kills": lambda each: storm.kill_at_random_moments(each, batch=True, workers=2, kills=1),

@@ -87,6 +87,7 @@ def adopted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return clone
 
 
+@pytest.mark.long
 class TestWholeProject:
     def test_lints(self, adopted: Clone) -> None:
         adopted.make_target("lint")

@@ -11,6 +11,8 @@ from support.clone import Clone
 
 from pipeline_runner import embedded_s3
 
+pytestmark = pytest.mark.long
+
 OLD = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]["name"].replace("-", "_")
 # The new names must not stand here. One is sorted before all others, and one, as long as can be, behind them.
 SHORT = 3 * "a"
