@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import Any
+
 import gokart
 import luigi
+import numpy as np
+import numpy.typing as npt
 import pandera.pandas as pa
 from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
@@ -26,6 +31,11 @@ class SplitDataTask(GokartTask[dict[str, DataFrame[PreprocessedSchema]]]):
         default=0.2, description="Share of the other rows for early stopping."
     )
     random_state: luigi.IntParameter = luigi.IntParameter(default=42, description="Seed of the shuffling.")
+    split_by: luigi.Parameter[str] = luigi.Parameter(
+        default="random",
+        description="random; id, so that a row stays in its part when the table grows; or a column of time, so that "
+        "the latest rows are the test.",
+    )
 
     def output(self) -> FlattenableItems[TargetOnKart]:
         """Return a Parquet file for each of the three frames."""
@@ -33,33 +43,79 @@ class SplitDataTask(GokartTask[dict[str, DataFrame[PreprocessedSchema]]]):
 
     def run(self) -> None:
         """Split the frame and save the parts."""
-        parts = self.split(self.load(self.data_task), self.test_fraction, self.valid_fraction, self.random_state)
+        parts = self.split(self.load(self.data_task), **self.plain_parameters())
         for name, part in zip(("train", "valid", "test"), parts, strict=True):
             self.dump(part, name)
 
     @staticmethod
     @pa.check_types(lazy=True)
     def split(
-        data: DataFrame[PreprocessedSchema], test_fraction: float, valid_fraction: float, random_state: int
+        data: DataFrame[PreprocessedSchema],
+        test_fraction: float,
+        valid_fraction: float,
+        random_state: int,
+        split_by: str = "random",
     ) -> tuple[DataFrame[PreprocessedSchema], DataFrame[PreprocessedSchema], DataFrame[PreprocessedSchema]]:
-        """Shuffle the rows and assign each to exactly one part.
+        """Assign each row to exactly one part.
 
         Args:
             data: rows with a target.
             test_fraction: share of the rows that become the test part, between 0 and 1.
             valid_fraction: share of the other rows that become the validation part, between 0 and 1.
             random_state: seed of the shuffling.
+            split_by: "random"; "id" for parts of about that size, which depend on the id alone; or a column, whose
+                greatest values are the test part and the next ones the validation part. Equal values stay together.
 
         Returns:
             The parts ``train``, ``valid`` and ``test``, each with a new index.
 
         Raises:
             pandera.errors.SchemaErrors: the frame breaks the schema, or its target is missing.
-            ValueError: a fraction leaves a part without rows.
+            ValueError: a fraction leaves a part without rows, or rows cannot be split by that column.
         """
         from sklearn.model_selection import train_test_split
 
         PreprocessedSchema.require_target(data)
-        rest, test = train_test_split(data, test_size=test_fraction, random_state=random_state)
-        train, valid = train_test_split(rest, test_size=valid_fraction, random_state=random_state)
+        if split_by == "random":
+            rest, test = train_test_split(data, test_size=test_fraction, random_state=random_state)
+            train, valid = train_test_split(rest, test_size=valid_fraction, random_state=random_state)
+        else:
+            order = SplitDataTask.order_rows(data, split_by, random_state)
+            is_test = order > 1 - test_fraction
+            is_valid = ~is_test & (order > (1 - test_fraction) * (1 - valid_fraction))
+            train, valid, test = data[~(is_test | is_valid)], data[is_valid], data[is_test]
+            if train.empty or valid.empty or test.empty:
+                raise ValueError(
+                    f"split_by={split_by} gives {len(train)} training, {len(valid)} validation and {len(test)} test "
+                    "rows: give test_fraction and valid_fraction that leave some for each"
+                )
         return train.reset_index(drop=True), valid.reset_index(drop=True), test.reset_index(drop=True)
+
+    @staticmethod
+    def order_rows(
+        data: DataFrame[PreprocessedSchema], split_by: str, random_state: int
+    ) -> npt.NDArray[np.floating[Any]]:
+        """Return a number from 0 to 1 for each row, so that a share of all rows is above any bound.
+
+        Args:
+            data: the rows.
+            split_by: "id" for a hash of the id, which no other row changes; or a column, for the share of the rows with
+                at most the value of this row.
+            random_state: makes other numbers of the same ids.
+
+        Raises:
+            ValueError: there is no such column, it has no order, or a value is missing.
+        """
+        if split_by == "id":
+            ids = data[PreprocessedSchema.id_column()]
+            digests = (hashlib.blake2b(f"{random_state}:{each}".encode(), digest_size=7).digest() for each in ids)
+            return np.array([int.from_bytes(digest) / 2**56 for digest in digests])
+        kinds = {name: data[name].dtype.kind for name in PreprocessedSchema.feature_columns()}
+        if kinds.get(split_by, "O") not in "iufM":
+            columns = ", ".join(name for name, kind in kinds.items() if kind in "iufM")
+            raise ValueError(f"split_by is {split_by!r}: give random, id or a column with an order ({columns})")
+        if data[split_by].isna().any():
+            raise ValueError(
+                f"split_by: {split_by} is missing in {data[split_by].isna().sum()} rows: reject or fill them"
+            )
+        return data[split_by].rank(method="max", pct=True).to_numpy()
