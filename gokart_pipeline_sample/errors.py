@@ -3,9 +3,11 @@
 PipelineError
 ├── AccuracyTooLowError   the model is not accurate enough to publish its predictions
 ├── BadRowsError          a table has rows that break its schema
+├── ChampionError         the champion cannot be compared or used
 ├── DamagedFileError      a file of the workspace, or an object, differs from what the pipeline wrote
 ├── S3Error               S3 refuses a request or does not respond
 ├── SchemaDefinitionError a schema describes a column in a way that the pipeline cannot use
+├── ShiftError            new rows are unlike those that the model was tested on
 └── TableError            a table cannot be read
 """
 
@@ -24,6 +26,10 @@ class BadRowsError(PipelineError):
     """A table has rows that break its schema; the message counts them by column and check and gives the first ids."""
 
 
+class ChampionError(PipelineError):
+    """The champion cannot be compared with another model, or cannot be used; the message says what to do."""
+
+
 class DamagedFileError(PipelineError):
     """A file of the workspace, or an object, differs from what the pipeline wrote; the message names it."""
 
@@ -34,6 +40,10 @@ class S3Error(PipelineError):
 
 class SchemaDefinitionError(PipelineError):
     """A schema describes columns in a way that the pipeline cannot use; the message says what to write instead."""
+
+
+class ShiftError(PipelineError):
+    """New rows are unlike those that the model was tested on; the message names the columns."""
 
 
 class TableError(PipelineError):

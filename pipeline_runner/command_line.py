@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def execute(options: argparse.Namespace, arguments: list[str]) -> int:
-    """Run a task, show the plan or the history, serve the embedded S3, or adopt a table.
+    """Run a task, show the plan, the history or the champions, serve the embedded S3, clean up, or adopt a table.
 
     Args:
         options: our own options; see :func:`parse_arguments`.
@@ -74,7 +74,7 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
             serve(server)
             return 0
         with refusing_schemas():
-            from pipeline_runner import history, plan, run
+            from pipeline_runner import champion, clean, history, plan, run
 
         gc.freeze()
         gc.enable()
@@ -83,6 +83,11 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
         if server is not None:
             server.wait_until_ready()
             os.environ.update(server.environment())
+        if options.champion is not None:
+            return champion.show_champions(options.champion)
+        if options.clean:
+            limits = clean.Limits(options.keep, options.min_age)
+            return clean.clean(workspace, config.get("core", "lock_pid_dir"), limits, is_agreed=options.yes)
         if options.plan:
             return plan.show_plan(arguments, workspace, options.mermaid)
         serving = f"{Path(sys.argv[0]).name} --serve-s3" if IS_INSTALLED else "make s3"
@@ -113,10 +118,11 @@ def providing_s3(
         yield None
         return
     with contextlib.ExitStack() as stack:
-        if options.plan and not directory.exists():
-            # Nothing has been published yet, and a plan must not create a folder.
+        only_looks = options.plan or options.champion is not None or options.clean
+        if only_looks and not directory.exists():
+            # Nothing has been published yet, and who only looks must not create a folder.
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        elif not (options.plan or options.serve_s3):
+        elif not (only_looks or options.serve_s3):
             print(f"BUCKET_NAME is not set: publishing to the embedded S3 in {directory}", file=sys.stderr)
         for variable in embedded_s3.OTHER_S3_VARIABLES:
             os.environ.pop(variable, None)  # It is empty, which boto3 would take for a value.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from logging import getLogger
 from typing import TypedDict
@@ -16,6 +17,9 @@ from pipeline_runner.errors import UsageError
 logger = getLogger(__name__)
 
 SHOWN_RUNS = 20
+# Left out if no run has them.
+BATCH_COLUMNS = ("estimated", "alarms")
+BARS = "▁▂▃▄▅▆▇█"
 # Records to keep, with their reports: this many of runs that did something, and as many of up-to-date runs.
 KEPT_RUNS = 1000
 IDLE = "_up-to-date"
@@ -32,14 +36,22 @@ class TaskRecord(TypedDict):
     why: str | None  # why it had to run
 
 
-class RunRecord(TypedDict):
+class LaterFigures(TypedDict, total=False):
+    """What the records of earlier versions lack."""
+
+    estimated: tuple[float, float, float] | None  # accuracy of a batch, with its interval of 95%
+    alarms: list[str] | None  # the shifts of a batch
+    champion: str | None  # the last decision about the champion
+
+
+class RunRecord(LaterFigures):
     """A run."""
 
     started: str  # ISO 8601, UTC
     seconds: float
     command: list[str]  # the task and its options, as luigi took them
     task: str  # with its namespace
-    verdict: str  # published, up to date, done, not accurate enough, failed or stopped
+    verdict: str  # published, champion kept, up to date, done, not accurate enough, failed or stopped
     exit_status: int
     failure: str | None  # the last line on stderr
     accuracy: float | None
@@ -83,6 +95,10 @@ class History:
         Args:
             task: name of a task with its namespace, to yield only runs of that task.
         """
+        return (record for _, record in self.named_records() if task in (None, record["task"]))
+
+    def named_records(self) -> Iterator[tuple[str, RunRecord]]:
+        """Yield the name of the document of each record, and the record, newest first."""
         for name in reversed(self._names()):
             try:
                 record: RunRecord = json.loads(self.folder.read(name))
@@ -91,8 +107,8 @@ class History:
                 is_whole = False
             if not is_whole:
                 logger.warning("%s is no record that can be read: it is passed over", self.folder.locate(name))
-            elif task in (None, record["task"]):
-                yield record
+            else:
+                yield name, record
 
     def add(self, stem: str, record: RunRecord) -> None:
         """Save a record.
@@ -109,27 +125,60 @@ class History:
         self.folder.write(f"{stem}{idle}.json", json.dumps(record, indent=2).encode(), "application/json")
         alike = [name for name in self._names() if name.endswith(f"{IDLE}.json") == bool(idle)]
         for name in alike[:-KEPT_RUNS]:
-            self.folder.delete(name.removesuffix(".json") + ".html")
-            self.folder.delete(name)
+            self.delete(name)
+
+    def delete(self, name: str) -> None:
+        """Delete a record and the report beside it.
+
+        Raises:
+            OSError: it cannot be deleted.
+            S3Error: S3 refuses the request or does not respond.
+        """
+        self.folder.delete(name.removesuffix(".json") + ".html")
+        self.folder.delete(name)
 
     def _names(self) -> list[str]:
         return [name for name in self.folder.names() if name.endswith(".json")]
 
     def __str__(self) -> str:
-        """Show the last runs as a table, the newest last."""
-        rows = [("when", "verdict", "accuracy", "rows", "duration", "object")]
-        records = [record for record, _ in zip(self.records(), range(SHOWN_RUNS), strict=False)]
+        """Show the last runs as a table, the newest last, and how their figures have changed."""
+        rows = [("when", "verdict", "accuracy", "estimated", "alarms", "rows", "duration", "object")]
+        records = [*itertools.islice(self.records(), SHOWN_RUNS)][::-1]
         rows += [
             (
                 f"{datetime.fromisoformat(record['started']).astimezone():%Y-%m-%d %H:%M:%S}",
                 record["verdict"],
                 "" if record["accuracy"] is None else f"{record['accuracy']:.4f}",
+                f"{estimated[0]:.4f}" if (estimated := record.get("estimated")) else "",
+                str(len(record.get("alarms") or "")) if estimated else "",
                 "" if record["rows"] is None else str(record["rows"]),
                 f"{record['seconds']:.2f} s",
                 record["object"] or "",
             )
-            for record in reversed(records)
+            for record in records
         ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-        return "\n".join(line.rstrip() for line in lines)
+        columns = [column for column in zip(*rows, strict=True) if any(column[1:]) or column[0] not in BATCH_COLUMNS]
+        padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in columns]
+        lines = ("  ".join(row) for row in zip(*padded, strict=True))
+        charts = [
+            f"{name:9} {draw_bars(values)}  {min(values):g} to {max(values):g}"
+            for name, series in collect_series(records).items()
+            if len(values := [value for value in series if value is not None]) > 1
+        ]
+        return "\n".join([line.rstrip() for line in lines] + charts)
+
+
+def collect_series(records: Sequence[RunRecord]) -> dict[str, list[float | None]]:
+    """Return the figures of runs over time, by name."""
+    return {
+        "accuracy": [record["accuracy"] for record in records],
+        "estimated": [estimated[0] if (estimated := record.get("estimated")) else None for record in records],
+        "rows": [record["rows"] for record in records],
+        "seconds": [record["seconds"] for record in records],
+    }
+
+
+def draw_bars(values: list[float]) -> str:
+    """Draw a bar for each value, from the least to the greatest."""
+    least, span = min(values), (max(values) - min(values)) or 1
+    return "".join(BARS[round((value - least) / span * (len(BARS) - 1))] for value in values)

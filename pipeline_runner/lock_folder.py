@@ -49,6 +49,12 @@ def remove_stale_notes(folder: Path) -> None:
             note.unlink(missing_ok=True)
 
 
+def find_running(folder: Path) -> list[int]:
+    """Return the processes, other than this one, that run a command of the pipeline now."""
+    remove_stale_notes(folder)
+    return sorted({number for note in folder.glob("*.pid") for number in _read_process_ids(note)} - {os.getpid()})
+
+
 def _read_process_ids(note: Path) -> list[int]:
     with contextlib.suppress(OSError, ValueError):
         return [int(line) for line in note.read_text().split()]

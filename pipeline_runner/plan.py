@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import sys
 from collections.abc import Iterable, Iterator
@@ -11,7 +10,7 @@ from typing import NamedTuple
 from gokart.utils import flatten
 
 from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
-from gokart_pipeline_sample.utils.task_definition import define_task
+from gokart_pipeline_sample.utils.task_definition import define_task, hash_code
 from gokart_pipeline_sample.utils.view import ViewTask
 from pipeline_runner.error_messages import describe
 from pipeline_runner.history import History, RunRecord, TaskRecord
@@ -155,11 +154,6 @@ def _describe_missing(task: Task) -> str:
     missing = [path for target in targets if isinstance(target, WorkspaceTarget) for path in target.find_missing()]
     # After the run nothing is missing, so name all of them.
     return f"{kind} missing, damaged or overwritten: {', '.join(missing or [target.path() for target in targets])}"
-
-
-def hash_code(code: str) -> str:
-    """Return a hash of the code of a module."""
-    return hashlib.sha256(code.encode()).hexdigest()[:16]
 
 
 def _find_earlier(task: Task, unique_id: str, records: Iterable[RunRecord]) -> tuple[RunRecord, TaskRecord] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import sys
 from datetime import datetime
@@ -10,8 +11,9 @@ from datetime import datetime
 import gokart
 
 from gokart_pipeline_sample.errors import S3Error
+from gokart_pipeline_sample.io.s3_batch import S3EvaluationTarget
 from pipeline_runner import signals, slack
-from pipeline_runner.history import History, RunRecord
+from pipeline_runner.history import SHOWN_RUNS, History, RunRecord
 from pipeline_runner.lock_folder import using_lock_folder
 from pipeline_runner.recorder import RunRecorder
 from pipeline_runner.report.report import render_report
@@ -22,6 +24,7 @@ from pipeline_runner.run_record import (
     find_figures,
     find_metrics,
     find_publication,
+    find_shift,
     make_run_record,
 )
 
@@ -108,7 +111,8 @@ def save_record_and_report(root: RootTask, result: RunResult, workspace: str) ->
         record = make_run_record(root.graph, result, metrics, history.records(root.graph.family))
         history.add(stem, record)
         if result.needs_report and root.report.write:
-            page = render_report(record, root.graph, metrics).encode()
+            records = [*itertools.islice(history.records(root.graph.family), SHOWN_RUNS)][::-1]
+            page = render_report(records, root.graph, metrics, find_shift(root.graph)).encode()
             history.folder.write(f"{stem}.html", page, REPORT_TYPE)
             if root.report.publish:
                 publish_report(record, result, page)
@@ -127,7 +131,9 @@ def publish_report(record: RunRecord, result: RunResult, page: bytes) -> None:
     if record["verdict"] != PUBLISHED or result.publication is None:
         return
     try:
-        result.publication.target.put_beside("report.html", page, REPORT_TYPE)
+        # Beside an evaluation is the report of the batch.
+        name = "evaluation.html" if isinstance(result.publication.target, S3EvaluationTarget) else "report.html"
+        result.publication.target.put_beside(name, page, REPORT_TYPE)
     except S3Error as error:
         logger.warning("the report is not beside the output, or is that of an earlier run: %s", error)
 

@@ -9,18 +9,23 @@ from datetime import UTC, datetime
 from logging import getLogger
 from typing import NamedTuple
 
-from gokart_pipeline_sample.errors import S3Error
+from gokart_pipeline_sample.errors import PipelineError
 from gokart_pipeline_sample.io.s3 import PublishedFigures, S3CsvTarget
-from gokart_pipeline_sample.io.s3_batch import S3PointerTarget
+from gokart_pipeline_sample.io.s3_batch import S3EvaluationTarget, S3PointerTarget
+from gokart_pipeline_sample.io.s3_champion import KEPT, S3ChampionPointer
+from gokart_pipeline_sample.pipeline.batch.evaluate_published import JoinTruthTask
 from gokart_pipeline_sample.pipeline.batch.publish_batch import PublishBatchTask
+from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
+from gokart_pipeline_sample.pipeline.champion.choose_champion import ChooseChampionTask
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.evaluate import EvaluateTask
+from gokart_pipeline_sample.pipeline.make_reference import Shift
 from gokart_pipeline_sample.pipeline.schemas.metrics import Metrics
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task
-from gokart_pipeline_sample.utils.task_definition import define_task, get_version
+from gokart_pipeline_sample.utils.task_definition import define_task, get_version, hash_code
 from pipeline_runner.history import RunRecord, TaskRecord
 from pipeline_runner.masking import mask_arguments
-from pipeline_runner.plan import Earlier, explain, hash_code
+from pipeline_runner.plan import Earlier, explain
 from pipeline_runner.recorder import FAILED, NOT_RUN, RAN, STOPPED, UP_TO_DATE, Failure, Outcome
 from pipeline_runner.signals import SIGNALLED
 from pipeline_runner.task_graph import TaskGraph, serialize_parameters
@@ -43,7 +48,7 @@ class Publication(NamedTuple):
     """
 
     task_id: str
-    target: S3CsvTarget | S3PointerTarget
+    target: S3CsvTarget | S3PointerTarget | S3ChampionPointer | S3EvaluationTarget
     required_accuracy: float | None
 
 
@@ -84,7 +89,11 @@ class RunResult:
         ran = {task_id for task_id, outcome in self.outcomes.items() if outcome.state == RAN}
         if not ran:
             return "up to date"
-        return PUBLISHED if self.publication and self.publication.task_id in ran else "done"
+        if not self.publication or self.publication.task_id not in ran:
+            return "done"
+        is_choice = isinstance(self.publication.target, S3ChampionPointer)
+        decision = (self.figures and self.figures.champion) or ""
+        return "champion kept" if is_choice and decision.startswith(KEPT) else PUBLISHED
 
     def summarize(self, fetch: str) -> dict[str, str]:
         """Return the lines of the summary, by name; none if the run failed or publishes nothing.
@@ -100,6 +109,10 @@ class RunResult:
             summary["accuracy"] = f"{figures.accuracy:.4f}"
             if self.publication.required_accuracy is not None:
                 summary["accuracy"] += f" (required: more than {self.publication.required_accuracy})"
+        if figures.estimated:
+            summary["estimated"] = "{:.4f} ({:.4f} to {:.4f})".format(*figures.estimated)
+        if figures.alarms:
+            summary["alarms"] = str(len(figures.alarms))
         if figures.unseen:
             summary["unseen"] = ", ".join(f"{name} ({rows} rows)" for name, rows in figures.unseen.items())
         url = self.publication.target.path()
@@ -111,7 +124,7 @@ def find_publication(graph: TaskGraph) -> Publication | None:
     tasks = graph.tasks.values()
     required_accuracy = next((task.require_acc for task in tasks if isinstance(task, CheckAccuracyTask)), None)
     for task_id, task in reversed(graph.tasks.items()):
-        if isinstance(task, (UploadS3Task, PublishBatchTask)):
+        if isinstance(task, (UploadS3Task, PublishBatchTask, ChooseChampionTask, JoinTruthTask)):
             return Publication(task_id, task.output(), required_accuracy)
     return None
 
@@ -120,7 +133,7 @@ def find_figures(publication: Publication) -> PublishedFigures | None:
     """Return the figures of a published object, or None if they cannot be read."""
     try:
         return publication.target.describe()
-    except (S3Error, ValueError, KeyError) as error:
+    except (PipelineError, ValueError, KeyError) as error:
         # The object is published nevertheless.
         logger.warning("%s", error)
         return None
@@ -132,6 +145,15 @@ def find_metrics(graph: TaskGraph) -> Metrics | None:
         if isinstance(task, EvaluateTask) and task.complete():
             metrics: Metrics = task.output().load()
             return metrics
+    return None
+
+
+def find_shift(graph: TaskGraph) -> Shift | None:
+    """Return the shift of the new rows, if this run or an earlier one has scored them."""
+    for task in graph.tasks.values():
+        if isinstance(task, ScoreTableTask) and task.complete():
+            shift: Shift | None = task.output().load()["shift"]
+            return shift
     return None
 
 
@@ -164,6 +186,9 @@ def make_run_record(
         rows=figures.rows if figures else None,
         rejected=figures.rejected if figures else None,
         unseen=figures.unseen if figures else None,
+        estimated=figures.estimated if figures else None,
+        alarms=figures.alarms if figures else None,
+        champion=figures.champion if figures else None,
         object=publication.target.path() if publication and result.exit_status == 0 else None,
         versions={"python": platform.python_version(), **{name: get_version(name) for name in PACKAGES}},
         seeds={

@@ -47,6 +47,9 @@ class PublishedFigures(NamedTuple):
         rejected: number of rejected rows of a batch.
         parts: number of parts of a batch.
         unseen: number of rows of a batch with a value that no training row has, by column, if there are any.
+        estimated: accuracy of a batch as estimated from its probabilities, with its interval.
+        alarms: the shifts of a batch, as sentences, if there are any.
+        champion: the last decision about the champion, if there is one.
     """
 
     accuracy: float | None = None
@@ -54,6 +57,9 @@ class PublishedFigures(NamedTuple):
     rejected: int | None = None
     parts: int | None = None
     unseen: dict[str, int] | None = None
+    estimated: tuple[float, float, float] | None = None
+    alarms: list[str] | None = None
+    champion: str | None = None
 
 
 class StoredContent(NamedTuple):
@@ -174,7 +180,7 @@ def read_metadata(bucket: str, key: str) -> dict[str, str]:
 
 
 def put_object(
-    bucket: str, key: str, content: bytes, content_type: str, metadata: dict[str, str], encryption: dict[str, Any]
+    bucket: str, key: str, content: bytes, content_type: str, metadata: dict[str, str], options: dict[str, Any]
 ) -> StoredContent:
     """Put an object in one request, with a checksum, and with its SHA-256 in its metadata.
 
@@ -184,7 +190,7 @@ def put_object(
         content: its bytes.
         content_type: its media type.
         metadata: its other metadata.
-        encryption: the arguments of S3's PutObject that request encryption.
+        options: further arguments of S3's PutObject: for encryption, or the condition of the put.
 
     Raises:
         S3Error: S3 refuses the request or does not respond.
@@ -198,7 +204,7 @@ def put_object(
             ContentType=content_type,
             ChecksumSHA256=base64.b64encode(digest.digest()).decode(),
             Metadata={**metadata, SHA256: digest.hexdigest()},
-            **encryption,
+            **options,
         )
     return StoredContent(answer["ETag"], digest.hexdigest())
 

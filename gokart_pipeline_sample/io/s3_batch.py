@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from logging import getLogger
 from typing import Any, TypedDict
 
@@ -14,6 +16,7 @@ from gokart_pipeline_sample.io.s3 import (
     UNIQUE_ID,
     PublishedFigures,
     S3Target,
+    get_object,
     list_objects,
     put_object,
     read_metadata,
@@ -36,7 +39,7 @@ class Part(TypedDict):
 class S3JsonTarget(S3Target):
     """A JSON object."""
 
-    processor = JsonProcessor()
+    processor: FormatProcessor = JsonProcessor()
 
     @property
     def key(self) -> str:
@@ -45,7 +48,64 @@ class S3JsonTarget(S3Target):
 
     def _dump(self, obj: object, *_: object, **__: object) -> None:
         self._put(obj, {})
-        logger.info("put %s", self.path())
+
+
+class S3EvaluationTarget(S3JsonTarget):
+    """The evaluation of a batch."""
+
+    def describe(self) -> PublishedFigures:
+        """Return the accuracy, and what it was estimated as.
+
+        Raises:
+            S3Error: S3 refuses the request or does not respond.
+        """
+        evaluation = self.load()
+        estimate = evaluation["estimated_accuracy"]
+        return PublishedFigures(
+            accuracy=evaluation["accuracy"],
+            rows=evaluation["rows"],
+            estimated=estimate and (estimate["accuracy"], estimate["low"], estimate["high"]),
+        )
+
+
+def get_intact_object(bucket: str, key: str, if_missing: str, if_damaged: str) -> bytes:
+    """Return the content of an object that the pipeline has put.
+
+    Args:
+        bucket: name of the bucket.
+        key: key of the object.
+        if_missing: advice if it does not exist.
+        if_damaged: advice if it is another content.
+
+    Raises:
+        DamagedFileError: it is not what was put.
+        S3Error: there is none, or S3 refuses the request or does not respond.
+    """
+    content, metadata = get_object(bucket, key, if_missing)
+    require_intact(f"s3://{bucket}/{key}", content, metadata, if_damaged)
+    return content
+
+
+def require_intact(url: str, content: bytes, metadata: dict[str, str], if_damaged: str) -> None:
+    """Raise a DamagedFileError if the content is not that which was put with the metadata."""
+    if metadata.get(SHA256) != hashlib.sha256(content).hexdigest():
+        raise DamagedFileError(f"{url} is not what a run has put: {if_damaged}")
+
+
+def read_latest(bucket: str, prefix: str) -> str:
+    """Return the key of the manifest of the current batch.
+
+    Raises:
+        DamagedFileError: ``latest.json`` is not what was put.
+        S3Error: there is no batch, or S3 refuses the request or does not respond.
+    """
+    key = f"{make_folder(prefix)}latest.json"
+    return str(json.loads(get_intact_object(bucket, key, "publish a batch first", "publish again"))["manifest"])
+
+
+def make_folder(prefix: str) -> str:
+    """Return a prefix of keys that ends with a slash, if it is not empty."""
+    return "".join(f"{part}/" for part in prefix.split("/") if part)
 
 
 class S3ManifestTarget(S3JsonTarget):
@@ -62,13 +122,17 @@ class S3ManifestTarget(S3JsonTarget):
     """
 
     def __init__(self, bucket: str, prefix: str, unique_id: str, encryption: dict[str, Any]) -> None:
-        self._prefix = "".join(f"{part}/" for part in prefix.split("/") if part)
+        self._prefix = make_folder(prefix)
         self._folder = f"{self._prefix}{unique_id}/"
         super().__init__(bucket, f"{self._folder}manifest.json", unique_id, encryption)
 
     def make_pointer(self, unique_id: str) -> S3PointerTarget:
         """Return the pointer to this manifest, to be put by the task with this unique id."""
         return S3PointerTarget(self._bucket, f"{self._prefix}latest.json", unique_id, self._encryption, self)
+
+    def make_beside(self, name: str) -> S3JsonTarget:
+        """Return a JSON object beside the manifest, which belongs to the same task."""
+        return S3JsonTarget(self._bucket, f"{self._folder}{name}", self._unique_id, self._encryption)
 
     def put_part(self, name: str, data: pd.DataFrame, processor: FormatProcessor) -> Part:
         """Put a part.
@@ -145,7 +209,11 @@ class S3PointerTarget(S3JsonTarget):
         """
         manifest = self.manifest.load()
         unseen = {name: values["rows"] for name, values in manifest["unseen"].items()}
+        estimate = manifest["shift"] and manifest["shift"]["estimated_accuracy"]
         return PublishedFigures(
+            estimated=(estimate["accuracy"], estimate["low"], estimate["high"]) if estimate else None,
+            alarms=self.load()["alarms"] or None,
+            champion=manifest["champion"] and manifest["champion"]["decision"],
             accuracy=manifest["model"]["accuracy"],
             rows=manifest["rows_published"],
             rejected=manifest["rows_rejected"],

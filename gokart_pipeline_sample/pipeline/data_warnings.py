@@ -33,7 +33,7 @@ def find_warnings(
         model: the model of these training rows.
     """
     features, tested = (select_features(rows, get_fitted(model)) for rows in (train, test))
-    unseen = {name: int(counts.sum()) for name, counts in count_unseen(model, test).items()}
+    unseen = {name: int(counts.sum()) for name, counts in count_unseen(model, tested).items()}
     found = {
         "features with the same value in all training rows": find_constants(features),
         "features that are missing in more than half of the training rows": find_missing(features),
@@ -41,7 +41,7 @@ def find_warnings(
         "features with values in test rows that no training row has": _count(unseen),
         f"classes with fewer than {FEW_ROWS} test rows, so that their scores are uncertain": find_rare_classes(test),
     }
-    warnings = [f"{trouble}: {_shorten(names)}" for trouble, names in found.items() if names]
+    warnings = [f"{trouble}: {shorten(names)}" for trouble, names in found.items() if names]
     copies = count_copies(features, tested)
     if copies:
         warnings.append(f"test rows with the same features as a training row: {copies:,} of {len(test):,}")
@@ -128,6 +128,7 @@ def _count(rows: dict[str, int]) -> list[str]:
     return [f"{name} ({count:,})" for name, count in rows.items()]
 
 
-def _shorten(names: list[str]) -> str:
+def shorten(names: list[str], separator: str = ", ") -> str:
+    """Join names, the first ``SHOWN_NAMES`` of them; tell the number of the others."""
     rest = len(names) - SHOWN_NAMES
-    return ", ".join(names[:SHOWN_NAMES]) + (f" and {rest} more" if rest > 0 else "")
+    return separator.join(names[:SHOWN_NAMES]) + (f" and {rest} more" if rest > 0 else "")

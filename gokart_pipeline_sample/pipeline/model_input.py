@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster, get_categories, get_fitted
+from gokart_pipeline_sample.io.lightgbm_model import Booster, get_categories
 from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
@@ -36,12 +36,12 @@ def open_text_columns() -> list[str]:
     return (FITTED_FEATURES.schema if FITTED_FEATURES else PreprocessedSchema).open_text_columns()
 
 
-def count_unseen(model: Booster, data: DataFrame[PreprocessedSchema]) -> dict[str, pd.Series[int]]:
+def count_unseen(model: Booster, features: pd.DataFrame) -> dict[str, pd.Series[int]]:
     """Count the values of open text features that no training row has; the model takes them for missing ones.
 
     Args:
         model: the model.
-        data: any rows.
+        features: the features of any rows.
 
     Returns:
         The number of rows by value, for each feature that has such values.
@@ -49,7 +49,6 @@ def count_unseen(model: Booster, data: DataFrame[PreprocessedSchema]) -> dict[st
     names = open_text_columns()
     if not names:
         return {}
-    features = select_features(data, get_fitted(model))
     known = get_categories(model, features)
     unseen = {name: features[name][~features[name].isin(known[name])].astype("str").value_counts() for name in names}
     return {name: counts for name, counts in unseen.items() if len(counts)}

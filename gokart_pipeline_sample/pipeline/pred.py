@@ -33,12 +33,15 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
 
     @staticmethod
     @pa.check_types(lazy=True)
-    def predict(model: Booster, data: DataFrame[PreprocessedSchema]) -> DataFrame[PredictionSchema]:
+    def predict(
+        model: Booster, data: DataFrame[PreprocessedSchema], features: pd.DataFrame | None = None
+    ) -> DataFrame[PredictionSchema]:
         """Predict each row independently of its position and of the other rows.
 
         Args:
             model: a model that was trained on frames of the same schema.
             data: rows, with or without a target; there may be none.
+            features: their features, if they have been selected already.
 
         Returns:
             A frame with the id of each row, its most probable class and the probability of each class, in the order
@@ -49,8 +52,9 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
             lightgbm.basic.LightGBMError: the model was trained on a different number of features.
         """
         columns = PredictionSchema.probability_columns()
+        if features is None:
+            features = select_features(data, get_fitted(model))
         # LightGBM refuses a frame without rows.
-        features = select_features(data, get_fitted(model))
         values = np.empty((0, len(columns))) if data.empty else model.predict(features)
         probabilities = pd.DataFrame(values, index=data.index, columns=columns)
         classes = pd.Index(PreprocessedSchema.target_classes())

@@ -12,6 +12,7 @@ from gokart_pipeline_sample.pipeline.evaluate import EvaluateTask
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
+from gokart_pipeline_sample.pipeline.make_reference import MakeReferenceTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
@@ -36,10 +37,16 @@ class TrainedModel(NamedTuple):
 
     Args:
         model: outputs the model.
+        predicted: outputs its predictions of the test rows, with probabilities.
+        evaluated: outputs its metrics.
+        reference: outputs the description of its test rows.
         checked: outputs its predictions of the test rows, if they are accurate enough.
     """
 
     model: TrainTask
+    predicted: PredTask
+    evaluated: EvaluateTask
+    reference: MakeReferenceTask
     checked: CheckAccuracyTask
 
 
@@ -60,4 +67,5 @@ def wire_model(
     evaluated = EvaluateTask(model_task=model, pred_task=predicted, train_task=train, test_task=test)
     output = MakeOutputTask(pred_task=predicted, test_task=test)
     checked = CheckAccuracyTask(pred_task=output, test_task=test, metrics_task=evaluated, require_acc=require_acc)
-    return TrainedModel(model, checked)
+    reference = MakeReferenceTask(model_task=model, pred_task=predicted, train_task=train, test_task=test)
+    return TrainedModel(model, predicted, evaluated, reference, checked)

@@ -108,7 +108,7 @@ class SplitDataTask(GokartTask[dict[str, DataFrame[PreprocessedSchema]]]):
         """
         if split_by == "id":
             ids = data[PreprocessedSchema.id_column()]
-            digests = (hashlib.blake2b(f"{random_state}:{each}".encode(), digest_size=7).digest() for each in ids)
+            digests = (hashlib.blake2b(f"{random_state}/{each}".encode(), digest_size=7).digest() for each in ids)
             return np.array([int.from_bytes(digest) / 2**56 for digest in digests])
         kinds = {name: data[name].dtype.kind for name in PreprocessedSchema.feature_columns()}
         if kinds.get(split_by, "O") not in "iufM":

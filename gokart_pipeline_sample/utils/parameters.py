@@ -30,8 +30,8 @@ class TableParameter(luigi.Parameter[str]):
 class OptionalTaskParameter(gokart.TaskInstanceParameter[Any]):
     """A task, or None, which is the default."""
 
-    def __init__(self, *, description: str) -> None:
-        super().__init__(default=None, description=description)
+    def __init__(self, *, description: str, significant: bool = True) -> None:
+        super().__init__(default=None, description=description, significant=significant)
 
     def parse(self, x: Any) -> Any:
         """Return the task, or None for an empty text."""
@@ -74,11 +74,24 @@ def borrow(owner: type[luigi.Task], name: str) -> Any:
     Returns:
         The parameter, for the class body of the borrower.
     """
-    owned = getattr(owner, name)
-    borrowed = copy.copy(owned)
-    borrowed._default = _no_value
-    values = borrowed._value_iterator
-    borrowed._value_iterator = lambda task_name, parameter_name: itertools.chain(
-        values(task_name, parameter_name), owned._value_iterator(owner.get_task_family(), name)
+    return share(getattr(owner, name), owner.get_task_family(), name)
+
+
+def share(parameter: luigi.Parameter[Any], owner: str, name: str) -> Any:
+    """Declare a parameter whose value is the one set for the task, or else the one that another task has.
+
+    Args:
+        parameter: the parameter as the other task has it.
+        owner: name of the other task, with its namespace.
+        name: name of the parameter.
+
+    Returns:
+        The parameter, for a class body.
+    """
+    shared: Any = copy.copy(parameter)
+    shared._default = _no_value
+    values = shared._value_iterator
+    shared._value_iterator = lambda task_name, parameter_name: itertools.chain(
+        values(task_name, parameter_name), parameter._value_iterator(owner, name)
     )
-    return borrowed
+    return shared

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
+import hashlib
 import inspect
 from importlib import import_module
 from importlib.metadata import version
@@ -51,6 +52,11 @@ def define_task(task_class: type) -> TaskDefinition:
         modules={module: _code(module) for module in sorted(seen)},
         libraries={name: get_version(name) for name in (_COMPUTING_LIBRARIES[module] for module in libraries)},
     )
+
+
+def hash_code(code: str) -> str:
+    """Return a hash of the code of a module."""
+    return hashlib.sha256(code.encode()).hexdigest()[:16]
 
 
 def _package(module: str) -> str:

@@ -8,7 +8,14 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gokart_pipeline_sample.pipeline.schemas.metrics import CalibrationBin, ClassScores, Importance, LearningCurve
+from gokart_pipeline_sample.pipeline.schemas.metrics import (
+    CalibrationBin,
+    ClassScores,
+    Importance,
+    LearningCurve,
+    Metrics,
+)
+from gokart_pipeline_sample.pipeline.shift import ColumnShift
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -126,6 +133,51 @@ def draw_calibration(bins: list[CalibrationBin]) -> str:
     )
 
 
+def draw_shift(name: str, column: ColumnShift) -> str:
+    """Draw the share of each value, or range of values, of a column among the test rows and the new rows."""
+    reference, starts = column["reference"], column["reference"]["starts"]
+    prefix = "from " if reference["is_ordered"] else ""
+    labels = [
+        *(f"{prefix}{start:.4g}" if isinstance(start, float) else str(start) for start in starts),
+        "other",
+        "missing",
+    ]
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for counts, place, color, label in (
+            (reference["counts"], -0.2, FIRST, "test rows"),
+            (column["counts"], 0.2, SECOND, "new rows"),
+        ):
+            heights = [count / (sum(counts) or 1) for count in counts]
+            axes.bar([bar + place for bar in range(len(labels))], heights, 0.4, color=color, label=label)
+        axes.set_xticks(range(len(labels)), [shorten(label) for label in labels], rotation=90, fontsize=9)
+        axes.set_ylabel("share of the rows")
+        axes.legend()
+
+    return _draw(f"Shares of the values of {name} among test rows and new rows.", draw, HEIGHT + 0.6)
+
+
+def draw_over_time(series: dict[str, list[float | None]]) -> str:
+    """Draw the figures of the last runs, the newest on the right."""
+    nan = float("nan")
+    drawn = {name: [nan if value is None else value for value in values] for name, values in series.items()}
+    accuracies, others = ("accuracy", "estimated"), ("rows", "seconds")
+
+    def draw(figure: Figure) -> None:
+        top, *rest = figure.subplots(3, 1, sharex=True)
+        for name, color in zip(accuracies, (FIRST, SECOND), strict=True):
+            top.plot(drawn[name], color=color, marker=".", label=name)
+        top.legend()
+        for axes, name in zip(rest, others, strict=True):
+            axes.plot(drawn[name], color=FIRST, marker=".")
+            axes.set_ylabel(name)
+        axes.set_xticks([])
+        axes.set_xlabel("run")
+
+    return _draw("Accuracy, estimated accuracy, rows and seconds of the last runs.", draw, 4.5)
+
+
 def _draw(description: str, draw: Callable[[Figure], None], height: float = HEIGHT) -> str:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -147,3 +199,12 @@ def _save(figure: Figure, description: str) -> str:
     attributes = f'class="chart" role="img" aria-label="{escape(description)}"'
     svg = re.sub('width="[^"]*" height="[^"]*"', lambda _: attributes, svg, count=1)
     return "<svg" + re.sub("|".join(VARIABLES), lambda found: f"var(--{VARIABLES[found[0]]})", svg)
+
+
+# The charts of a model, by name.
+OF_METRICS: dict[str, Callable[[Metrics], str]] = {
+    "learning_curve": lambda metrics: draw_learning_curve(metrics["learning_curve"]),
+    "importances": lambda metrics: draw_importances(metrics["importances"]),
+    "precision_recall": lambda metrics: draw_precision_recall(metrics["classes"]),
+    "calibration": lambda metrics: draw_calibration(metrics["calibration"]),
+}

@@ -6,12 +6,13 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from gokart_pipeline_sample.pipeline.make_reference import Shift
 from gokart_pipeline_sample.pipeline.schemas.base import FINITE
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.metrics import Metrics
 from gokart_pipeline_sample.utils.parameters import TableParameter
 from gokart_pipeline_sample.utils.view import ViewTask
-from pipeline_runner.history import RunRecord
+from pipeline_runner.history import RunRecord, collect_series
 from pipeline_runner.masking import mask
 from pipeline_runner.report import charts
 from pipeline_runner.report.charts import sort_importances
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SHOWN_WRONG_FEATURES = 5
 LONGEST_RULES = 80
+SHOWN_SHIFTS = 4
 
 
 class Column(NamedTuple):
@@ -34,13 +36,14 @@ class Column(NamedTuple):
     description: str
 
 
-def render_report(record: RunRecord, graph: TaskGraph, metrics: Metrics | None) -> str:
+def render_report(records: list[RunRecord], graph: TaskGraph, metrics: Metrics | None, shift: Shift | None) -> str:
     """Render the page.
 
     Args:
-        record: the record of the run.
+        records: the records of the last runs of the same task, that of this run last.
         graph: the tasks of the run.
         metrics: the metrics of the model, if the run got that far.
+        shift: the shift of new rows, if the run got that far.
 
     Returns:
         Self-contained HTML.
@@ -57,10 +60,14 @@ def render_report(record: RunRecord, graph: TaskGraph, metrics: Metrics | None) 
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    record, shown = records[-1], [*shift["columns"].items()][:SHOWN_SHIFTS] if shift else []
     return environment.get_template("report.html.j2").render(
         record=record,
         metrics=metrics,
-        drawn=_draw(metrics) if metrics else {},
+        shift=shift,
+        drawn=_mark({name: draw(metrics) for name, draw in charts.OF_METRICS.items()} if metrics else {}),
+        shifted=_mark({name: charts.draw_shift(name, column) for name, column in shown}),
+        over_time=_mark({"chart": charts.draw_over_time(collect_series(records))} if len(records) > 1 else {}),
         tasks=list(zip(graph.tasks, graph.names.values(), record["tasks"], strict=True)),
         drawing=draw_graph(graph),
         box=(BOX_WIDTH, BOX_HEIGHT),
@@ -97,15 +104,9 @@ def describe_columns() -> list[Column]:
     ]
 
 
-def _draw(metrics: Metrics) -> dict[str, Markup]:
+def _mark(drawn: dict[str, str]) -> dict[str, Markup]:
     from markupsafe import Markup
 
-    drawn = {
-        "learning_curve": charts.draw_learning_curve(metrics["learning_curve"]),
-        "importances": charts.draw_importances(metrics["importances"]),
-        "precision_recall": charts.draw_precision_recall(metrics["classes"]),
-        "calibration": charts.draw_calibration(metrics["calibration"]),
-    }
     return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704 (text of the table is escaped in it)
 
 

@@ -11,6 +11,8 @@ import pytest
 import support.reference_project  # noqa: F401 - before the pipeline is imported
 from luigi.task_register import Register
 from mypy_boto3_s3 import S3Client
+from support.batch import read_objects
+from support.champion import OTHER, TRAIN, Trained, replace_objects, use_noisy_table
 from support.checkout import Checkout, make_environment
 from support.recording_proxy import RecordingProxy, recording
 
@@ -100,3 +102,28 @@ def published(published_once: Checkout, bucket: str, s3: S3Client, tmp_path: Pat
         ChecksumAlgorithm="SHA256",
     )
     return published_once.copy(tmp_path / "checkout", BUCKET_NAME=bucket)
+
+
+@pytest.fixture(scope="session")
+def trained_once(
+    server: embedded_s3.EmbeddedS3,
+    make_bucket: Callable[[], str],
+    s3: S3Client,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Trained:
+    environment = make_environment(**{**server.environment(), "BUCKET_NAME": make_bucket()})
+    checkout = Checkout.create(tmp_path_factory.mktemp("trained") / "checkout", environment)
+    use_noisy_table(checkout)
+    runs, objects = [], []
+    for options in ((), OTHER):
+        runs.append(checkout.main(*TRAIN, *options))
+        assert runs[-1].exit_code == 0, runs[-1].stderr
+        objects.append(read_objects(s3, environment["BUCKET_NAME"]))
+    return Trained(checkout, *runs, *objects)
+
+
+@pytest.fixture
+def trained(trained_once: Trained, s3: S3Client, tmp_path: Path) -> Checkout:
+    """That project with its first champion, in the same bucket, on whose name the identity of tasks depends."""
+    replace_objects(s3, trained_once.bucket, trained_once.objects)
+    return trained_once.checkout.copy(tmp_path / "checkout")

@@ -89,10 +89,14 @@ class TestPublication:
         assert manifest["model"]["accuracy"] == pd.read_parquet(checked).attrs["accuracy"]
         assert list(published.workspace.glob(f"TrainTask_{manifest['model']['unique_id']}.txt"))
         assert len(manifest["table"]["fingerprint"]) == 64
+        estimated = manifest["shift"]["estimated_accuracy"]
+        alarms = json.loads(s3.get_object(Bucket=bucket, Key="batch/latest.json")["Body"].read())["alarms"]
         assert run.stdout.splitlines()[1:] == [
             "rows       10",
             "rejected   0",
             "parts      1",
+            "estimated  {accuracy:.4f} ({low:.4f} to {high:.4f})".format(**estimated),
+            f"alarms     {len(alarms)}",
             f"published  s3://{bucket}/batch/latest.json",
             f"fetch      aws s3 cp s3://{bucket}/batch/latest.json -",
         ]
@@ -123,8 +127,8 @@ class TestWhatRunsAgain:
 
         assert (run.exit_code, run.tasks) == (0, [])
         assert proxy.count("PUT") == 0
-        # The pointer, the parts that are there, the manifest; and the manifest again, for the summary.
-        assert [method for method, _ in proxy.requests] == ["HEAD", "GET", "GET", "GET"]
+        # The pointer, the parts that are there, the manifest; and manifest and pointer again, for the summary.
+        assert [method for method, _ in proxy.requests] == ["HEAD", "GET", "GET", "GET", "GET"]
 
     def test_a_manifest_that_was_damaged_is_put_again(
         self, published: Checkout, table: Path, bucket: str, s3: S3Client
@@ -161,9 +165,9 @@ class TestWhatRunsAgain:
 
         assert (run.exit_code, run.tasks) == (0, ["ScoreTableTask", "PublishBatchTask"])
         assert read_objects(s3, bucket) == before
-        manifest = f"{second.rpartition('/')[0]}/manifest.json"
+        folder, _, name = second.rpartition("/")
         puts = [path for method, path in proxy.requests if method == "PUT"]
-        assert puts == [f"/{bucket}/{second}", f"/{bucket}/{manifest}"]
+        assert puts == [f"/{bucket}/{folder}/{key}" for key in (f"figures/{name}.json", name, "manifest.json")]
 
     def test_a_part_with_another_content_of_the_same_size_is_put_again(
         self, published: Checkout, table: Path, bucket: str, s3: S3Client
@@ -344,7 +348,7 @@ class TestTables:
         again = score(published, f"s3://{bucket}/in/", AWS_ENDPOINT_URL=proxy.endpoint)
         assert (again.exit_code, again.tasks) == (0, [])
         # One more than for a table that is here: the table's listing.
-        assert [method for method, _ in proxy.requests] == ["GET", "HEAD", "GET", "GET", "GET"]
+        assert [method for method, _ in proxy.requests] == ["GET", "HEAD", "GET", "GET", "GET", "GET"]
         single = score(published, f"s3://{bucket}/in/2.parquet")
         assert (single.exit_code, read_batch(s3, bucket).manifest["rows_in"]) == (0, 6)
 

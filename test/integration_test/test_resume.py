@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import signal
 import subprocess
 import sys
@@ -29,15 +30,15 @@ def test_a_batch_that_is_killed_again_and_again_goes_on(
 
     def look(method: str, path: str) -> None:
         if method == "PUT":
-            puts.append(path.rpartition("/")[2])
+            puts.append(re.sub(".*/[0-9a-f]{32}/|.*/batch/", "", path))
             rows_seen.append(read_batch(s3, bucket).manifest["rows_in"])
 
-    def run_until_second_put(kill: str) -> None:
-        """Run the batch and kill it at its second put: before that reaches the server, or after it did."""
+    def run_until_third_put(kill: str) -> None:
+        """Run the batch and kill it at its third put: before that reaches the server, or after it did."""
         count = itertools.count(1)
 
         def cut(method: str, _: str) -> None:
-            if method == "PUT" and next(count) == 2:
+            if method == "PUT" and next(count) == 3:
                 process.kill()
                 process.wait()
                 raise ConnectionAbortedError
@@ -54,22 +55,25 @@ def test_a_batch_that_is_killed_again_and_again_goes_on(
         assert process.returncode == -signal.SIGKILL
 
     for kill in ("after", "before"):
-        run_until_second_put(kill)
+        run_until_third_put(kill)
     proxy.before, proxy.after = ignore, look
     last = published.main(*command, AWS_ENDPOINT_URL=proxy.endpoint)
 
     assert last.exit_code == 0, last.stderr
     assert last.tasks == ["ScoreTableTask", "PublishBatchTask"]
-    parts = [f"part-0000{number}.csv" for number in (0, 0, 1, 2, 3)]
-    assert puts == [*parts, "manifest.json", "latest.json"]
-    assert rows_seen == [5, 5, 5, 5, 5, 5, 10]
+    parts = [f"part-0000{number}.csv" for number in range(4)]
+    # The figures of a part, its rejected rows and the part.
+    names = [name for part in parts for name in (f"figures/{part}.json", part)]
+    names.insert(1, f"rejected/{parts[0]}")
+    assert puts == [*names, "manifest.json", "latest.json"]
+    assert rows_seen == [5] * 10 + [10]
     resumed = read_objects(s3, bucket)
     for key in resumed:
         s3.delete_object(Bucket=bucket, Key=key)
     assert published.main(*command).exit_code == 0
     in_one_go = read_objects(s3, bucket)
     assert in_one_go.items() <= resumed.items()
-    assert len(in_one_go) == 7
+    assert len(in_one_go) == 11
 
 
 def ignore(*_: str) -> None:

@@ -10,6 +10,8 @@ import support.reference_project  # noqa: F401 - before the pipeline is imported
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.io.tables import read_iris
+from gokart_pipeline_sample.pipeline.make_reference import MakeReferenceTask, Reference
+from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
 from gokart_pipeline_sample.pipeline.train import TrainTask
@@ -56,3 +58,10 @@ def parameters() -> dict[str, Any]:
 def model(parts: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], parameters: dict[str, Any]) -> Booster:
     train, valid, _ = parts
     return TrainTask.fit(train, valid, **parameters)[0]
+
+
+@pytest.fixture
+def reference(model: Booster, parts: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]) -> Reference:
+    """The description of the test rows."""
+    train, _, test = parts
+    return MakeReferenceTask.make_reference(model, PredTask.predict(model, test), train, test)

@@ -1,1 +1,1 @@
-"""The tasks that only RunBatchTask uses."""
+"""The tasks that score a table of new rows."""

@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import functools
+from logging import getLogger
 from typing import Any, cast
 
 import gokart
-from pandera.typing import DataFrame
+import luigi
 
+from gokart_pipeline_sample.errors import ShiftError
 from gokart_pipeline_sample.io.s3_batch import S3ManifestTarget, S3PointerTarget
-from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
+from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
+from gokart_pipeline_sample.pipeline.data_warnings import shorten
+from gokart_pipeline_sample.pipeline.make_reference import find_alarms
+from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, ShareParameter, borrow
 from gokart_pipeline_sample.utils.template import GokartTask
+
+logger = getLogger(__name__)
 
 
 class PublishBatchTask(GokartTask[dict[str, Any]]):
-    """Points ``<prefix>/latest.json``, which readers follow, to the manifest of a scored table."""
+    """Points ``<prefix>/latest.json``, which readers follow, to the manifest of a scored table.
+
+    It has looked at the shift of the rows before: see :func:`find_alarms`.
+    """
 
     score_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[dict[str, Any]]] = gokart.TaskInstanceParameter(
         description="Task that outputs the manifest, an object on S3."
     )
-    checked_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[OutputSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that checks the model.")
+    checked_task: OptionalTaskParameter = OptionalTaskParameter(
+        description="Task that checks the model, if that is not done yet."
+    )
+    require_acc: ShareParameter = borrow(CheckAccuracyTask, "require_acc")
+    on_shift: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
+        default="warn",
+        choices=["warn", "fail"],
+        description="Whether new rows that are unlike the test rows, or an accuracy that is estimated as too low, fail "
+        "the run before anything is published.",
     )
 
     def output(self) -> S3PointerTarget:
@@ -33,5 +50,15 @@ class PublishBatchTask(GokartTask[dict[str, Any]]):
         return manifest.make_pointer(self.make_unique_id())
 
     def run(self) -> None:
-        """Put the pointer."""
-        self.dump({"manifest": self._target.manifest.key})
+        """Put the pointer.
+
+        Raises:
+            ShiftError: there are alarms, and they are to fail the run.
+        """
+        alarms = find_alarms(self.load(self.score_task)["shift"], self.require_acc)
+        for alarm in alarms:
+            logger.warning("%s", alarm)
+        if alarms and self.on_shift == "fail":
+            raise ShiftError(f"{shorten(alarms, '; ')} (see on_shift): nothing is published")
+        self.dump({"manifest": self._target.manifest.key, "alarms": alarms})
+        logger.info("put %s", self._target.path())

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardTableTask
 from gokart_pipeline_sample.pipeline.batch.publish_batch import PublishBatchTask
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
+from gokart_pipeline_sample.pipeline.make_reference import Reference
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.run_middle import wire_model
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
 from gokart_pipeline_sample.utils.parameters import borrow
+from gokart_pipeline_sample.utils.template import GokartTask
 from gokart_pipeline_sample.utils.view import ViewTask
 
 
@@ -27,18 +30,34 @@ class RunBatchTask(ViewTask[dict[str, Any]]):
     on_bad_row = borrow(GuardTableTask, "on_bad_row")
     max_rejected_share = borrow(GuardTableTask, "max_rejected_share")
     require_acc = borrow(CheckAccuracyTask, "require_acc")
+    on_shift = borrow(PublishBatchTask, "on_shift")
 
     def requires(self) -> PublishBatchTask:
         """Wire the tasks."""
-        guarded = GuardTableTask(
-            table=self.table, on_bad_row=self.on_bad_row, max_rejected_share=self.max_rejected_share
-        )
+        guarded = self.guard()
         # Not PrepareDataTask: a nested task is another task, so the model of RunTask would be trained again.
         split = SplitDataTask(data_task=PreprocessTask(data_task=LoadDataTask()))
         trained = wire_model(split, self.require_acc, after=[guarded])
+        return self.publish(guarded, trained.model, trained.reference, checked_task=trained.checked)
+
+    def guard(self) -> GuardTableTask:
+        """Wire the check of the table."""
+        return GuardTableTask(table=self.table, on_bad_row=self.on_bad_row, max_rejected_share=self.max_rejected_share)
+
+    def publish(
+        self,
+        guarded: GuardTableTask,
+        model: GokartTask[Booster],
+        reference: GokartTask[Reference],
+        checked_task: CheckAccuracyTask | None = None,
+        champion: dict[str, Any] | None = None,
+    ) -> PublishBatchTask:
+        """Wire scoring and publishing with a model that is checked, or is the champion."""
         scored = ScoreTableTask(
-            model_task=trained.model,
-            checked_task=trained.checked,
+            model_task=model,
+            reference_task=reference,
+            checked_task=checked_task,
+            champion=champion or {},
             guard_task=guarded,
             table=self.table,
             prefix=self.prefix,
@@ -46,4 +65,6 @@ class RunBatchTask(ViewTask[dict[str, Any]]):
             rows_per_part=self.rows_per_part,
             with_proba=self.with_proba,
         )
-        return PublishBatchTask(score_task=scored, checked_task=trained.checked)
+        return PublishBatchTask(
+            score_task=scored, checked_task=checked_task, require_acc=self.require_acc, on_shift=self.on_shift
+        )

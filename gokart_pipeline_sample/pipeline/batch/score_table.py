@@ -15,17 +15,17 @@ from gokart.utils import FlattenableItems
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, ParquetProcessor, PyArrowCsvProcessor
-from gokart_pipeline_sample.io.lightgbm_model import Booster
-from gokart_pipeline_sample.io.s3_batch import Part, S3ManifestTarget
+from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
+from gokart_pipeline_sample.io.s3_batch import Part, S3JsonTarget, S3ManifestTarget
 from gokart_pipeline_sample.io.tables import open_table
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult, GuardTableTask
-from gokart_pipeline_sample.pipeline.model_input import count_unseen, open_text_columns
+from gokart_pipeline_sample.pipeline.make_reference import Reference, RowCounts, add_counts, count_rows, measure_shift
+from gokart_pipeline_sample.pipeline.model_input import count_unseen, select_features
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
-from gokart_pipeline_sample.pipeline.upload import UploadS3Task
-from gokart_pipeline_sample.utils.parameters import TableParameter, borrow
+from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, TableParameter
 from gokart_pipeline_sample.utils.progress import showing_progress
 from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
 
@@ -43,18 +43,25 @@ class UnseenValues(TypedDict):
     values: list[str]  # the first of them
 
 
+class PartFigures(TypedDict):
+    """What is known of the valid rows of a part beside their predictions; those of all parts are added."""
+
+    counts: RowCounts
+    unseen: dict[str, UnseenValues]  # by feature
+
+
 class ScoredRows(NamedTuple):
     """Predictions of some rows of the table.
 
     Args:
         predictions: the predictions of the valid rows, in the order of the rows.
         rejected: the invalid rows as text, with a column ``reason``.
-        unseen: the number of valid rows by feature and value that no training row has.
+        figures: the figures of the valid rows.
     """
 
     predictions: DataFrame[PredictionSchema]
     rejected: pd.DataFrame
-    unseen: dict[str, pd.Series[int]]
+    figures: PartFigures
 
 
 class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
@@ -63,16 +70,17 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
     Its output is the manifest of the parts. The next run reuses the parts of a run that died.
     """
 
-    bucket = borrow(UploadS3Task, "bucket")
-    server_side_encryption = borrow(UploadS3Task, "server_side_encryption")
-    kms_key_id = borrow(UploadS3Task, "kms_key_id")
     model_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Booster]] = gokart.TaskInstanceParameter(
         description="Task that outputs the model."
     )
-    checked_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[OutputSchema]]] = (
-        gokart.TaskInstanceParameter(
-            significant=False, description="Task that checks the model and outputs its accuracy."
-        )
+    reference_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Reference]] = gokart.TaskInstanceParameter(
+        description="Task that describes the test rows of the model."
+    )
+    checked_task: OptionalTaskParameter = OptionalTaskParameter(
+        significant=False, description="Task that checks the model, if that is not done yet."
+    )
+    champion: luigi.DictParameter = luigi.DictParameter(
+        default={}, significant=False, description="The pointer to the champion, for the manifest, if the model is one."
     )
     guard_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[GuardResult]] = gokart.TaskInstanceParameter(
         description="Task that has checked every row of the table."
@@ -105,16 +113,17 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
         return S3ManifestTarget(self.bucket, self.prefix, self.make_unique_id(), self.encryption())
 
     def requires(self) -> FlattenableItems[gokart.TaskOnKart[Any]]:
-        """Wait for the accuracy check, which is not an input: a stricter one does not change the predictions."""
-        gate = self.checked_task.clone(significant=False)
-        return {"model": self.model_task, "gate": gate, "guard": self.guard_task}
+        """Wait for the accuracy check, too, which is not an input: a stricter one does not change the predictions."""
+        gate = {"gate": self.checked_task.clone(significant=False)} if self.checked_task else {}
+        return {"model": self.model_task, "reference": self.reference_task, "guard": self.guard_task, **gate}
 
     def run(self) -> None:
         """Score the table part by part, and put the manifest last."""
-        model, guarded = self.load(self.model_task), self.load(self.guard_task)
+        model, reference = self.load(self.model_task), self.load(self.reference_task)
+        guarded = self.load(self.guard_task)
         schema = FeatureSchema.arrow_schema(FeatureSchema.new_row_columns())
         duplicates, parts = pd.Index(guarded["duplicates"]), self._target.find_parts()
-        unseen: dict[str, UnseenValues] = {}
+        figures = []
         with (
             ThreadPoolExecutor(1) as uploader,
             showing_progress("scored", guarded["rows"], "rows") as advance,
@@ -123,59 +132,61 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
             for number, chunk in enumerate(open_table(self.table).read_chunks(schema, self.rows_per_part)):
                 name = self._name_part(number)
                 found = [parts[key]["rows"] for key in (name, f"{REJECTED}{name}") if key in parts]
-                if name not in parts or sum(found) != len(chunk):
-                    scored = self.score(model, chunk, duplicates)
+                if name not in parts or sum(found) != len(chunk) or not self._figures_target(name).exists():
+                    scored = self.score(model, chunk, duplicates, reference)
+                    figures.append(scored.figures)
                     parts |= putting.result()
                     # A part is put while the next one is scored.
                     putting = uploader.submit(self._put_part, name, scored)
-                    self._note_unseen(unseen, scored.unseen)
-                elif open_text_columns():
-                    # The part was put by a run that died before it could tell of them.
-                    valid, _ = GuardTableTask.preprocess_valid(chunk, duplicates)
-                    self._note_unseen(unseen, count_unseen(model, valid))
+                else:
+                    figures.append(self._figures_target(name).load())
                 advance(len(chunk))
             parts |= putting.result()
-        accuracy = self.load(self.checked_task).attrs["accuracy"]
         manifest = self.make_manifest(
             parts,
             guarded["rows"],
-            model={"unique_id": self.model_task.make_unique_id(), "accuracy": accuracy},
+            model={"unique_id": self.model_task.make_unique_id(), "accuracy": reference["accuracy"]},
+            champion=dict(self.champion) or None,
             table={"fingerprint": open_table(self.table).fingerprint},
-            unseen=unseen,
+            unseen=add_unseen([part["unseen"] for part in figures]),
+            shift=measure_shift(add_counts([part["counts"] for part in figures]), reference),
         )
         self.dump(manifest)
+        logger.info("put %s", self._target.path())
 
     @staticmethod
-    def score(model: Booster, data: pd.DataFrame, duplicates: Collection[object]) -> ScoredRows:
+    def score(model: Booster, data: pd.DataFrame, duplicates: Collection[object], reference: Reference) -> ScoredRows:
         """Predict the valid rows.
 
         Args:
             model: the model.
             data: rows as they were read; see :func:`separate_rows`.
             duplicates: the ids that occur more than once in the table.
+            reference: the description of the model's test rows.
 
         Raises:
             pandera.errors.SchemaErrors: a frame as a whole breaks its schema.
         """
         preprocessed, breaches = GuardTableTask.preprocess_valid(data, duplicates)
-        scored = PredTask.predict(model, preprocessed)
+        features = select_features(preprocessed, get_fitted(model))
+        scored = PredTask.predict(model, preprocessed, features)
         reasons = (breaches["column"] + " breaks " + breaches["check"]).groupby(breaches["row"]).agg("; ".join)
         rejected = data.loc[reasons.index].astype("str").assign(reason=reasons)
-        return ScoredRows(scored, rejected, count_unseen(model, preprocessed))
+        unseen = {
+            name: UnseenValues(rows=int(rows.sum()), values=rows.index[:SHOWN_VALUES].tolist())
+            for name, rows in count_unseen(model, features).items()
+        }
+        return ScoredRows(scored, rejected, PartFigures(counts=count_rows(features, scored, reference), unseen=unseen))
 
-    @staticmethod
-    def _note_unseen(noted: dict[str, UnseenValues], counts: dict[str, pd.Series[int]]) -> None:
-        for name, rows in counts.items():
-            values = noted.setdefault(name, UnseenValues(rows=0, values=[]))
-            values["rows"] += int(rows.sum())
-            values["values"] = [*dict.fromkeys([*values["values"], *rows.index])][:SHOWN_VALUES]
-            logger.warning("%d rows have values of %s that no training row has: %s", rows.sum(), name, values["values"])
+    def _figures_target(self, name: str) -> S3JsonTarget:
+        return self._target.make_beside(f"figures/{name}.json")
 
     def _name_part(self, number: int) -> str:
         return f"part-{number:05d}.{self.output_format}"
 
     def _put_part(self, name: str, scored: ScoredRows) -> dict[str, Part]:
-        """Put the rejected rows and then the part, so that a part never exists without its rejected rows."""
+        """Put figures and rejected rows, and then the part, so that a part never exists without them."""
+        self._figures_target(name).dump(scored.figures)
         published = scored.predictions if self.with_proba else OutputSchema.validate(scored.predictions)
         frames = {f"{REJECTED}{name}": scored.rejected} if len(scored.rejected) else {}
         frames[name] = published
@@ -190,7 +201,7 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
         Args:
             parts: the parts by name; those of rejected rows are in ``rejected/``.
             rows: the rows of the table.
-            origin: the model and the table that the predictions come from, and the values that the model did not know.
+            origin: the model and the table that the predictions come from, and the shift of the rows.
 
         Returns:
             ``parts``, ``rejected``, ``rows_in``, ``rows_published``, ``rows_rejected`` and the origin.
@@ -214,3 +225,15 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
             "rows_rejected": rows_rejected,
             **origin,
         }
+
+
+def add_unseen(parts: list[dict[str, UnseenValues]]) -> dict[str, UnseenValues]:
+    """Add the unseen values of all parts, and warn of them."""
+    found: dict[str, UnseenValues] = {}
+    for name, values in (item for part in parts for item in part.items()):
+        known = found.setdefault(name, UnseenValues(rows=0, values=[]))
+        known["rows"] += values["rows"]
+        known["values"] = [*dict.fromkeys([*known["values"], *values["values"]])][:SHOWN_VALUES]
+    for name, values in found.items():
+        logger.warning("%d rows have values of %s that no training row has: %s", values["rows"], name, values["values"])
+    return found

@@ -86,4 +86,4 @@ def test_copies_are_counted_whatever_the_categories_are() -> None:
 
 
 def test_long_lists_are_shortened() -> None:
-    assert data_warnings._shorten([str(number) for number in range(12)]).endswith("8, 9 and 2 more")
+    assert data_warnings.shorten([str(number) for number in range(12)]).endswith("8, 9 and 2 more")

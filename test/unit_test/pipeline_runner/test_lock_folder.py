@@ -7,7 +7,7 @@ import luigi.lock
 import pytest
 
 from pipeline_runner.errors import UsageError
-from pipeline_runner.lock_folder import using_lock_folder
+from pipeline_runner.lock_folder import find_running, using_lock_folder
 
 
 class TestUsingLockFolder:
@@ -60,3 +60,18 @@ class TestUsingLockFolder:
         (tmp_path / "alive.pid").write_text(f"{gone}\n{os.getpid()}\n")
         with using_lock_folder(tmp_path):
             assert [path.name for path in tmp_path.iterdir()] == ["alive.pid"]
+
+
+class TestFindRunning:
+    def test_finds_other_processes_that_live(self, tmp_path: Path) -> None:
+        gone = os.fork()
+        if gone == 0:
+            os._exit(0)
+        os.waitpid(gone, 0)
+        for name, number in (("dead", gone), ("this", os.getpid()), ("other", os.getppid())):
+            (tmp_path / f"{name}.pid").write_text(f"{number}\n")
+        assert find_running(tmp_path) == [os.getppid()]
+        assert not (tmp_path / "dead.pid").exists()
+
+    def test_finds_none_without_a_folder(self, tmp_path: Path) -> None:
+        assert find_running(tmp_path / "none") == []

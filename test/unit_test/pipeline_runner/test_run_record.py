@@ -7,6 +7,7 @@ from support.records import make_result
 
 from gokart_pipeline_sample import RunNestTask
 from gokart_pipeline_sample.io.s3 import PublishedFigures
+from gokart_pipeline_sample.io.s3_champion import Champions, S3ChampionPointer
 from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask
 from pipeline_runner.recorder import FAILED, RAN, UP_TO_DATE, Failure
 from pipeline_runner.run_record import find_publication
@@ -47,6 +48,25 @@ class TestVerdict:
     ) -> None:
         assert dataclasses.replace(make_result(graph, state), **changes).verdict == verdict
 
+    @pytest.mark.parametrize(
+        ("decision", "verdict"),
+        [
+            ("kept: the new model fails", "champion kept"),
+            ("promoted: there was none", "published"),
+            (None, "published"),
+        ],
+    )
+    def test_tells_a_model_that_becomes_the_champion_from_one_that_does_not(
+        self, graph: TaskGraph, decision: str | None, verdict: str
+    ) -> None:
+        result = make_result(graph, RAN)
+        publication = result.publication._replace(target=S3ChampionPointer(Champions("some-bucket", "champion"), ""))
+        figures = PublishedFigures(champion=decision)
+        assert dataclasses.replace(result, publication=publication, figures=figures).verdict == verdict
+        # A batch notes the decision about the champion that has scored it.
+        assert dataclasses.replace(result, figures=figures).verdict == "published"
+        assert dataclasses.replace(result, publication=publication, figures=None).verdict == "published"
+
 
 class TestNeedsReport:
     @pytest.mark.parametrize(
@@ -66,6 +86,12 @@ class TestSummarize:
         assert list(summary) == ["accuracy", "rows", "rejected", "parts", "unseen", "published", "fetch"]
         assert (summary["rejected"], summary["parts"]) == ("2", "3")
         assert summary["unseen"] == "city (4 rows)"
+
+    def test_gives_the_estimate_and_the_number_of_alarms_of_a_batch(self, graph: TaskGraph) -> None:
+        figures = PublishedFigures(accuracy=0.5, estimated=(0.912345, 0.9, 1.0), alarms=["a: no", "b: no"])
+        summary = dataclasses.replace(make_result(graph, RAN), figures=figures).summarize("")
+        assert summary["estimated"] == "0.9123 (0.9000 to 1.0000)"
+        assert summary["alarms"] == "2"
 
     def test_says_where_it_is_published_though_the_figures_cannot_be_read(self, graph: TaskGraph) -> None:
         summary = dataclasses.replace(make_result(graph, RAN), figures=None).summarize("aws s3 cp {url} -")

@@ -26,7 +26,10 @@ class TestGokartTask:
 
     def test_is_named_briefly(self) -> None:
         assert repr(LoadDataTask()) == "LoadDataTask(table=, on_bad_row=fail, max_dropped_share=0.01)"
-        assert str(make_split()) == "SplitDataTask(test_fraction=0.2, valid_fraction=0.2, random_state=42)"
+        assert (
+            str(make_split())
+            == "SplitDataTask(test_fraction=0.2, valid_fraction=0.2, random_state=42, split_by=random)"
+        )
 
     def test_naming_a_task_does_not_build_the_chain_behind_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         task = GetDataTask(data_task=make_split(), name="train")

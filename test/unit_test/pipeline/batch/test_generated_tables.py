@@ -16,6 +16,7 @@ from gokart_pipeline_sample.io.duplicates import find_duplicates
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.io.tables import Table
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
+from gokart_pipeline_sample.pipeline.make_reference import Reference
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas import IrisFeatureSchema
@@ -46,7 +47,7 @@ def is_valid(row: tuple[str, ...], repeated: set[int]) -> bool:
     return not any(map(math.isnan, values)) and 0 < values[2] * values[3] < math.inf
 
 
-def score(table: list[tuple[str, ...]], model: Booster) -> tuple[pd.DataFrame, pd.DataFrame]:
+def score(table: list[tuple[str, ...]], model: Booster, reference: Reference) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write the rows as CSV, and score them as the tasks of a batch do."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.csv"
@@ -59,19 +60,23 @@ def score(table: list[tuple[str, ...]], model: Booster) -> tuple[pd.DataFrame, p
             return (readable_ids(IrisFeatureSchema, chunk) for chunk in chunks)
 
         duplicates = pd.Index(find_duplicates(read_ids))
-        scored = [ScoreTableTask.score(model, chunk, duplicates)[:2] for chunk in read.read_chunks(schema, 5)]
+        scored = [
+            ScoreTableTask.score(model, chunk, duplicates, reference)[:2] for chunk in read.read_chunks(schema, 5)
+        ]
     published, rejected = (pd.concat(frames, ignore_index=True) for frames in zip(*scored, strict=True))
     return published, rejected
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(table=rows)
-def test_valid_rows_are_predicted_and_all_others_rejected(table: list[tuple[str, ...]], model: Booster) -> None:
+def test_valid_rows_are_predicted_and_all_others_rejected(
+    table: list[tuple[str, ...]], model: Booster, reference: Reference
+) -> None:
     numbers = [int(row[0]) for row in table if re.fullmatch(r"\d+", row[0]) and int(row[0]) < 2**63]
     repeated = {number for number in numbers if numbers.count(number) > 1}
     valid = [row for row in table if is_valid(row, repeated)]
 
-    published, rejected = score(table, model)
+    published, rejected = score(table, model, reference)
 
     assert published["id"].tolist() == [int(row[0]) for row in valid]
     assert len(rejected) == len(table) - len(valid)

@@ -8,7 +8,8 @@ from pandera.errors import SchemaErrors
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.io.s3_batch import Part
-from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask, UnseenValues
+from gokart_pipeline_sample.pipeline.batch.score_table import PartFigures, ScoreTableTask, UnseenValues, add_unseen
+from gokart_pipeline_sample.pipeline.make_reference import Reference, add_counts
 from gokart_pipeline_sample.pipeline.pred import PredTask
 
 
@@ -18,34 +19,42 @@ def rows(iris: pd.DataFrame) -> pd.DataFrame:
 
 
 class TestScore:
-    def test_predicts_as_for_rows_to_test(self, model: Booster, rows: pd.DataFrame, preprocessed: pd.DataFrame) -> None:
-        scored, rejected, _ = ScoreTableTask.score(model, rows, [])
+    def test_predicts_as_for_rows_to_test(
+        self, model: Booster, reference: Reference, rows: pd.DataFrame, preprocessed: pd.DataFrame
+    ) -> None:
+        scored, rejected, _ = ScoreTableTask.score(model, rows, [], reference)
         pd.testing.assert_frame_equal(scored, PredTask.predict(model, preprocessed), check_exact=True)
         assert rejected.empty
 
     @pytest.mark.parametrize("size", [1, 4, 29])
-    def test_gives_the_same_bits_in_pieces(self, model: Booster, rows: pd.DataFrame, size: int) -> None:
+    def test_gives_the_same_bits_in_pieces(
+        self, model: Booster, reference: Reference, rows: pd.DataFrame, size: int
+    ) -> None:
         rows = rows[::5].reset_index(drop=True)
         pieces = [rows[start : start + size].reset_index(drop=True) for start in range(0, len(rows), size)]
-        scored = pd.concat([ScoreTableTask.score(model, piece, [])[0] for piece in pieces], ignore_index=True)
-        pd.testing.assert_frame_equal(scored, ScoreTableTask.score(model, rows, [])[0], check_exact=True)
+        scored = pd.concat(
+            [ScoreTableTask.score(model, piece, [], reference)[0] for piece in pieces], ignore_index=True
+        )
+        pd.testing.assert_frame_equal(scored, ScoreTableTask.score(model, rows, [], reference)[0], check_exact=True)
 
     def test_gives_the_good_rows_the_same_bits_whatever_the_others_are(
-        self, model: Booster, rows: pd.DataFrame
+        self, model: Booster, reference: Reference, rows: pd.DataFrame
     ) -> None:
-        expected = ScoreTableTask.score(model, rows, [])[0].drop(index=[3, 149])
+        expected = ScoreTableTask.score(model, rows, [], reference)[0].drop(index=[3, 149])
         width = rows["petal_width"].astype(object)
         width[3] = "?"
-        scored, *_ = ScoreTableTask.score(model, rows.assign(petal_width=width), [149])
+        scored, *_ = ScoreTableTask.score(model, rows.assign(petal_width=width), [149], reference)
         pd.testing.assert_frame_equal(scored.reset_index(drop=True), expected.reset_index(drop=True), check_exact=True)
 
-    def test_rejects_rows_with_their_values_as_text_and_the_reason(self, model: Booster, rows: pd.DataFrame) -> None:
+    def test_rejects_rows_with_their_values_as_text_and_the_reason(
+        self, model: Booster, reference: Reference, rows: pd.DataFrame
+    ) -> None:
         data = rows[:6].assign(
             id=[1, 2, 3, 4, 5, 6],
             petal_width=pd.Series(["0.2 cm", 0.2, None, -0.2, 0.2, 0.2], dtype=object),
             sepal_width=[3.5, 0.0, 3.5, 0.0, 3.5, 3.5],
         )
-        scored, rejected, _ = ScoreTableTask.score(model, data, [5])
+        scored, rejected, _ = ScoreTableTask.score(model, data, [5], reference)
         assert scored["id"].tolist() == [6]
         assert rejected.columns.tolist() == [*data.columns, "reason"]
         assert (rejected.dtypes == "str").all()
@@ -61,21 +70,31 @@ class TestScore:
             "id breaks field_uniqueness",
         ]
 
-    def test_takes_rows_none_of_which_is_good(self, model: Booster, rows: pd.DataFrame) -> None:
-        scored, rejected, _ = ScoreTableTask.score(model, rows.assign(petal_width=-1.0), [])
+    def test_takes_rows_none_of_which_is_good(self, model: Booster, reference: Reference, rows: pd.DataFrame) -> None:
+        scored, rejected, _ = ScoreTableTask.score(model, rows.assign(petal_width=-1.0), [], reference)
         assert scored.empty
-        assert scored.dtypes.equals(ScoreTableTask.score(model, rows, [])[0].dtypes)
+        assert scored.dtypes.equals(ScoreTableTask.score(model, rows, [], reference)[0].dtypes)
         assert rejected["id"].tolist() == rows["id"].astype(str).tolist()
 
-    def test_takes_no_rows(self, model: Booster, rows: pd.DataFrame) -> None:
-        scored, rejected, _ = ScoreTableTask.score(model, rows[:0], [])
+    def test_takes_no_rows(self, model: Booster, reference: Reference, rows: pd.DataFrame) -> None:
+        scored, rejected, _ = ScoreTableTask.score(model, rows[:0], [], reference)
         assert scored.empty
         assert rejected.empty
         assert scored.columns.tolist() == ["id", "pred", "probability_0", "probability_1", "probability_2"]
 
-    def test_names_a_column_that_is_missing(self, model: Booster, rows: pd.DataFrame) -> None:
+    def test_counts_the_valid_rows(self, model: Booster, reference: Reference, rows: pd.DataFrame) -> None:
+        pieces = [rows[:70].reset_index(drop=True), rows[70:].reset_index(drop=True)]
+        figures: list[PartFigures] = [ScoreTableTask.score(model, piece, [7], reference).figures for piece in pieces]
+        added = add_counts([each["counts"] for each in figures])
+        assert added["rows"] == 149
+        assert {sum(counts) for counts in added["columns"].values()} == {149}
+        alone = ScoreTableTask.score(model, rows.drop(index=7), [], reference).figures
+        assert alone["counts"]["columns"] == added["columns"]
+        assert [each["unseen"] for each in figures] == [{}, {}]
+
+    def test_names_a_column_that_is_missing(self, model: Booster, reference: Reference, rows: pd.DataFrame) -> None:
         with pytest.raises(SchemaErrors, match="petal_width"):
-            ScoreTableTask.score(model, rows.drop(columns="petal_width"), [])
+            ScoreTableTask.score(model, rows.drop(columns="petal_width"), [], reference)
 
 
 def make_parts(rows: dict[str, int]) -> dict[str, Part]:
@@ -130,9 +149,16 @@ def test_a_part_has_at_least_one_row_and_a_number_that_fits(rows: int, is_allowe
             parse(str(rows))
 
 
-def test_values_that_are_unseen_are_summed_over_the_parts() -> None:
-    noted: dict[str, UnseenValues] = {}
-    for counts in ({"new 1": 3, "new 2": 1}, {"new 2": 2, **{f"more {number}": 1 for number in range(20)}}):
-        ScoreTableTask._note_unseen(noted, {"city": pd.Series(counts)})
-    assert noted["city"]["rows"] == 26
-    assert noted["city"]["values"] == ["new 1", "new 2", *(f"more {number}" for number in range(8))]
+def test_values_that_are_unseen_are_summed_over_the_parts(caplog: pytest.LogCaptureFixture) -> None:
+    first = UnseenValues(rows=4, values=["new 1", "new 2"])
+    second = UnseenValues(rows=22, values=["new 2", *(f"more {number}" for number in range(9))])
+    added = add_unseen([{"city": first}, {}, {"city": second, "street": UnseenValues(rows=1, values=["x"])}])
+    assert added["city"]["rows"] == 26
+    assert added["city"]["values"] == ["new 1", "new 2", *(f"more {number}" for number in range(8))]
+    assert added["street"] == {"rows": 1, "values": ["x"]}
+    assert "26 rows have values of city that no training row has: ['new 1'," in caplog.text
+
+
+def test_no_values_are_unseen_in_no_parts() -> None:
+    assert add_unseen([]) == {}
+    assert add_unseen([{}, {}]) == {}

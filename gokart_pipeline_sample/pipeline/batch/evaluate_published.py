@@ -1,0 +1,109 @@
+"""Evaluate a published batch when its truth is known."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import Any, TypedDict
+
+import gokart
+import luigi
+import pandas as pd
+
+from gokart_pipeline_sample.errors import TableError
+from gokart_pipeline_sample.io.s3_batch import S3EvaluationTarget, get_intact_object, read_latest
+from gokart_pipeline_sample.io.tables import open_table
+from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
+from gokart_pipeline_sample.pipeline.calibration import EstimatedAccuracy
+from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
+from gokart_pipeline_sample.pipeline.schemas.metrics import Interval
+from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
+from gokart_pipeline_sample.pipeline.scores import make_interval
+from gokart_pipeline_sample.pipeline.upload import UploadS3Task
+from gokart_pipeline_sample.utils.parameters import TableParameter, borrow
+from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
+from gokart_pipeline_sample.utils.view import ViewTask
+
+
+class Evaluation(TypedDict):
+    """The accuracy of a batch, beside what was estimated when it was published."""
+
+    rows: int  # published rows whose truth is known
+    accuracy: float
+    interval: Interval
+    estimated_accuracy: EstimatedAccuracy | None
+
+
+class JoinTruthTask(S3DestinationTask[Evaluation]):
+    """Puts an :class:`Evaluation` document beside the manifest of a batch."""
+
+    manifest: luigi.Parameter[str] = luigi.Parameter(description="Key of the manifest of the batch.")
+    table: TableParameter = TableParameter(description="Path or URI of a table with the id and the target of rows.")
+
+    def output(self) -> S3EvaluationTarget:
+        """Return the object on S3."""
+        return self._target
+
+    @functools.cached_property
+    def _target(self) -> S3EvaluationTarget:
+        key = f"{self.manifest.rpartition('/')[0]}/evaluation.json"
+        return S3EvaluationTarget(self.bucket, key, self.make_unique_id(), self.encryption())
+
+    def run(self) -> None:
+        """Evaluate the batch and put the document."""
+        advice = "give the key of a manifest, or publish the batch again"
+        manifest = json.loads(get_intact_object(self.bucket, self.manifest, advice, advice))
+        learned = FeatureSchema.arrow_schema([FeatureSchema.id_column(), FeatureSchema.target_column()])
+        output = OutputSchema.arrow_schema([OutputSchema.id_column(), OutputSchema.target_column()])
+        truth = open_table(self.table).read(learned)
+        classes = set(FeatureSchema.target_classes())
+        if unknown := sorted(set(truth[FeatureSchema.target_column()].dropna()) - classes, key=str):
+            raise TableError(f"{self.table}: the target has values that are no class, the first of them {unknown[:5]}")
+        parts = (open_table(f"s3://{self.bucket}/{part['key']}").read(output) for part in manifest["parts"])
+        rows, right = (sum(counts) for counts in zip(*(self.count_right(part, truth) for part in parts), strict=True))
+        if not rows:
+            raise TableError(f"{self.table}: no row of {self.manifest} is in it: give the truth of that batch")
+        shift = manifest["shift"]
+        self.dump(
+            Evaluation(
+                rows=rows,
+                accuracy=right / rows,
+                interval=make_interval(right / rows, rows),
+                estimated_accuracy=shift and shift["estimated_accuracy"],
+            )
+        )
+
+    @staticmethod
+    def count_right(published: pd.DataFrame, truth: pd.DataFrame) -> tuple[int, int]:
+        """Return the number of published rows whose truth is known, and how many of them are predicted rightly.
+
+        Args:
+            published: rows of a part, with the columns of ``OutputSchema``.
+            truth: the id and the target of rows, each id once; a target that is missing is not known yet.
+
+        Raises:
+            TableError: an id of the truth occurs twice.
+        """
+        known = truth.dropna().set_index(FeatureSchema.id_column())[FeatureSchema.target_column()]
+        if not known.index.is_unique:
+            twice = known.index[known.index.duplicated()][:5].tolist()
+            raise TableError(f"the truth has ids that occur more than once, the first of them {twice}")
+        found = published[published[OutputSchema.id_column()].isin(known.index)]
+        right = found[OutputSchema.target_column()].to_numpy() == known.loc[found[OutputSchema.id_column()]].to_numpy()
+        return len(found), int(right.sum())
+
+
+class EvaluatePublishedTask(ViewTask[Evaluation]):
+    """Compares a published batch with a table of its truth, when that is known."""
+
+    bucket = borrow(UploadS3Task, "bucket")
+    prefix = borrow(ScoreTableTask, "prefix")
+    table = borrow(JoinTruthTask, "table")
+    manifest: luigi.Parameter[str] = luigi.Parameter(
+        default="", description="Key of the manifest of the batch; that of latest.json by default."
+    )
+
+    def requires(self) -> gokart.TaskOnKart[Any]:
+        """Wire the task to the batch that is meant now."""
+        manifest = self.manifest or read_latest(self.bucket, self.prefix)
+        return JoinTruthTask(bucket=self.bucket, manifest=manifest, table=self.table)

@@ -1,0 +1,1 @@
+"""The model in use: how it is chosen, and how it scores."""

@@ -1,0 +1,176 @@
+"""Choose between a new model and the champion."""
+
+from __future__ import annotations
+
+import functools
+from logging import getLogger
+from typing import Any, cast
+
+import gokart
+import luigi
+from gokart.utils import FlattenableItems
+from pandera.typing import DataFrame
+
+from gokart_pipeline_sample.errors import AccuracyTooLowError, ChampionError
+from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
+from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
+from gokart_pipeline_sample.io.s3_champion import (
+    DOCUMENT,
+    KEPT,
+    MODEL,
+    PROMOTED,
+    REFERENCE,
+    ChampionDocument,
+    Champions,
+    Pointer,
+    S3ChampionFile,
+    S3ChampionPointer,
+    point_to,
+)
+from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
+from gokart_pipeline_sample.pipeline.comparison import Right, compare_models
+from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
+from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
+from gokart_pipeline_sample.pipeline.make_reference import Reference
+from gokart_pipeline_sample.pipeline.pred import PredTask
+from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
+from gokart_pipeline_sample.pipeline.requirements import RequirementsParameter, explain_failures
+from gokart_pipeline_sample.pipeline.schemas.metrics import Metrics
+from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
+from gokart_pipeline_sample.utils.parameters import ShareParameter, borrow
+from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
+from gokart_pipeline_sample.utils.task_definition import define_task, hash_code
+
+logger = getLogger(__name__)
+
+
+class ChooseChampionTask(S3DestinationTask[Pointer]):
+    """Points ``<prefix>/champion.json`` to the new model, or leaves it pointing to the champion; notes why."""
+
+    model_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Booster]] = gokart.TaskInstanceParameter(
+        description="Task that outputs the new model."
+    )
+    pred_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PredictionSchema]]] = (
+        gokart.TaskInstanceParameter(description="Task that outputs its predictions of the test rows.")
+    )
+    metrics_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Metrics]] = gokart.TaskInstanceParameter(
+        description="Task that outputs its metrics."
+    )
+    reference_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Reference]] = gokart.TaskInstanceParameter(
+        description="Task that describes its test rows."
+    )
+    split_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Any]] = gokart.TaskInstanceParameter(
+        description="The SplitDataTask that outputs the test rows."
+    )
+    require_acc: ShareParameter = borrow(CheckAccuracyTask, "require_acc")
+    require: RequirementsParameter = borrow(CheckAccuracyTask, "require")
+    margin: ShareParameter = ShareParameter(
+        default=0.01, description="Accuracy that the new model may lose, at the lower bound of the difference."
+    )
+    prefix: luigi.Parameter[str] = luigi.Parameter(
+        default="champion", description="Prefix of the keys of all champions."
+    )
+
+    def requires(self) -> FlattenableItems[gokart.TaskOnKart[Any]]:
+        """Require the new model with all that is known of it, and the test rows."""
+        return {
+            "model": self.model_task,
+            "prediction": self.pred_task,
+            "metrics": self.metrics_task,
+            "reference": self.reference_task,
+            "test": GetDataTask(data_task=self.split_task, name="test"),
+        }
+
+    def output(self) -> S3ChampionPointer:
+        """Return the pointer on S3."""
+        return self._target
+
+    @functools.cached_property
+    def _target(self) -> S3ChampionPointer:
+        return S3ChampionPointer(Champions(self.bucket, self.prefix, self.encryption()), self.make_unique_id())
+
+    def run(self) -> None:
+        """Decide, and put the pointer last.
+
+        Raises:
+            AccuracyTooLowError: the new model fails, and there is no champion.
+            ChampionError: the champion was trained on other parts of the table.
+        """
+        champions = self._target.champions
+        pointer, etag = champions.read_pointer()
+        document = champions.find_document(pointer["champion"]) if pointer else None
+        required = f"accuracy>{self.require_acc}" + (f", {self.require}" if self.require else "")
+        failures = "; ".join(explain_failures(self.load("metrics"), required))
+        if document is None:
+            if failures:
+                raise AccuracyTooLowError(f"{failures}: there is no champion, and this model becomes none")
+            lack = "the champion was damaged" if pointer else "there was no champion"
+            promotes, decision = True, f"{PROMOTED}: {lack}"
+        elif failures:
+            promotes, decision = False, f"{KEPT}: the new model fails, {failures}"
+        else:
+            promotes, decision = self._compare(champions, document)
+        logger.log(20 if promotes else 30, "the champion is %s", decision)
+        considered = self.make_unique_id()
+        if promotes:
+            new = point_to(self._put_champion(champions), pointer, considered, decision)
+        else:
+            new = cast("Pointer", {**cast("Pointer", pointer), "considered": considered, "decision": decision})
+        self._target.dump((new, etag))
+
+    def _compare(self, champions: Champions, document: ChampionDocument) -> tuple[bool, str]:
+        """Return whether the new model becomes the champion, and why."""
+        if document["preprocessing"] != hash_preprocessing():
+            return True, f"{PROMOTED}: the champion cannot predict any more, because the preprocessing has changed"
+        if document["task"] == self.model_task.make_unique_id():
+            return False, f"{KEPT}: the new model is the same"
+        if document["split"] != self._describe_split():
+            raise ChampionError(
+                f"the champion was trained on another split, {document['split']}, so it may know the test rows: "
+                f"set SplitDataTask back, or delete {champions.path(champions.pointer_key)}"
+            )
+        test, prediction = self.load("test"), self.load("prediction")
+        champion = S3ChampionFile(champions.bucket, document["model"], LightGBMModelProcessor()).load()
+        compared = compare_models(find_right(prediction, test), find_right(PredTask.predict(champion, test), test))
+        if compared.low > -self.margin:
+            return True, f"{PROMOTED}: the accuracy changes by {compared}"
+        return False, f"{KEPT}: the accuracy would change by {compared}, and the margin is {self.margin}"
+
+    def _describe_split(self) -> dict[str, Any]:
+        split = cast("SplitDataTask", self.split_task)
+        parameters = {name: getattr(split, name) for name in ("split_by", "test_fraction", "random_state")}
+        return {**parameters, "code": hash_code(define_task(SplitDataTask).modules[SplitDataTask.__module__])}
+
+    def _put_champion(self, champions: Champions) -> str:
+        """Put the files of the new model and its document, and return the key of the document."""
+        unique_id, metrics = self.make_unique_id(), self.load("metrics")
+
+        def put(name: str, obj: object, processor: FormatProcessor) -> Any:
+            return champions.put_file(unique_id, name, processor.serialize(obj), processor.content_type)
+
+        document = ChampionDocument(
+            model=put(MODEL, self.load("model"), LightGBMModelProcessor()),
+            reference=put(REFERENCE, self.load("reference"), JsonProcessor()),
+            task=self.model_task.make_unique_id(),
+            accuracy=metrics["model"]["accuracy"],
+            rows=metrics["rows"],
+            split=self._describe_split(),
+            preprocessing=hash_preprocessing(),
+        )
+        return str(put(DOCUMENT, document, JsonProcessor())["key"])
+
+
+def find_right(prediction: DataFrame[PredictionSchema], test: DataFrame[PreprocessedSchema]) -> Right:
+    """Return whether the prediction of each test row is right; they are matched by id."""
+    matched = MakeOutputTask.match(prediction, test[PreprocessedSchema.id_column()])
+    truth = test[PreprocessedSchema.target_column()].to_numpy()
+    right: Right = matched[PredictionSchema.target_column()].to_numpy() == truth
+    return right
+
+
+def hash_preprocessing() -> str:
+    """Return a hash of the code that turns a row into what the model sees."""
+    modules = define_task(PreprocessTask).modules | define_task(PredTask).modules
+    return hash_code("\n".join(code for name, code in sorted(modules.items()) if ".pipeline." in name))

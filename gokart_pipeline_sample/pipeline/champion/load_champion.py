@@ -1,0 +1,40 @@
+"""Load the champion."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import luigi
+from gokart.target import TargetOnKart
+from gokart.utils import FlattenableItems
+
+from gokart_pipeline_sample.io.file_formats import JsonProcessor
+from gokart_pipeline_sample.io.lightgbm_model import LightGBMModelProcessor
+from gokart_pipeline_sample.io.s3_champion import ChampionDocument, Champions, S3ChampionFile
+from gokart_pipeline_sample.pipeline.champion.choose_champion import ChooseChampionTask
+from gokart_pipeline_sample.utils.parameters import borrow
+from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
+
+
+class LoadChampionTask(S3DestinationTask[Any]):
+    """Outputs the champion's ``model`` and ``reference``, as they are on S3; it runs nothing."""
+
+    prefix: luigi.Parameter[str] = borrow(ChooseChampionTask, "prefix")
+    champion: luigi.Parameter[str] = luigi.Parameter(description="Key of the champion's document.")
+
+    def output(self) -> FlattenableItems[TargetOnKart]:
+        """Return the two objects on S3."""
+        processors = {"model": LightGBMModelProcessor(), "reference": JsonProcessor()}
+        return {
+            name: S3ChampionFile(self.bucket, self._document[name], processor)  # type: ignore[literal-required]
+            for name, processor in processors.items()
+        }
+
+    @functools.cached_property
+    def _document(self) -> ChampionDocument:
+        return self.champions().read_document(self.champion)
+
+    def champions(self) -> Champions:
+        """Return all champions of the bucket."""
+        return Champions(self.bucket, self.prefix, self.encryption())

@@ -1,0 +1,85 @@
+"""The lifecycle of the model in use: train now and then, score as often as new rows come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import luigi
+
+from gokart_pipeline_sample.errors import ChampionError
+from gokart_pipeline_sample.pipeline.batch.publish_batch import PublishBatchTask
+from gokart_pipeline_sample.pipeline.batch.run_batch import RunBatchTask
+from gokart_pipeline_sample.pipeline.champion.choose_champion import ChooseChampionTask, hash_preprocessing
+from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
+from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
+from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
+from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
+from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
+from gokart_pipeline_sample.pipeline.run_middle import wire_model
+from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
+from gokart_pipeline_sample.utils.parameters import borrow
+from gokart_pipeline_sample.utils.view import ViewTask
+
+
+class TrainChampionTask(ViewTask[Any]):
+    """Trains a model; it becomes the champion if it is accurate enough, and not worse than the champion so far."""
+
+    split_by: luigi.Parameter[str] = luigi.Parameter(
+        default="id", description="id, or a column of time; see SplitDataTask."
+    )
+    require_acc = borrow(CheckAccuracyTask, "require_acc")
+    margin = borrow(ChooseChampionTask, "margin")
+
+    def requires(self) -> ChooseChampionTask:
+        """Wire the tasks.
+
+        Raises:
+            ChampionError: rows do not stay in their part of the split.
+        """
+        if self.split_by == "random":
+            raise ChampionError(
+                "with split_by=random the champion may know the test rows, so that it cannot be compared: "
+                "set split_by to id, or to a column of time"
+            )
+        split = SplitDataTask(data_task=PreprocessTask(data_task=LoadDataTask()), split_by=self.split_by)
+        trained = wire_model(split, self.require_acc)
+        return ChooseChampionTask(
+            model_task=trained.model,
+            pred_task=trained.predicted,
+            metrics_task=trained.evaluated,
+            reference_task=trained.reference,
+            split_task=split,
+            require_acc=self.require_acc,
+            margin=self.margin,
+        )
+
+
+class ScoreChampionTask(RunBatchTask):
+    """Scores a table of new rows with the champion, without any training data, and publishes the predictions on S3."""
+
+    def requires(self) -> PublishBatchTask:
+        """Wire the tasks.
+
+        Raises:
+            ChampionError: there is no champion, it is damaged, or the code is not that which it was trained with.
+        """
+        champions = LoadChampionTask(champion="").champions()
+        pointer, _ = champions.read_pointer()
+        if pointer is None:
+            raise ChampionError(
+                f"{champions.path(champions.pointer_key)} does not exist: train a champion (TrainChampionTask)"
+            )
+        # Here, and not when it is loaded: before the table is checked.
+        document = champions.find_document(pointer["champion"])
+        if document is None:
+            raise ChampionError(
+                f"{champions.path(pointer['champion'])} is missing or damaged, or a file beside it: "
+                "go back (--champion), or train a champion (TrainChampionTask)"
+            )
+        if document["preprocessing"] != hash_preprocessing():
+            raise ChampionError(
+                "the preprocessing has changed since the champion was trained: train another (TrainChampionTask)"
+            )
+        champion = LoadChampionTask(champion=pointer["champion"])
+        model, reference = (GetDataTask(data_task=champion, name=name) for name in ("model", "reference"))
+        return self.publish(self.guard(), model, reference, champion=dict(pointer))

@@ -1,0 +1,154 @@
+"""The shift of new rows: their features and predicted classes against those of the test rows."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+BINS = 10
+SHOWN_VALUES = 30
+DRAWS = 500
+SEED = 42
+# One-sided: that of three standard deviations for a single comparison; many comparisons share it.
+FALSE_ALARMS = 0.00135
+# Of distances and of shares: a smaller shift matters to nobody, however many rows prove it.
+SMALLEST_DISTANCE = 0.05
+SMALLEST_SHARE = 0.01
+
+Counts = npt.NDArray[np.int64]
+
+
+class Distribution(TypedDict):
+    """The number of rows by value, or range of values, of a column."""
+
+    starts: list[Any]  # the values, or the lower bounds of the ranges, of which the last is the greatest value itself
+    is_ordered: bool  # whether they are ranges
+    # A number of rows for each, then of other values (out of range, unseen, or not frequent), then of missing ones.
+    counts: list[int]
+
+
+class ColumnShift(TypedDict):
+    """The shift of a column."""
+
+    distance: float  # Jensen-Shannon, from 0 (the same shares) to 1
+    threshold: float  # the least distance that raises an alarm
+    alarms: list[str]
+    reference: Distribution
+    counts: list[int]  # of the new rows
+
+
+def describe_column(train: pd.Series[Any], test: pd.Series[Any]) -> Distribution:
+    """Choose values or ranges that the training rows suggest, and count the test rows.
+
+    Numbers get ``BINS`` ranges with about as many training rows each, and a value that is more frequent one of its own;
+    categories get their ``SHOWN_VALUES`` most frequent values.
+    """
+    if train.dtype == "category":
+        starts, is_ordered = train.value_counts().loc[lambda rows: rows > 0].index[:SHOWN_VALUES].tolist(), False
+    else:
+        values = train.dropna().to_numpy(dtype=float)
+        bounds = np.quantile(values, np.linspace(0, 1, BINS + 1), method="inverted_cdf") if len(values) else values
+        frequent = np.unique(bounds[:-1][(bounds[:-1] == bounds[1:]) & (bounds[:-1] < bounds[-1:])])
+        starts = np.unique([*bounds, *(values[values > value].min() for value in frequent)]).tolist()
+        is_ordered = True
+    empty = Distribution(starts=starts, is_ordered=is_ordered, counts=[])
+    return {**empty, "counts": count_values(test, empty).tolist()}
+
+
+def count_values(column: pd.Series[Any], distribution: Distribution) -> Counts:
+    """Count rows as the ``counts`` of a distribution do."""
+    starts = distribution["starts"]
+    if not distribution["is_ordered"]:
+        index = pd.Index(starts)
+        if column.dtype == "category":
+            codes = np.append(index.get_indexer(column.cat.categories), -1)[column.cat.codes]
+        else:
+            codes = index.get_indexer(pd.Index(column))
+        counts, missing = np.bincount(codes + 1, minlength=len(starts) + 1), int(column.isna().sum())
+        return np.array([*counts[1:], counts[0] - missing, missing])
+    values = column.to_numpy(dtype=float)
+    known = values[values <= max(starts, default=-np.inf)]
+    # The first count is that of values below all ranges.
+    inside = np.bincount(np.searchsorted(starts, known, side="right"), minlength=len(starts) + 1)[1:]
+    missing = int(np.isnan(values).sum())
+    return np.array([*inside, len(values) - missing - int(inside.sum()), missing])
+
+
+def measure_distance(reference: Counts, counts: Counts) -> npt.NDArray[np.float64]:
+    """Return the Jensen-Shannon distance (base 2) of the shares in the last dimension.
+
+    Lin, Divergence measures based on the Shannon entropy, IEEE Transactions on Information Theory 37 (1991); the
+    distance is the square root of the divergence (Endres and Schindelin, 2003).
+    """
+    from scipy.spatial.distance import jensenshannon
+
+    # The divergence of shares that are all but the same may be rounded to less than zero.
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.nan_to_num(jensenshannon(reference, counts, base=2, axis=-1)))
+
+
+def find_threshold(reference: Counts, rows: int, comparisons: int) -> float:
+    """Return the distance that a number of rows like the reference rows hardly ever exceed.
+
+    As many rows as there are of both kinds are drawn at random from the shares of the reference rows. The divergence is
+    about a scaled chi-squared variable (Grosse et al., Analysis of symbolic sequences using the Jensen-Shannon
+    divergence, Physical Review E 65, 2002), whose scale and degrees of freedom follow from mean and variance
+    (Satterthwaite, 1946). Each of many comparisons raises false alarms, so that they share ``FALSE_ALARMS``.
+
+    Args:
+        reference: the counts of the reference rows.
+        rows: the number of new rows.
+        comparisons: how many comparisons are made.
+    """
+    from scipy.stats import gamma
+
+    # Half a row more of each value (Jeffreys): one that no reference row happens to have may well come.
+    generator, shares = np.random.default_rng(SEED), (reference + 0.5) / (reference + 0.5).sum()
+    known, new = (generator.multinomial(size, shares, DRAWS) for size in (reference.sum(), rows))
+    divergences = measure_distance(known, new) ** 2
+    mean, variance = divergences.mean(), divergences.var()
+    quantile = gamma.isf(FALSE_ALARMS / comparisons, mean**2 / variance, scale=variance / mean)
+    # No quantile of a smooth distribution knows a rare event, such as a rare value among few rows.
+    return max(float(np.sqrt(max(quantile, divergences.max()))), SMALLEST_DISTANCE)
+
+
+def compare(reference: dict[str, Distribution], counts: dict[str, list[int]]) -> dict[str, ColumnShift]:
+    """Compare new rows with the reference rows, column by column; the greatest shift comes first.
+
+    Args:
+        reference: the distribution of each column.
+        counts: the counts of the new rows, at least one.
+    """
+    # By the distance and by two shares.
+    comparisons = 3 * len(reference)
+    shifts = {name: compare_column(known, counts[name], comparisons) for name, known in reference.items()}
+    return dict(sorted(shifts.items(), key=lambda item: item[1]["threshold"] - item[1]["distance"]))
+
+
+def compare_column(reference: Distribution, counts: list[int], comparisons: int) -> ColumnShift:
+    """Compare a column of the new rows with that of the reference rows; see :func:`compare`."""
+    known, new = np.array(reference["counts"]), np.array(counts)
+    distance = float(measure_distance(known, new))
+    threshold = find_threshold(known, int(new.sum()), comparisons)
+    alarms = []
+    if distance > threshold:
+        alarms.append(f"the distance from the test rows is {distance:.2f}, at most {threshold:.2f} is usual")
+    for place, trouble in ((-2, "new or out of the range of the training rows"), (-1, "missing")):
+        usual, share = known[place] / known.sum(), new[place] / new.sum()
+        is_usual = find_chance(known[place], known.sum(), new[place], new.sum()) >= FALSE_ALARMS / comparisons
+        if share > usual + SMALLEST_SHARE and not is_usual:
+            alarms.append(f"{share:.1%} of the values are {trouble}, {usual:.1%} is usual")
+    return ColumnShift(distance=distance, threshold=threshold, alarms=alarms, reference=reference, counts=counts)
+
+
+def find_chance(known: int, known_rows: int, new: int, new_rows: int) -> float:
+    """Return the probability of at least so many new rows of some kind, if it is as frequent as among the known rows.
+
+    Fisher's exact test (The Design of Experiments, 1935, chapter 2).
+    """
+    from scipy.stats import hypergeom
+
+    return float(hypergeom.sf(new - 1, known_rows + new_rows, known + new, new_rows))
