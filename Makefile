@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Poetry only reads the lock file here, in an environment of its own.
 POETRY := .venv/poetry/bin/poetry
 
-.PHONY: setup run s3 test test-long coverage rename chaos bench bench-batch screenshots lint
+.PHONY: setup run s3 test test-long coverage rename chaos simulate bench bench-batch screenshots lint
 
 setup: .venv/ready
 
@@ -32,6 +32,9 @@ rename: setup  ## give the project your own name: make rename NAME=your_name
 
 chaos: setup  ## let whole runs meet faults, for twenty minutes
 	$(BIN)/python test/chaos.py
+
+simulate: setup  ## let sixty days of production pass, with and without trouble
+	$(BIN)/python benchmark/simulate_days.py
 
 bench: setup  ## measure the overhead of the pipeline over plain scripts
 	$(BIN)/python benchmark/compare.py

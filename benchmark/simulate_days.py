@@ -1,0 +1,198 @@
+"""Simulate sixty days of production: a growing table, a training a day, new rows with and without trouble.
+
+python benchmark/simulate_days.py [DAYS]     (make simulate)
+
+Each day a model is trained on the labelled rows, and new rows are scored with the champion; their truth is known to the
+simulation alone. The copy of the project that it runs in has a table of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+PROJECT = Path(__file__).resolve().parents[1]
+SEED, DAYS = 7, 60
+FIRST_ROWS, LABELLED_A_DAY, NEW_ROWS = 20_000, 1_000, 5_000
+REQUIRED = 0.8
+MARGIN, CLEAN_ROWS, LATE_DAYS = 0.01, 50_000, 7
+KINDS = ("a", "b", "c")
+SITES = {"north": 0.5, "south": 0.3, "west": 0.2}
+TROUBLES = {
+    **dict.fromkeys(range(31, 36), "covariates"),
+    **dict.fromkeys(range(36, 41), "labels"),
+    **dict.fromkeys(range(41, 46), "sensor"),
+    **dict.fromkeys(range(46, 51), "category"),
+    **dict.fromkeys(range(51, 54), "poisoned"),
+    **dict.fromkeys(range(54, 57), "careless"),
+}
+OFF, MISSED, FALSE, WORSE, LATE = CLAIMS = (
+    "estimates off by more than 0.02 on days when at most the features shift",
+    "days with a break and without an alarm",
+    "days without a break and with an alarm",
+    "champions replaced by one that is worse by more than the margin, on 50,000 rows without trouble",
+    "late evaluations that differ from the truth",
+)
+QUICKLY = """
+[gokart_pipeline_sample.TrainTask]
+learning_rate=0.2
+[gokart_pipeline_sample.EvaluateTask]
+permutation_repeats=0
+"""
+# Days whose new rows are unlike the others.
+ALARMING = {"covariates", "labels", "sensor", "category"}
+
+
+def make_rows(generator: np.random.Generator, rows: int, first_id: int, trouble: str = "") -> pd.DataFrame:
+    """Make rows with their truth; ``kind`` depends on the features in the same way, whatever the trouble."""
+    count = rows * 4 if trouble == "labels" else rows
+    data = pd.DataFrame(generator.normal(size=(count, 4)), columns=["speed", "load", "noise", "heat"])
+    if trouble == "covariates":
+        # Nearer to where the kinds meet, and so harder.
+        data[["speed", "load"]] *= 0.5
+    data["site"] = generator.choice(list(SITES), p=list(SITES.values()), size=count)
+    scores = np.column_stack(
+        [
+            3.5 * data["speed"] + data["heat"],
+            3.5 * data["load"] + (data["site"] == "south") * 2 - 1,
+            2.5 * data["heat"] - data["speed"] * data["load"],
+        ]
+    )
+    data["kind"] = np.array(KINDS)[(2 * scores + generator.gumbel(size=scores.shape)).argmax(axis=1)]
+    if trouble == "labels":
+        wanted = data["kind"].map({"a": 0.6, "b": 0.25, "c": 0.15}) / data["kind"].map(data["kind"].value_counts())
+        data = data.sample(rows, weights=wanted, random_state=generator).reset_index(drop=True)
+    if trouble == "sensor":
+        data["heat"] = data["heat"].where(generator.random(rows) > 0.3, 0.0)
+    if trouble == "category":
+        data["site"] = data["site"].where(generator.random(rows) > 0.05, "east")
+    data.insert(0, "id", [f"row {first_id + number}" for number in range(rows)])
+    return data
+
+
+def poison(table: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
+    """Give a third of the rows the label of another row."""
+    hit = generator.random(len(table)) < 0.33
+    return table.assign(kind=table["kind"].where(~hit, generator.permutation(table["kind"])))
+
+
+def prepare(folder: Path) -> None:
+    """Make a copy of the project whose table is that of the simulation."""
+    for name in ("main.py", "conf", "gokart_pipeline_sample", "pipeline_runner"):
+        copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy2
+        copy(PROJECT / name, folder / name)
+    make_rows(np.random.default_rng(SEED), FIRST_ROWS, 0, "").to_csv(folder / "table.csv", index=False)
+    command = [sys.executable, "main.py", "--new-table", "table.csv", "--id", "id", "--target", "kind", "--yes"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    schema = folder / "gokart_pipeline_sample" / "pipeline" / "schemas" / "table_feature.py"
+    text = schema.read_text()
+    closed = f"site: Series[str] = pa.Field(isin={sorted(SITES)})".replace("'", '"')
+    if closed not in text:
+        raise ValueError(f"{schema} does not list the sites:\n{text}")
+    # A new site is to be scored, and noticed.
+    schema.write_text(text.replace(closed, "site: Series[str]"))
+    with (folder / "conf" / "param.ini").open("a") as file:
+        file.write(QUICKLY)
+
+
+def simulate(days: int) -> None:
+    """Run the pipeline each day in this process, and print what happened."""
+    import gokart
+    import luigi
+
+    from gokart_pipeline_sample import EvaluatePublishedTask, ScoreChampionTask, TrainChampionTask
+    from pipeline_runner.notebook import configured
+
+    logging.disable(logging.WARNING)
+    generator = np.random.default_rng(SEED)
+    table, clean = pd.read_csv("table.csv"), make_rows(generator, CLEAN_ROWS, 10**12)
+    champion_day, quality, late = 0, 0.0, list[tuple[str, pd.DataFrame, float]]()
+    found = dict.fromkeys(CLAIMS, 0)
+    print("day  trouble     champion of    true   estimated (95% interval)   late labels   alarms")
+    for day in range(1, days + 1):
+        trouble = TROUBLES.get(day, "")
+        training = poison(table, generator) if trouble == "poisoned" else table
+        training.to_csv("table.csv", index=False)
+        new = make_rows(generator, NEW_ROWS, 10**9 + day * NEW_ROWS, trouble)
+        new.drop(columns="kind").to_csv("new.csv", index=False)
+        with configured():
+            if trouble == "careless":
+                luigi.configuration.get_config().set("gokart_pipeline_sample.TrainTask", "num_boost_round", "3")
+            chosen = gokart.build(TrainChampionTask(require_acc=REQUIRED), log_level=logging.CRITICAL)
+            scoring = ScoreChampionTask(table="new.csv", require_acc=REQUIRED)
+            pointer = gokart.build(scoring, log_level=logging.CRITICAL)
+            manifest = scoring.requires().score_task.output().load()
+            accuracy = measure_accuracy(read_parts(manifest), new)
+            late.append((pointer["manifest"], new, accuracy))
+            if chosen["decision"].startswith("promoted"):
+                before, quality, champion_day = quality, measure_quality(chosen["champion"], clean), day
+                found[WORSE] += before - quality > MARGIN
+            evaluated = ""
+            if day > LATE_DAYS:
+                key, truth, expected = late[day - LATE_DAYS - 1]
+                truth[["id", "kind"]].to_csv("truth.csv", index=False)
+                evaluation = gokart.build(
+                    EvaluatePublishedTask(manifest=key, table="truth.csv"), log_level=logging.CRITICAL
+                )
+                found[LATE] += evaluation["accuracy"] != expected
+                evaluated = f"{evaluation['accuracy']:.3f}"
+        estimate, alarms = manifest["shift"]["estimated_accuracy"], pointer["alarms"]
+        print(
+            f"{day:3}  {trouble:10}  day {champion_day:2}       {accuracy:.3f}   {estimate['accuracy']:.3f} "
+            f"({estimate['low']:.3f} to {estimate['high']:.3f})     {evaluated:5}         "
+            f"{len(alarms)} {alarms[0].partition(':')[0] if alarms else ''}".rstrip(),
+            flush=True,
+        )
+        found[OFF] += trouble in ("", "covariates") and abs(accuracy - estimate["accuracy"]) > 0.02
+        found[MISSED] += trouble in ALARMING and not alarms
+        found[FALSE] += trouble not in ALARMING and bool(alarms)
+        fresh = make_rows(generator, LABELLED_A_DAY, day * LABELLED_A_DAY + FIRST_ROWS)
+        table = pd.concat([table, fresh], ignore_index=True)
+    print()
+    for claim, number in found.items():
+        print(f"{number:3}  {claim}")
+
+
+def measure_accuracy(predicted: pd.DataFrame, truth: pd.DataFrame) -> float:
+    """Return the accuracy of predictions, which have the ids of the truth."""
+    return float((predicted.set_index("id")["pred"].loc[truth["id"]].to_numpy() == truth["kind"].to_numpy()).mean())
+
+
+def measure_quality(champion: str, clean: pd.DataFrame) -> float:
+    """Return the accuracy of a champion on many rows without trouble."""
+    from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
+    from gokart_pipeline_sample.pipeline.pred import PredTask
+    from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
+
+    model = LoadChampionTask(champion=champion).output()["model"].load()
+    return measure_accuracy(PredTask.predict(model, PreprocessTask.preprocess(clean)), clean)
+
+
+def read_parts(manifest: dict[str, Any]) -> pd.DataFrame:
+    """Read the published rows."""
+    from io import BytesIO
+
+    from gokart_pipeline_sample.io.s3 import get_object
+
+    contents = [get_object(os.environ["BUCKET_NAME"], part["key"])[0] for part in manifest["parts"]]
+    return pd.concat([pd.read_csv(BytesIO(content)) for content in contents])
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["inside"]:
+        simulate(int(sys.argv[2]))
+    else:
+        with tempfile.TemporaryDirectory() as directory:
+            prepare(Path(directory))
+            inside = [sys.executable, __file__, "inside", str(sys.argv[1] if sys.argv[1:] else DAYS)]
+            environment = {**os.environ, "PYTHONPATH": directory}
+            sys.exit(subprocess.run(inside, cwd=directory, env=environment, check=False).returncode)
