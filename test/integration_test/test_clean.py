@@ -23,7 +23,14 @@ CLEAN = ("--clean", "--keep", "1", "--min-age", "0")
 DIGEST = hashlib.md5(b"whatever", usedforsecurity=False).hexdigest()
 # Of a user, with names that look like those of the pipeline.
 FILES = ("notes.txt", f"photo_{DIGEST}.csv", f"{DIGEST}.json", f"s3/TrainTask_{DIGEST}.txt", f"s3/{DIGEST}.sha256")
-KEYS = ("notes.txt", f"photo_{DIGEST}.csv", f"{DIGEST}/photo.csv", f"batch/photo_{DIGEST}.csv", f"champion/{DIGEST}")
+KEYS = (
+    "notes.txt",
+    f"photo_{DIGEST}.csv",
+    f"{DIGEST}/photo.csv",
+    f"batch/photo_{DIGEST}.csv",
+    f"batch/photos_{DIGEST}/1.csv",
+    f"champion/{DIGEST}",
+)
 
 
 @dataclass

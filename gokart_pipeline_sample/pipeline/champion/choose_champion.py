@@ -112,7 +112,7 @@ class ChooseChampionTask(S3DestinationTask[Pointer]):
             promotes, decision = False, f"{KEPT}: the new model fails, {failures}"
         else:
             promotes, decision = self._compare(champions, document)
-        logger.log(20 if promotes else 30, "the champion is %s", decision)
+        (logger.info if promotes else logger.warning)("the champion is %s", decision)
         considered = self.make_unique_id()
         if promotes:
             new = point_to(self._put_champion(champions), pointer, considered, decision)

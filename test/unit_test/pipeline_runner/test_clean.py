@@ -67,22 +67,31 @@ class TestSortRuns:
         assert sort_runs(history, 1) == (1, ["1.json"], {"x"})
 
 
+def make_output(folder: Path, name: str, hours: float = 25) -> list[Path]:
+    """Make a file as the pipeline does, with its digest beside it."""
+    return [make_file(folder, each, hours=hours) for each in (name, f"{name}.sha256")]
+
+
 class TestFindFiles:
     def test_finds_old_files_of_tasks_that_no_run_knows(self, tmp_path: Path) -> None:
-        old = [make_file(tmp_path, f"{name}_{OLD}.{end}") for name, end in (("B", "parquet"), ("a_b", "json"))]
-        make_file(tmp_path, f"B_{NEEDED}.parquet")
-        make_file(tmp_path, f"C_{OLD}.parquet", hours=23)
+        old = make_output(tmp_path, f"B_{OLD}.parquet") + make_output(tmp_path, f"a_b_{OLD}.json")
+        make_output(tmp_path, f"B_{NEEDED}.parquet")
+        make_output(tmp_path, f"C_{OLD}.parquet", hours=23)
         assert list(find_files(tmp_path, {NEEDED}, A_DAY)) == old
         assert list(find_files(tmp_path, {NEEDED, OLD}, A_DAY)) == []
 
     def test_goes_by_the_last_id_of_a_name(self, tmp_path: Path) -> None:
-        path = make_file(tmp_path, f"of_{NEEDED}_{OLD}.json")
-        assert list(find_files(tmp_path, {NEEDED}, A_DAY)) == [path]
+        paths = make_output(tmp_path, f"of_{NEEDED}_{OLD}.json")
+        assert list(find_files(tmp_path, {NEEDED}, A_DAY)) == paths
         assert list(find_files(tmp_path, {OLD}, A_DAY)) == []
+
+    def test_leaves_a_file_without_its_digest(self, tmp_path: Path) -> None:
+        make_file(tmp_path, f"photo_{OLD}.json")
+        assert list(find_files(tmp_path, set(), A_DAY)) == []
 
     @pytest.mark.parametrize("name", ["notes.txt", f"x_{'f' * 33}.json", f"x_{'f' * 31}.json", f"x_{'F' * 32}.json"])
     def test_leaves_files_of_others(self, tmp_path: Path, name: str) -> None:
-        make_file(tmp_path, name)
+        make_output(tmp_path, name)
         assert list(find_files(tmp_path, set(), A_DAY)) == []
 
     def test_leaves_folders_and_what_is_in_them(self, tmp_path: Path) -> None:
