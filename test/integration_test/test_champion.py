@@ -265,6 +265,7 @@ class TestGoBack:
         assert read_objects(s3, bucket) == before
 
 
+@pytest.mark.long
 class TestKill:
     def test_at_any_put_leaves_a_whole_champion(
         self, trained: Checkout, first: Champion, bucket: str, s3: S3Client, proxy: RecordingProxy
