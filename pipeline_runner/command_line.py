@@ -74,7 +74,7 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
             serve(server)
             return 0
         with refusing_schemas():
-            from pipeline_runner import champion, clean, history, plan, run
+            from pipeline_runner import history, plan, run
 
         gc.freeze()
         gc.enable()
@@ -84,8 +84,12 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
             server.wait_until_ready()
             os.environ.update(server.environment())
         if options.champion is not None:
+            from pipeline_runner import champion
+
             return champion.show_champions(options.champion)
         if options.clean:
+            from pipeline_runner import clean
+
             limits = clean.Limits(options.keep, options.min_age)
             return clean.clean(workspace, config.get("core", "lock_pid_dir"), limits, is_agreed=options.yes)
         if options.plan:

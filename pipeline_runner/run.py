@@ -15,6 +15,7 @@ from gokart_pipeline_sample.io.s3_batch import S3EvaluationTarget
 from pipeline_runner import signals, slack
 from pipeline_runner.history import SHOWN_RUNS, History, RunRecord
 from pipeline_runner.lock_folder import using_lock_folder
+from pipeline_runner.plan import Earlier
 from pipeline_runner.recorder import RunRecorder
 from pipeline_runner.report.report import render_report
 from pipeline_runner.root_task import RootTask, converting_to_usage_errors, resolve
@@ -108,10 +109,13 @@ def save_record_and_report(root: RootTask, result: RunResult, workspace: str) ->
     stem = f"{result.started:%Y%m%dT%H%M%S.%fZ}"
     try:
         metrics = find_metrics(root.graph) if result.needs_report else None
-        record = make_run_record(root.graph, result, metrics, history.records(root.graph.family))
+        earlier = Earlier(history.records(root.graph.family))
+        record = make_run_record(root.graph, result, metrics, earlier)
+        is_reported = result.needs_report and root.report.write
+        # Before the record of this run is among them.
+        records = [record, *itertools.islice(earlier, SHOWN_RUNS - 1)][::-1] if is_reported else [record]
         history.add(stem, record)
-        if result.needs_report and root.report.write:
-            records = [*itertools.islice(history.records(root.graph.family), SHOWN_RUNS)][::-1]
+        if is_reported:
             page = render_report(records, root.graph, metrics, find_shift(root.graph)).encode()
             history.folder.write(f"{stem}.html", page, REPORT_TYPE)
             if root.report.publish:

@@ -60,12 +60,16 @@ class S3EvaluationTarget(S3JsonTarget):
             S3Error: S3 refuses the request or does not respond.
         """
         evaluation = self.load()
-        estimate = evaluation["estimated_accuracy"]
         return PublishedFigures(
             accuracy=evaluation["accuracy"],
             rows=evaluation["rows"],
-            estimated=estimate and (estimate["accuracy"], estimate["low"], estimate["high"]),
+            estimated=flatten_estimate(evaluation["estimated_accuracy"]),
         )
+
+
+def flatten_estimate(estimate: dict[str, float] | None) -> tuple[float, float, float] | None:
+    """Return an estimated accuracy with the bounds of its interval, if there is one."""
+    return (estimate["accuracy"], estimate["low"], estimate["high"]) if estimate else None
 
 
 def get_intact_object(bucket: str, key: str, if_missing: str, if_damaged: str) -> bytes:
@@ -209,9 +213,8 @@ class S3PointerTarget(S3JsonTarget):
         """
         manifest = self.manifest.load()
         unseen = {name: values["rows"] for name, values in manifest["unseen"].items()}
-        estimate = manifest["shift"] and manifest["shift"]["estimated_accuracy"]
         return PublishedFigures(
-            estimated=(estimate["accuracy"], estimate["low"], estimate["high"]) if estimate else None,
+            estimated=flatten_estimate(manifest["shift"] and manifest["shift"]["estimated_accuracy"]),
             alarms=self.load()["alarms"] or None,
             champion=manifest["champion"] and manifest["champion"]["decision"],
             accuracy=manifest["model"]["accuracy"],
