@@ -18,7 +18,7 @@ test: setup  ## the tests of your table, then those of everything else
 	$(BIN)/pytest test/table_test
 	$(BIN)/pytest --numprocesses=auto --dist=worksteal
 
-test-long: setup  ## the tests that take minutes: faults, and whole copies of the project with another table or name
+test-long: setup  ## those that take more minutes: corners and faults of whole runs, copies with another table or name
 	$(BIN)/pytest --numprocesses=auto --dist=worksteal -m long
 
 coverage: setup  ## the tests, with the branches that they reach

@@ -117,6 +117,7 @@ class TestPublication:
         assert read["id"].to_pylist() == FLOWERS["id"].tolist()
 
 
+@pytest.mark.long
 class TestWhatRunsAgain:
     def test_a_batch_that_is_up_to_date_is_looked_at_only(
         self, published: Checkout, table: Path, proxy: RecordingProxy
@@ -303,6 +304,7 @@ def to_csv(data: pd.DataFrame, **options: str) -> str:
     return data.to_csv(index=False, **options)
 
 
+@pytest.mark.long
 class TestTables:
     @pytest.mark.parametrize(
         ("content", "rows"),

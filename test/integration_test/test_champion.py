@@ -159,6 +159,7 @@ class TestTrain:
         assert read_champion(s3, bucket).document["split"]["test_fraction"] == 0.3
 
 
+@pytest.mark.long
 class TestChangedCode:
     """The champion was trained on features that other code has made."""
 
@@ -228,6 +229,7 @@ class TestScore:
         assert read_objects(s3, bucket) == before
 
 
+@pytest.mark.long
 class TestGoBack:
     def test_to_the_champion_before(
         self, trained: Checkout, first: Champion, second: Champion, bucket: str, s3: S3Client
@@ -294,6 +296,7 @@ class TestKill:
         assert read_champion(s3, bucket).pointer["previous"] == first.pointer["champion"]
 
 
+@pytest.mark.long
 class TestAtOnce:
     def test_one_of_two_wins(
         self, trained: Checkout, first: Champion, bucket: str, s3: S3Client, proxy: RecordingProxy
@@ -337,6 +340,7 @@ class TestAtOnce:
         assert run.exit_code == 0, run.stderr
 
 
+@pytest.mark.long
 class TestDamage:
     def test_of_the_pointer_is_named_and_mended_by_hand(
         self, trained: Checkout, first: Champion, bucket: str, s3: S3Client

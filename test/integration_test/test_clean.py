@@ -16,6 +16,8 @@ from support.champion import INI, OTHER, SCORE, TRAIN, Objects, Trained, read_ch
 from support.checkout import Checkout, Run
 from support.recording_proxy import RecordingProxy
 
+pytestmark = pytest.mark.long
+
 # With the split of the champions, so that nothing is trained.
 SPLIT = ("--gokart-pipeline-sample.SplitDataTask-split-by", "id")
 RUN_BATCH = ("gokart_pipeline_sample.RunBatchTask", "--local-scheduler", *SPLIT, "--table")

@@ -81,6 +81,7 @@ def test_serves_what_was_published_and_not_what_tells_of_it(alone: Checkout) -> 
     assert shlex.split(printed["fetch"])[-2] == f"s3://{embedded_s3.BUCKET}/a/b c.csv"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "variables",
     [
@@ -139,6 +140,7 @@ def test_the_last_user_stops_the_server(tmp_path: Path) -> None:
         os.kill(process_id, 0)
 
 
+@pytest.mark.long
 def test_a_server_that_was_left_behind_is_used_and_stopped(tmp_path: Path) -> None:
     abandon = f"""
 import os, pathlib, signal
@@ -159,6 +161,7 @@ with embedded_s3.running(pathlib.Path({str(tmp_path)!r})) as server:
         assert server_process(tmp_path) != left_behind
 
 
+@pytest.mark.long
 def test_a_server_whose_starter_was_killed_at_once_is_used(tmp_path: Path) -> None:
     """It is killed where it knows of the server, and nobody else does."""
     abandon = f"""
@@ -183,6 +186,7 @@ with embedded_s3.running(pathlib.Path({str(tmp_path)!r})):
         assert server_process(tmp_path) != left_behind
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("content", [b"", b"[default]\naws_access", b"\xff\x00", b"[default]\n"])
 def test_credentials_that_are_damaged_are_made_again(tmp_path: Path, content: bytes) -> None:
     with embedded_s3.running(tmp_path) as server:
@@ -197,6 +201,7 @@ def test_credentials_that_are_damaged_are_made_again(tmp_path: Path, content: by
         assert server.connect().head_object(Bucket=embedded_s3.BUCKET, Key="kept")
 
 
+@pytest.mark.long
 def test_keeps_what_was_put_when_it_is_stopped(tmp_path: Path) -> None:
     for number in range(3):
         with embedded_s3.running(tmp_path) as server:

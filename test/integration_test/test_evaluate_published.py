@@ -16,6 +16,8 @@ from support.champion import INI, SCORE, Objects, Trained, replace_objects
 from support.checkout import Checkout, Run
 from support.reference import make_noisy_table
 
+pytestmark = pytest.mark.long
+
 EVALUATE = ("gokart_pipeline_sample.EvaluatePublishedTask", "--local-scheduler", "--table")
 TRUTH = make_noisy_table(200, seed=2)[["id", "target"]]
 LATEST = "batch/latest.json"

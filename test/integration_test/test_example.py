@@ -20,6 +20,8 @@ from support.reference_project import REFERENCE
 
 from pipeline_runner.embedded_s3 import EmbeddedS3
 
+pytestmark = pytest.mark.long
+
 EXAMPLE = PROJECT / "examples" / "penguins"
 ADOPT = ("--new-table", "examples/penguins/penguins.csv", "--id", "id", "--target", "sex", "--name", "penguin")
 CONFIG = str(PROJECT / "pyproject.toml")

@@ -15,6 +15,8 @@ from support.checkout import CHAIN, Checkout, make_environment
 
 from pipeline_runner.embedded_s3 import EmbeddedS3
 
+pytestmark = pytest.mark.long
+
 ORDERS, NEW_ORDERS = 20_000, 50_000
 SETTINGS = """
 [gokart_pipeline_sample.LoadDataTask]

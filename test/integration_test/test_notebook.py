@@ -12,6 +12,8 @@ import pytest
 from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout, make_environment
 
+pytestmark = pytest.mark.long
+
 FIVE_LINES = """
 import gokart
 from gokart_pipeline_sample import RunTask

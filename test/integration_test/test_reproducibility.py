@@ -9,6 +9,8 @@ import pytest
 from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def expected(published_once: Checkout, s3: S3Client) -> bytes:

@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 
+import pytest
 from mypy_boto3_s3 import S3Client
 from support.batch import RUN_BATCH, make_flowers, read_batch, read_objects
 from support.checkout import Checkout
 from support.recording_proxy import RecordingProxy
+
+pytestmark = pytest.mark.long
 
 
 def test_a_batch_that_is_killed_again_and_again_goes_on(

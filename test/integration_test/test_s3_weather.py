@@ -11,6 +11,8 @@ from support.batch import RUN_BATCH, make_flowers, read_batch
 from support.checkout import Checkout
 from support.recording_proxy import LASTING_FAULTS, RecordingProxy
 
+pytestmark = pytest.mark.long
+
 
 def test_a_body_that_is_cut_while_it_is_read_is_read_again(
     published: Checkout, proxy: RecordingProxy, bucket: str, s3: S3Client

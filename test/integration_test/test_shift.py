@@ -110,6 +110,7 @@ class TestAlarms:
         assert [line[column:].split()[0] for line in lines if "latest.json" in line] == ["0", str(len(alarms))]
 
 
+@pytest.mark.long
 class TestOfABatch:
     PARTS = ("--rows-per-part", "60")
 

@@ -13,6 +13,8 @@ from support.slack_server import SlackServer, playing_slack
 
 from pipeline_runner.slack import SECONDS
 
+pytestmark = pytest.mark.long
+
 TOKEN = "hunter2hunter2"  # noqa: S105
 # A token that looks like one, and the end of another.
 MISPLACED, SECOND_HALF = "xoxb-1234-hunter3", "second half"

@@ -10,6 +10,8 @@ import pytest
 from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout
 
+pytestmark = pytest.mark.long
+
 REDIRECTIONS = [
     ">/dev/full",
     ">/dev/full 2>&1",

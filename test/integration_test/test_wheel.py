@@ -15,6 +15,8 @@ import pytest
 from support.batch import RUN_BATCH, make_flowers
 from support.checkout import CHAIN, PACKAGES, PROJECT, Checkout, Run, make_environment
 
+pytestmark = pytest.mark.long
+
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 PROGRAM = PYPROJECT["project"]["name"]
 BUILD = "import sys; from poetry.core.masonry.api import build_wheel; build_wheel(sys.argv[1])"
