@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from logging import getLogger
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from gokart_pipeline_sample.errors import S3Error
 from pipeline_runner.document_folder import DocumentFolder
@@ -84,10 +84,11 @@ class History:
 
     Args:
         workspace: path or URI (``s3://bucket/key``) of the workspace.
+        encryption: the arguments of S3's PutObject that request encryption, for what is added.
     """
 
-    def __init__(self, workspace: str) -> None:
-        self.folder = DocumentFolder(f"{workspace.rstrip('/')}/runs")
+    def __init__(self, workspace: str, encryption: dict[str, Any] | None = None) -> None:
+        self.folder = DocumentFolder(f"{workspace.rstrip('/')}/runs", encryption)
 
     def records(self, task: str | None = None) -> Iterator[RunRecord]:
         """Yield the records, newest first.

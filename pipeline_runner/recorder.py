@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import luigi
 
 from gokart_pipeline_sample.errors import AccuracyTooLowError
+from gokart_pipeline_sample.io.memory import open_memory_file
 from pipeline_runner.error_messages import describe
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class RunRecorder(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         # A file, so that the notes of the workers reach their parent: all share the file position.
-        self._notes = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 (open until it stops)
+        self._notes = open_memory_file()
         self._callbacks: dict[str, Callable[..., None]] = {
             luigi.Event.DEPENDENCY_PRESENT: self._note_present,
             luigi.Event.DEPENDENCY_DISCOVERED: self._note_planned,

@@ -17,6 +17,7 @@ from pipeline_runner.history import SHOWN_RUNS, History, RunRecord
 from pipeline_runner.lock_folder import using_lock_folder
 from pipeline_runner.plan import Earlier
 from pipeline_runner.recorder import RunRecorder
+from pipeline_runner.report.charts import keep_no_fonts
 from pipeline_runner.report.report import render_report
 from pipeline_runner.root_task import RootTask, converting_to_usage_errors, resolve
 from pipeline_runner.run_record import (
@@ -105,7 +106,7 @@ def save_record_and_report(root: RootTask, result: RunResult, workspace: str) ->
     Returns:
         The path or URI of the report, if there is one.
     """
-    history = History(workspace)
+    history = History(workspace, root.encryption)
     stem = f"{result.started:%Y%m%dT%H%M%S.%fZ}"
     try:
         metrics = find_metrics(root.graph) if result.needs_report else None
@@ -116,6 +117,8 @@ def save_record_and_report(root: RootTask, result: RunResult, workspace: str) ->
         records = [record, *itertools.islice(earlier, SHOWN_RUNS - 1)][::-1] if is_reported else [record]
         history.add(stem, record)
         if is_reported:
+            if workspace.startswith("s3://"):
+                keep_no_fonts()
             page = render_report(records, root.graph, metrics, find_shift(root.graph)).encode()
             history.folder.write(f"{stem}.html", page, REPORT_TYPE)
             if root.report.publish:

@@ -10,9 +10,9 @@ from logging import getLogger
 from typing import NamedTuple
 
 from gokart_pipeline_sample.errors import PipelineError
-from gokart_pipeline_sample.io.s3 import PublishedFigures, S3CsvTarget
 from gokart_pipeline_sample.io.s3_batch import S3EvaluationTarget, S3PointerTarget
 from gokart_pipeline_sample.io.s3_champion import KEPT, S3ChampionPointer
+from gokart_pipeline_sample.io.s3_target import PublishedFigures, S3CsvTarget
 from gokart_pipeline_sample.pipeline.batch.evaluate_published import JoinTruthTask
 from gokart_pipeline_sample.pipeline.batch.publish_batch import PublishBatchTask
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from logging import getLogger
 from pathlib import PurePath
 from typing import Any, TypeVar, cast
@@ -13,7 +14,9 @@ from gokart.target import SingleFileTarget, TargetOnKart
 from gokart.utils import FlattenableItems
 
 from gokart_pipeline_sample.io.file_formats import PROCESSORS, FormatProcessor
-from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
+from gokart_pipeline_sample.io.s3_workspace import S3WorkspaceTarget
+from gokart_pipeline_sample.io.workspace_target import LocalWorkspaceTarget
+from gokart_pipeline_sample.utils.encryption import get_encryption
 from gokart_pipeline_sample.utils.task_definition import define_task
 
 logger = getLogger(__name__)
@@ -40,11 +43,28 @@ class GokartTask(gokart.TaskOnKart[T]):
 
     def make_target(
         self, relative_file_path: str | None = None, use_unique_id: bool = True, processor: FileProcessor | None = None
-    ) -> SingleFileTarget:
-        """Return a workspace file as gokart does; a file in a format of this project exists only if it is intact."""
-        processor = processor or PROCESSORS.get(PurePath(relative_file_path or "").suffix)
+    ) -> TargetOnKart:
+        """Return a workspace file as gokart does; a file in a format of this project exists only if it is intact.
+
+        Raises:
+            TypeError: the workspace is on S3, and the format is not one of this project.
+        """
+        path = PurePath(relative_file_path or "")
+        processor = processor or PROCESSORS.get(path.suffix)
+        if self.workspace_directory.startswith("s3://"):
+            if not isinstance(processor, FormatProcessor):
+                # gokart's formats write local files first, and its client of S3 is not safe to share with workers.
+                raise TypeError(f"{path} cannot be kept in a workspace on S3: take a FormatProcessor for its format")
+            name = path.with_stem(f"{path.stem}_{self.make_unique_id()}") if use_unique_id else path
+            uri = f"{self.workspace_directory}/{name}"
+            return self._s3_targets.setdefault(uri, S3WorkspaceTarget(uri, processor, get_encryption()))
         file = cast("SingleFileTarget", super().make_target(relative_file_path, use_unique_id, processor))
-        return WorkspaceTarget(file, processor) if isinstance(processor, FormatProcessor) else file
+        return LocalWorkspaceTarget(file, processor) if isinstance(processor, FormatProcessor) else file
+
+    @functools.cached_property
+    def _s3_targets(self) -> dict[str, S3WorkspaceTarget]:
+        # One target per file: it remembers what it has put.
+        return {}
 
     def complete(self) -> bool:
         """Return whether the output exists; pass an error to the event handlers, because luigi only logs it."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from support.checkout import PROJECT, Checkout
+from support.checkout import CHAIN, PROJECT, Checkout
 
 from pipeline_runner import embedded_s3
 
@@ -86,6 +86,15 @@ def test_a_role_with_the_least_privileges_publishes(
     for output in (run.stdout + run.stderr, elsewhere.stdout + elsewhere.stderr):
         assert role["AWS_SECRET_ACCESS_KEY"] not in output
         assert role["AWS_SESSION_TOKEN"] not in output
+
+
+def test_a_role_may_have_its_workspace_on_s3(checkout: Checkout, role: dict[str, str]) -> None:
+    checkout.use_workspace(f"s3://{embedded_s3.BUCKET}/workspace")
+
+    run = checkout.main("--workers", "2", **role)
+
+    assert (run.exit_code, run.tasks) == (0, CHAIN), run.stderr
+    assert checkout.main(**role).tasks == []
 
 
 def test_a_token_that_is_not_valid_is_refused_before_anything_runs(checkout: Checkout, role: dict[str, str]) -> None:

@@ -6,8 +6,8 @@ import pytest
 from support.records import make_result
 
 from gokart_pipeline_sample import RunNestTask
-from gokart_pipeline_sample.io.s3 import PublishedFigures
 from gokart_pipeline_sample.io.s3_champion import Champions, S3ChampionPointer
+from gokart_pipeline_sample.io.s3_target import PublishedFigures
 from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask
 from pipeline_runner.recorder import FAILED, RAN, UP_TO_DATE, Failure
 from pipeline_runner.run_record import find_publication
