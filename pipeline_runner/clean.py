@@ -13,6 +13,7 @@ import luigi
 from gokart_pipeline_sample.errors import PipelineError
 from gokart_pipeline_sample.io.s3 import list_objects, read_metadata, s3_client, split_uri
 from gokart_pipeline_sample.io.s3_batch import get_intact_object, make_folder
+from gokart_pipeline_sample.io.s3_lease import LEASES
 from gokart_pipeline_sample.io.s3_target import UNIQUE_ID
 from gokart_pipeline_sample.io.s3_workspace import identify
 from gokart_pipeline_sample.io.workspace_target import DIGEST_SUFFIX
@@ -136,8 +137,9 @@ def find_objects(workspace: str, needed: set[str], limits: Limits) -> Iterator[t
         for name, item in items.items():
             # A workspace has no folders of tasks, and the other places nothing else.
             owner = find_owner(name) if (place, folder) in (published if "/" in name else stored) else None
-            is_old = owner and owner not in kept and limits.are_passed(item["LastModified"].timestamp())
-            if is_old and ("/" in name or read_metadata(place, item["Key"]).get(UNIQUE_ID) == identify(name)):
+            is_old = limits.are_passed(item["LastModified"].timestamp())
+            is_lease = name.startswith(f"{LEASES}/") and (place, folder) in stored
+            if is_old and (is_lease or (owner and owner not in kept and _is_ours(place, name, item["Key"]))):
                 yield place, item["Key"]
 
 
@@ -147,6 +149,11 @@ def read_pointed(bucket: str, key: str) -> set[str]:
         if not any(item["Key"] == key for item in list_objects(client, bucket, key)):
             return set()
     return set(_UNIQUE_ID.findall(get_intact_object(bucket, key, "run again", "mend it first").decode()))
+
+
+def _is_ours(bucket: str, name: str, key: str) -> bool:
+    """Return whether an object is in a folder of a task, or whether the pipeline has put it into the workspace."""
+    return "/" in name or read_metadata(bucket, key).get(UNIQUE_ID) == identify(name)
 
 
 def _get_prefix(task: type[luigi.Task]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from collections.abc import Iterator, Sequence
@@ -100,7 +101,7 @@ class History:
 
     def named_records(self) -> Iterator[tuple[str, RunRecord]]:
         """Yield the name of the document of each record, and the record, newest first."""
-        for name in reversed(self._names()):
+        for name in reversed(self._names):
             try:
                 record: RunRecord = json.loads(self.folder.read(name))
                 is_whole = RunRecord.__required_keys__ <= record.keys()
@@ -123,8 +124,10 @@ class History:
             S3Error: S3 refuses the request or does not respond.
         """
         idle = IDLE if record["verdict"] == "up to date" else ""
-        self.folder.write(f"{stem}{idle}.json", json.dumps(record, indent=2).encode(), "application/json")
-        alike = [name for name in self._names() if name.endswith(f"{IDLE}.json") == bool(idle)]
+        new = f"{stem}{idle}.json"
+        alike = [name for name in [*self._names, new] if name.endswith(f"{IDLE}.json") == bool(idle)]
+        self.folder.write(new, json.dumps(record, indent=2).encode(), "application/json")
+        del self._names
         for name in alike[:-KEPT_RUNS]:
             self.delete(name)
 
@@ -138,7 +141,9 @@ class History:
         self.folder.delete(name.removesuffix(".json") + ".html")
         self.folder.delete(name)
 
+    @functools.cached_property
     def _names(self) -> list[str]:
+        """The names of the records, until one is added: a list costs a request on S3."""
         return [name for name in self.folder.names() if name.endswith(".json")]
 
     def __str__(self) -> str:

@@ -6,12 +6,14 @@ import contextlib
 import itertools
 import logging
 import sys
+import time
 from datetime import datetime
 
 import gokart
 
 from gokart_pipeline_sample.errors import S3Error
 from gokart_pipeline_sample.io.s3_batch import S3EvaluationTarget
+from gokart_pipeline_sample.io.s3_lease import LEASES, release_leases
 from pipeline_runner import signals, slack
 from pipeline_runner.history import SHOWN_RUNS, History, RunRecord
 from pipeline_runner.lock_folder import using_lock_folder
@@ -28,12 +30,15 @@ from pipeline_runner.run_record import (
     find_publication,
     find_shift,
     make_run_record,
+    settle,
 )
 
 logger = logging.getLogger(__name__)
 
 REPORT_TYPE = "text/html; charset=utf-8"
-LAST_LINES = {10: "this command is running already: wait for it to end, or stop it"}
+ALREADY_RUNNING = 10
+PAUSE_SECONDS, LOGGED_PAUSES = 1, 10
+LAST_LINES = {ALREADY_RUNNING: "this command is running already: wait for it to end, or stop it"}
 
 
 def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> int:
@@ -57,15 +62,17 @@ def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> 
     logging.getLogger("luigi-interface").setLevel(logging.WARNING)
     recorder, slack_settings = RunRecorder(), slack.take_settings(root.arguments)
     try:
-        with using_lock_folder(root.lock_folder) if root.lock_folder else contextlib.nullcontext():
-            exit_status = run_luigi(root.arguments)
+        exit_status = run_luigi_to_end(root, recorder)
     except KeyboardInterrupt as interrupt:
         signals.end_workers()
+        release_all(workspace)
         if recorder.has_noted_tasks():
             save_record_and_report(
                 root, make_result(root, recorder, started, signals.get_exit_status(interrupt)), workspace
             )
         raise
+    if exit_status:
+        release_all(workspace)
     result = make_result(root, recorder, started, exit_status)
     if recorder.has_noted_tasks():
         report = save_record_and_report(root, result, workspace)
@@ -74,6 +81,22 @@ def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> 
     if exit_status and (message := result.failure.message if result.failure else LAST_LINES.get(exit_status)):
         print(f"error: {message}", file=sys.stderr)
     return exit_status
+
+
+def run_luigi_to_end(root: RootTask, recorder: RunRecorder) -> int:
+    """Let luigi run a task, and return the exit status; wait for the tasks that luigid lets other runs do."""
+    for attempt in itertools.count():
+        with using_lock_folder(root.lock_folder) if root.lock_folder else contextlib.nullcontext():
+            exit_status = run_luigi(root.arguments)
+        # Without any task this very command is running.
+        if exit_status != ALREADY_RUNNING or not recorder.has_noted_tasks():
+            return exit_status
+        if is_made(root):
+            return 0
+        if attempt % LOGGED_PAUSES == 0:
+            logger.info("waiting for tasks that another run does")
+        time.sleep(PAUSE_SECONDS)
+    raise AssertionError("unreachable")
 
 
 def run_luigi(arguments: list[str]) -> int:
@@ -86,6 +109,23 @@ def run_luigi(arguments: list[str]) -> int:
     return 0
 
 
+def is_made(root: RootTask) -> bool:
+    """Return whether the output of the task is there."""
+    try:
+        return root.graph.root.complete()
+    except S3Error:
+        return False
+
+
+def release_all(workspace: str) -> None:
+    """Release the leases of workers that were killed, so that no other run waits for them."""
+    if workspace.startswith("s3://"):
+        try:
+            release_leases(f"{workspace}/{LEASES}")
+        except S3Error as error:
+            logger.warning("other runs may wait for tasks of this one: %s", error)
+
+
 def make_result(root: RootTask, recorder: RunRecorder, started: datetime, exit_status: int) -> RunResult:
     """Collect the results of the tasks."""
     publication = find_publication(root.graph)
@@ -93,7 +133,7 @@ def make_result(root: RootTask, recorder: RunRecorder, started: datetime, exit_s
         started=started,
         command=root.arguments,
         exit_status=exit_status,
-        outcomes=recorder.outcomes(),
+        outcomes=settle(root.graph, recorder.outcomes(), exit_status),
         failure=recorder.first_failure(),
         publication=publication,
         figures=find_figures(publication) if publication and exit_status == 0 else None,
