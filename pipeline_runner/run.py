@@ -36,8 +36,8 @@ from pipeline_runner.run_record import (
 logger = logging.getLogger(__name__)
 
 REPORT_TYPE = "text/html; charset=utf-8"
-ALREADY_RUNNING = 10
-PAUSE_SECONDS, LOGGED_PAUSES = 1, 10
+ALREADY_RUNNING, NOT_RUN = 10, 30
+PAUSE_SECONDS, LOGGED_PAUSES, MOST_REFUSALS = 1, 10, 10
 LAST_LINES = {ALREADY_RUNNING: "this command is running already: wait for it to end, or stop it"}
 
 
@@ -85,14 +85,19 @@ def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> 
 
 def run_luigi_to_end(root: RootTask, recorder: RunRecorder) -> int:
     """Let luigi run a task, and return the exit status; wait for the tasks that luigid lets other runs do."""
+    refusals = 0
     for attempt in itertools.count():
         with using_lock_folder(root.lock_folder) if root.lock_folder else contextlib.nullcontext():
             exit_status = run_luigi(root.arguments)
+        # Between two tasks of another run, luigi says that there is nothing to run.
+        refusals = refusals + 1 if exit_status == NOT_RUN else 0
         # Without any task this very command is running.
-        if exit_status != ALREADY_RUNNING or not recorder.has_noted_tasks():
+        if exit_status not in (ALREADY_RUNNING, NOT_RUN) or not recorder.has_noted_tasks():
             return exit_status
         if is_made(root):
             return 0
+        if refusals > MOST_REFUSALS:
+            return exit_status
         if attempt % LOGGED_PAUSES == 0:
             logger.info("waiting for tasks that another run does")
         time.sleep(PAUSE_SECONDS)

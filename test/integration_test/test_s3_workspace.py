@@ -177,6 +177,7 @@ def test_plan_and_history_know_it(on_s3: Checkout, bucket: str, s3: S3Client) ->
     assert [line.split()[2] for line in history.stdout.splitlines()[1:3]] == ["done", "done"]
 
 
+@pytest.mark.long
 def test_two_workers_do_not_disturb_each_other(on_s3: Checkout, bucket: str, s3: S3Client) -> None:
     for _ in range(3):
         for key in read_objects(s3, bucket):

@@ -150,7 +150,7 @@ def test_a_run_takes_over_from_one_that_was_killed(
     assert find_leases(s3, bucket) == []
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.long), "2"])
 def test_a_signal_releases_the_lease(
     start: Callable[..., subprocess.Popen[str]], proxy: RecordingProxy, bucket: str, s3: S3Client, workers: str
 ) -> None:
@@ -173,6 +173,7 @@ def test_a_failure_releases_the_lease(on_s3: Checkout, bucket: str, s3: S3Client
     assert find_leases(s3, bucket) == []
 
 
+@pytest.mark.long
 def test_local_runs_at_once_tell_what_another_has_made(checkout: Checkout) -> None:
     checkout.edit("conf/param.ini", "[core]", "[core]\nno_lock=true")
     runs = run_at_once(checkout, 2)
@@ -183,6 +184,7 @@ def test_local_runs_at_once_tell_what_another_has_made(checkout: Checkout) -> No
         assert not set(made) & set(run.tasks)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_luigid_shares_out_the_tasks(on_s3: Checkout, tmp_path: Path, bucket: str, s3: S3Client, workers: str) -> None:
     with scheduling(tmp_path) as port:
@@ -194,6 +196,7 @@ def test_luigid_shares_out_the_tasks(on_s3: Checkout, tmp_path: Path, bucket: st
     assert s3.head_object(Bucket=bucket, Key="output.csv")["Metadata"]["rows"] == "30"
 
 
+@pytest.mark.long
 def test_a_failure_ends_all_runs_that_share_a_scheduler(on_s3: Checkout, tmp_path: Path) -> None:
     with scheduling(tmp_path) as port:
         task = ("gokart_pipeline_sample.RunTask", "--scheduler-port", str(port), "--require-acc", "1")
@@ -202,6 +205,7 @@ def test_a_failure_ends_all_runs_that_share_a_scheduler(on_s3: Checkout, tmp_pat
     assert [run.exit_code for run in runs] == [40, 40], "\n".join(run.stderr for run in runs)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed")
 def test_redis_locks_a_workspace_on_this_machine(checkout: Checkout, tmp_path: Path) -> None:
     with socket.socket() as free:
