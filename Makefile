@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Poetry only reads the lock file here, in an environment of its own.
 POETRY := .venv/poetry/bin/poetry
 
-.PHONY: setup run s3 test test-long coverage rename chaos simulate bench bench-batch screenshots lint
+.PHONY: setup run s3 test test-long no-files coverage rename chaos simulate bench bench-batch screenshots lint
 
 setup: .venv/ready
 
@@ -20,6 +20,9 @@ test: setup  ## the tests of your table, then those of everything else
 
 test-long: setup  ## those that take more minutes: corners and faults of whole runs, copies with another table or name
 	$(BIN)/pytest --numprocesses=auto --dist=worksteal -m long
+
+no-files: setup  ## see that runs with a workspace on S3 write no file (Linux, as root, with strace)
+	$(BIN)/pytest -m long test/integration_test/test_no_files.py
 
 coverage: setup  ## the tests, with the branches that they reach
 	$(BIN)/pytest test/table_test --cov --cov-report=

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import luigi
 
 from gokart_pipeline_sample.errors import PipelineError
-from gokart_pipeline_sample.io.s3 import list_objects, s3_client
+from gokart_pipeline_sample.io.s3 import list_objects, read_metadata, s3_client, split_uri
 from gokart_pipeline_sample.io.s3_batch import get_intact_object, make_folder
+from gokart_pipeline_sample.io.s3_lease import LEASES
+from gokart_pipeline_sample.io.s3_target import UNIQUE_ID
+from gokart_pipeline_sample.io.s3_workspace import identify
 from gokart_pipeline_sample.io.workspace_target import DIGEST_SUFFIX
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.champion.choose_champion import ChooseChampionTask
@@ -47,14 +50,14 @@ def clean(workspace: str, lock_folder: str, limits: Limits, is_agreed: bool) -> 
 
     Args:
         workspace: path or URI of the workspace.
-        lock_folder: where luigi notes the running commands.
+        lock_folder: where luigi notes the running commands, if it does.
         limits: what to keep.
         is_agreed: whether to delete.
 
     Raises:
         UsageError: a run is going on here, the workspace cannot be read, or S3 refuses a request.
     """
-    if running := find_running(Path(lock_folder)):
+    if lock_folder and (running := find_running(Path(lock_folder))):
         raise UsageError(f"process {running[0]} runs: wait for it to end")
     try:
         history = History(workspace)
@@ -93,27 +96,25 @@ def sort_runs(history: History, keep: int) -> tuple[int, list[str], set[str]]:
     return sum(min(number, keep) for number in seen.values()), old, needed - {""}
 
 
-def find_owner(name: str, names: Collection[str]) -> str | None:
-    """Return the unique id of the task that a file or an object belongs to; None if it may be somebody else's.
+def find_owner(name: str) -> str | None:
+    """Return the unique id of the task that a file or an object belongs to by its name, if there is one.
 
     Args:
         name: its name below the workspace, or below the folder of batches or champions.
-        names: all of these names.
     """
     first, is_folder, _ = name.partition("/")
     if is_folder:
         return first if _UNIQUE_ID.fullmatch(first) else None
-    # The pipeline has written a file of the workspace if its digest is beside it.
-    file = name.removesuffix(DIGEST_SUFFIX)
-    found = _FILE.search(file)
-    return found[1] if found and f"{file}{DIGEST_SUFFIX}" in names else None
+    found = _FILE.search(name.removesuffix(DIGEST_SUFFIX))
+    return found[1] if found else None
 
 
 def find_files(workspace: Path, needed: set[str], limits: Limits) -> Iterator[Path]:
     """Yield the files of tasks that are not needed."""
     paths = {path.name: path for path in sorted(workspace.glob("*")) if path.is_file()}
     for name, path in paths.items():
-        owner = find_owner(name, paths)
+        # The pipeline has written a file of the workspace if its digest is beside it.
+        owner = find_owner(name) if f"{name.removesuffix(DIGEST_SUFFIX)}{DIGEST_SUFFIX}" in paths else None
         if owner and owner not in needed and limits.are_passed(path.lstat().st_mtime):
             yield path
 
@@ -128,15 +129,17 @@ def find_objects(workspace: str, needed: set[str], limits: Limits) -> Iterator[t
     # One of these places may lie in another.
     kept = needed.union(*(read_pointed(bucket, f"{folder}{pointer}") for folder, pointer in folders.items()))
     published = {(bucket, folder) for folder in folders}
-    other, _, prefix = workspace.removeprefix("s3://").partition("/")
+    other, prefix = split_uri(workspace)
     stored = {(other, make_folder(prefix))} if workspace.startswith("s3://") else set()
     for place, folder in sorted(published | stored):
         with s3_client(f"s3://{place}/{folder}", "list it") as client:
             items = {item["Key"].removeprefix(folder): item for item in list_objects(client, place, folder)}
         for name, item in items.items():
-            # A workspace has no folders of tasks.
-            owner = find_owner(name, items) if "/" not in name or (place, folder) in published else None
-            if owner and owner not in kept and limits.are_passed(item["LastModified"].timestamp()):
+            # A workspace has no folders of tasks, and the other places nothing else.
+            owner = find_owner(name) if (place, folder) in (published if "/" in name else stored) else None
+            is_old = limits.are_passed(item["LastModified"].timestamp())
+            is_lease = name.startswith(f"{LEASES}/") and (place, folder) in stored
+            if is_old and (is_lease or (owner and owner not in kept and _is_ours(place, name, item["Key"]))):
                 yield place, item["Key"]
 
 
@@ -146,6 +149,11 @@ def read_pointed(bucket: str, key: str) -> set[str]:
         if not any(item["Key"] == key for item in list_objects(client, bucket, key)):
             return set()
     return set(_UNIQUE_ID.findall(get_intact_object(bucket, key, "run again", "mend it first").decode()))
+
+
+def _is_ours(bucket: str, name: str, key: str) -> bool:
+    """Return whether an object is in a folder of a task, or whether the pipeline has put it into the workspace."""
+    return "/" in name or read_metadata(bucket, key).get(UNIQUE_ID) == identify(name)
 
 
 def _get_prefix(task: type[luigi.Task]) -> str:

@@ -91,7 +91,7 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
             from pipeline_runner import clean
 
             limits = clean.Limits(options.keep, options.min_age)
-            return clean.clean(workspace, config.get("core", "lock_pid_dir"), limits, is_agreed=options.yes)
+            return clean.clean(workspace, config.get("core", "lock_pid_dir", ""), limits, is_agreed=options.yes)
         if options.plan:
             return plan.show_plan(arguments, workspace, options.mermaid)
         serving = f"{Path(sys.argv[0]).name} --serve-s3" if IS_INSTALLED else "make s3"
@@ -116,11 +116,17 @@ def providing_s3(
     options: argparse.Namespace, arguments: list[str], config: LuigiConfigParser
 ) -> Iterator[embedded_s3.EmbeddedS3 | None]:
     """Provide the embedded S3, which may still be starting, if there is no other S3 and one is needed."""
-    directory = Path(config.get("TaskOnKart", "workspace_directory")) / "s3"
+    workspace = config.get("TaskOnKart", "workspace_directory")
+    directory = Path(workspace) / "s3"
     publishes_or_plans = not (options.history or options.serve_s3) and needs_bucket_name(arguments, config)
     if not (options.serve_s3 or (publishes_or_plans and embedded_s3.is_wanted(os.environ))):
         yield None
         return
+    if workspace.startswith("s3://"):
+        raise UsageError(
+            f"the embedded S3 keeps its data in the workspace, and {workspace} is no folder: "
+            "set BUCKET_NAME to the bucket to publish to, or workspace_directory to a folder"
+        )
     with contextlib.ExitStack() as stack:
         only_looks = options.plan or options.champion is not None or options.clean
         if only_looks and not directory.exists():

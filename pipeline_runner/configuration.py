@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -36,13 +37,15 @@ def load_config() -> LuigiConfigParser:
     """Make luigi read ``conf/param.ini``, or the file in ``LUIGI_CONFIG_PATH``, with paths relative to the project.
 
     Raises:
-        UsageError: there is no such file.
+        UsageError: there is no such file, or the workspace can be neither a folder nor on S3.
         configparser.Error: it is not an ini file.
     """
     # luigi reads these variables when it is imported.
     os.environ.setdefault("LUIGI_CONFIG_PARSER", "ini")
     files = find_files()
     os.environ["LUIGI_CONFIG_PATH"] = files[-1]
+    # luigi and dill ask for the temporary directory when they are imported, and Python would write a file to find one.
+    found, tempfile.tempdir = tempfile.tempdir, os.environ.get("TMPDIR", "/tmp")  # noqa: S108
     try:
         from luigi.configuration.cfg_parser import LuigiConfigParser
 
@@ -54,11 +57,17 @@ def load_config() -> LuigiConfigParser:
         raise UsageError(f"the configuration file {files[-1]} is no text in UTF-8: save it as such") from error
     if not config.has_option("TaskOnKart", "workspace_directory"):
         config.set("TaskOnKart", "workspace_directory", "resources")
+    workspace = config.get("TaskOnKart", "workspace_directory")
+    if "://" in workspace and not workspace.startswith("s3://"):
+        raise UsageError(f"the workspace {workspace} is neither a folder nor s3://bucket/prefix")
+    if "://" not in workspace:
+        tempfile.tempdir = found
     if not config.has_option("core", "lock_pid_dir"):
-        # luigi's default folder is shared by the whole machine, and anybody can write to it.
-        workspace = config.get("TaskOnKart", "workspace_directory")
-        folder = Path.home() / ".cache" / "gokart_pipeline_sample" if "://" in workspace else Path(workspace)
-        config.set("core", "lock_pid_dir", str(folder / "locks").replace("%", "%%"))
+        if "://" in workspace:
+            config.set("core", "no_lock", "true")  # Leases on S3 keep runs apart, and no local file is written.
+        else:
+            # luigi's default folder is shared by the whole machine, and anybody can write to it.
+            config.set("core", "lock_pid_dir", str(Path(workspace) / "locks").replace("%", "%%"))
     for section in config.sections():
         for option in PATH_OPTIONS:
             value = config.get(section, option, "")

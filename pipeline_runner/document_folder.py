@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from gokart_pipeline_sample.io.s3 import get_object, list_objects, put_object, s3_client
+from gokart_pipeline_sample.io.s3 import get_object, list_objects, put_object, s3_client, split_uri
 
 
 class DocumentFolder:
@@ -14,13 +15,15 @@ class DocumentFolder:
 
     Args:
         location: path or URI (``s3://bucket/key``) of the folder, which need not exist.
+        encryption: the arguments of S3's PutObject that request encryption.
     """
 
-    def __init__(self, location: str) -> None:
-        self._location = location.rstrip("/")
-        bucket, _, key = self._location.removeprefix("s3://").partition("/")
-        self._bucket, self._prefix = bucket, f"{key}/" if key else ""
+    def __init__(self, location: str, encryption: dict[str, Any] | None = None) -> None:
         self._is_on_s3 = location.startswith("s3://")
+        self._bucket, key = split_uri(location)
+        self._prefix = f"{key}/"
+        self._location = f"s3://{self._bucket}/{key}" if self._is_on_s3 else location
+        self._encryption = encryption or {}
 
     def locate(self, name: str) -> str:
         """Return the path or URI of a document."""
@@ -59,7 +62,7 @@ class DocumentFolder:
             S3Error: S3 refuses the request or does not respond.
         """
         if self._is_on_s3:
-            put_object(self._bucket, f"{self._prefix}{name}", content, content_type, {}, {})
+            put_object(self._bucket, f"{self._prefix}{name}", content, content_type, {}, self._encryption)
         else:
             folder = Path(self._location)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

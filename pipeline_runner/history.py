@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from logging import getLogger
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from gokart_pipeline_sample.errors import S3Error
 from pipeline_runner.document_folder import DocumentFolder
@@ -84,10 +85,11 @@ class History:
 
     Args:
         workspace: path or URI (``s3://bucket/key``) of the workspace.
+        encryption: the arguments of S3's PutObject that request encryption, for what is added.
     """
 
-    def __init__(self, workspace: str) -> None:
-        self.folder = DocumentFolder(f"{workspace.rstrip('/')}/runs")
+    def __init__(self, workspace: str, encryption: dict[str, Any] | None = None) -> None:
+        self.folder = DocumentFolder(f"{workspace.rstrip('/')}/runs", encryption)
 
     def records(self, task: str | None = None) -> Iterator[RunRecord]:
         """Yield the records, newest first.
@@ -99,7 +101,7 @@ class History:
 
     def named_records(self) -> Iterator[tuple[str, RunRecord]]:
         """Yield the name of the document of each record, and the record, newest first."""
-        for name in reversed(self._names()):
+        for name in reversed(self._names):
             try:
                 record: RunRecord = json.loads(self.folder.read(name))
                 is_whole = RunRecord.__required_keys__ <= record.keys()
@@ -122,8 +124,10 @@ class History:
             S3Error: S3 refuses the request or does not respond.
         """
         idle = IDLE if record["verdict"] == "up to date" else ""
-        self.folder.write(f"{stem}{idle}.json", json.dumps(record, indent=2).encode(), "application/json")
-        alike = [name for name in self._names() if name.endswith(f"{IDLE}.json") == bool(idle)]
+        new = f"{stem}{idle}.json"
+        alike = [name for name in [*self._names, new] if name.endswith(f"{IDLE}.json") == bool(idle)]
+        self.folder.write(new, json.dumps(record, indent=2).encode(), "application/json")
+        del self._names
         for name in alike[:-KEPT_RUNS]:
             self.delete(name)
 
@@ -137,7 +141,9 @@ class History:
         self.folder.delete(name.removesuffix(".json") + ".html")
         self.folder.delete(name)
 
+    @functools.cached_property
     def _names(self) -> list[str]:
+        """The names of the records, until one is added: a list costs a request on S3."""
         return [name for name in self.folder.names() if name.endswith(".json")]
 
     def __str__(self) -> str:

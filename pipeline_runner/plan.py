@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from gokart.utils import flatten
 
+from gokart_pipeline_sample.io.s3_target import S3Target
 from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
 from gokart_pipeline_sample.utils.task_definition import define_task, hash_code
 from gokart_pipeline_sample.utils.view import ViewTask
@@ -103,7 +104,7 @@ def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
         task = graph.all_tasks[task_id]
         # complete() would delete the output; for a view, that of other tasks.
         if task.rerun:
-            forced |= {other for other in graph.resolve_views([task_id]) if not _is_on_s3(graph.all_tasks[other])}
+            forced |= {other for other in graph.resolve_views([task_id]) if not _is_published(graph.all_tasks[other])}
         elif task_id not in forced and task.complete():
             up_to_date.add(task_id)
             continue
@@ -146,6 +147,12 @@ def explain(graph: TaskGraph, task_id: str, records: Iterable[RunRecord]) -> str
 
 def _is_on_s3(task: Task) -> bool:
     return any(target.path().startswith("s3://") for target in flatten(task.output()))
+
+
+def _is_published(task: Task) -> bool:
+    """Return whether readers need the output, so that gokart's rerun leaves it there."""
+    targets = flatten(task.output())
+    return any(isinstance(target, S3Target) and not isinstance(target, WorkspaceTarget) for target in targets)
 
 
 def _describe_missing(task: Task) -> str:

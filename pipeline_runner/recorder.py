@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import luigi
 
 from gokart_pipeline_sample.errors import AccuracyTooLowError
+from gokart_pipeline_sample.io.memory import open_memory_file
 from pipeline_runner.error_messages import describe
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class RunRecorder(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         # A file, so that the notes of the workers reach their parent: all share the file position.
-        self._notes = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 (open until it stops)
+        self._notes = open_memory_file()
         self._callbacks: dict[str, Callable[..., None]] = {
             luigi.Event.DEPENDENCY_PRESENT: self._note_present,
             luigi.Event.DEPENDENCY_DISCOVERED: self._note_planned,
@@ -116,7 +116,10 @@ class RunRecorder(logging.Handler):
         self._note(task, STOPPED)
 
     def _note_seconds(self, task: luigi.Task, seconds: float) -> None:
-        self._note(task, RAN, seconds=seconds)
+        if getattr(task, "is_made_elsewhere", False):
+            self._note(task, UP_TO_DATE)
+        else:
+            self._note(task, RAN, seconds=seconds)
 
     def _note_error(self, task: luigi.Task, error: BaseException) -> None:
         message = f"{type(task).__name__}: {describe(error)}"

@@ -7,13 +7,14 @@ import contextlib
 import functools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import luigi.interface
 from luigi.cmdline_parser import CmdlineParser
 from luigi.task_register import Register
 
 import gokart_pipeline_sample  # noqa: F401 (registers the tasks)
+from gokart_pipeline_sample.utils.encryption import get_encryption
 from pipeline_runner.configuration import check_names
 from pipeline_runner.error_messages import describe
 from pipeline_runner.errors import UsageError
@@ -47,6 +48,7 @@ class RootTask(NamedTuple):
         graph: the task and its dependencies; only the task if they cannot be determined.
         report: settings of the report.
         lock_folder: folder in which luigi notes the running commands, if it does.
+        encryption: the arguments of S3's PutObject that request encryption.
         error: why its dependencies cannot be determined, if they cannot.
     """
 
@@ -54,6 +56,7 @@ class RootTask(NamedTuple):
     graph: TaskGraph
     report: Report
     lock_folder: Path | None = None
+    encryption: dict[str, Any] = {}  # noqa: RUF012 (it is never changed)
     error: Exception | None = None
 
 
@@ -73,11 +76,12 @@ def resolve(arguments: list[str]) -> RootTask:
         # Only in this context do parameters have the values of the command line.
         task, report, settings = parser.get_task_obj(), Report(), luigi.interface.core()
         lock_folder = None if settings.no_lock else Path(settings.lock_pid_dir)
+        encryption = get_encryption()
         try:
-            return RootTask(arguments, TaskGraph(task), report, lock_folder)
+            return RootTask(arguments, TaskGraph(task), report, lock_folder, encryption)
         except Exception as error:
             # luigi is about to hit the same error, and reports it.
-            return RootTask(arguments, TaskGraph(task, alone=True), report, lock_folder, error)
+            return RootTask(arguments, TaskGraph(task, alone=True), report, lock_folder, encryption, error)
 
 
 def complete_arguments(arguments: list[str]) -> list[str]:

@@ -6,17 +6,20 @@ import contextlib
 import itertools
 import logging
 import sys
+import time
 from datetime import datetime
 
 import gokart
 
 from gokart_pipeline_sample.errors import S3Error
 from gokart_pipeline_sample.io.s3_batch import S3EvaluationTarget
+from gokart_pipeline_sample.io.s3_lease import LEASES, release_leases
 from pipeline_runner import signals, slack
 from pipeline_runner.history import SHOWN_RUNS, History, RunRecord
 from pipeline_runner.lock_folder import using_lock_folder
 from pipeline_runner.plan import Earlier
 from pipeline_runner.recorder import RunRecorder
+from pipeline_runner.report.charts import keep_no_fonts
 from pipeline_runner.report.report import render_report
 from pipeline_runner.root_task import RootTask, converting_to_usage_errors, resolve
 from pipeline_runner.run_record import (
@@ -27,12 +30,15 @@ from pipeline_runner.run_record import (
     find_publication,
     find_shift,
     make_run_record,
+    settle,
 )
 
 logger = logging.getLogger(__name__)
 
 REPORT_TYPE = "text/html; charset=utf-8"
-LAST_LINES = {10: "this command is running already: wait for it to end, or stop it"}
+ALREADY_RUNNING, NOT_RUN = 10, 30
+PAUSE_SECONDS, LOGGED_PAUSES, MOST_REFUSALS = 1, 10, 10
+LAST_LINES = {ALREADY_RUNNING: "this command is running already: wait for it to end, or stop it"}
 
 
 def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> int:
@@ -56,15 +62,17 @@ def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> 
     logging.getLogger("luigi-interface").setLevel(logging.WARNING)
     recorder, slack_settings = RunRecorder(), slack.take_settings(root.arguments)
     try:
-        with using_lock_folder(root.lock_folder) if root.lock_folder else contextlib.nullcontext():
-            exit_status = run_luigi(root.arguments)
+        exit_status = run_luigi_to_end(root, recorder)
     except KeyboardInterrupt as interrupt:
         signals.end_workers()
+        release_all(workspace)
         if recorder.has_noted_tasks():
             save_record_and_report(
                 root, make_result(root, recorder, started, signals.get_exit_status(interrupt)), workspace
             )
         raise
+    if exit_status:
+        release_all(workspace)
     result = make_result(root, recorder, started, exit_status)
     if recorder.has_noted_tasks():
         report = save_record_and_report(root, result, workspace)
@@ -73,6 +81,27 @@ def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> 
     if exit_status and (message := result.failure.message if result.failure else LAST_LINES.get(exit_status)):
         print(f"error: {message}", file=sys.stderr)
     return exit_status
+
+
+def run_luigi_to_end(root: RootTask, recorder: RunRecorder) -> int:
+    """Let luigi run a task, and return the exit status; wait for the tasks that luigid lets other runs do."""
+    refusals = 0
+    for attempt in itertools.count():
+        with using_lock_folder(root.lock_folder) if root.lock_folder else contextlib.nullcontext():
+            exit_status = run_luigi(root.arguments)
+        # Between two tasks of another run, luigi says that there is nothing to run.
+        refusals = refusals + 1 if exit_status == NOT_RUN else 0
+        # Without any task this very command is running.
+        if exit_status not in (ALREADY_RUNNING, NOT_RUN) or not recorder.has_noted_tasks():
+            return exit_status
+        if is_made(root):
+            return 0
+        if refusals > MOST_REFUSALS:
+            return exit_status
+        if attempt % LOGGED_PAUSES == 0:
+            logger.info("waiting for tasks that another run does")
+        time.sleep(PAUSE_SECONDS)
+    raise AssertionError("unreachable")
 
 
 def run_luigi(arguments: list[str]) -> int:
@@ -85,6 +114,23 @@ def run_luigi(arguments: list[str]) -> int:
     return 0
 
 
+def is_made(root: RootTask) -> bool:
+    """Return whether the output of the task is there."""
+    try:
+        return root.graph.root.complete()
+    except S3Error:
+        return False
+
+
+def release_all(workspace: str) -> None:
+    """Release the leases of workers that were killed, so that no other run waits for them."""
+    if workspace.startswith("s3://"):
+        try:
+            release_leases(f"{workspace}/{LEASES}")
+        except S3Error as error:
+            logger.warning("other runs may wait for tasks of this one: %s", error)
+
+
 def make_result(root: RootTask, recorder: RunRecorder, started: datetime, exit_status: int) -> RunResult:
     """Collect the results of the tasks."""
     publication = find_publication(root.graph)
@@ -92,7 +138,7 @@ def make_result(root: RootTask, recorder: RunRecorder, started: datetime, exit_s
         started=started,
         command=root.arguments,
         exit_status=exit_status,
-        outcomes=recorder.outcomes(),
+        outcomes=settle(root.graph, recorder.outcomes(), exit_status),
         failure=recorder.first_failure(),
         publication=publication,
         figures=find_figures(publication) if publication and exit_status == 0 else None,
@@ -105,7 +151,7 @@ def save_record_and_report(root: RootTask, result: RunResult, workspace: str) ->
     Returns:
         The path or URI of the report, if there is one.
     """
-    history = History(workspace)
+    history = History(workspace, root.encryption)
     stem = f"{result.started:%Y%m%dT%H%M%S.%fZ}"
     try:
         metrics = find_metrics(root.graph) if result.needs_report else None
@@ -116,6 +162,8 @@ def save_record_and_report(root: RootTask, result: RunResult, workspace: str) ->
         records = [record, *itertools.islice(earlier, SHOWN_RUNS - 1)][::-1] if is_reported else [record]
         history.add(stem, record)
         if is_reported:
+            if workspace.startswith("s3://"):
+                keep_no_fonts()
             page = render_report(records, root.graph, metrics, find_shift(root.graph)).encode()
             history.folder.write(f"{stem}.html", page, REPORT_TYPE)
             if root.report.publish:

@@ -10,9 +10,9 @@ from logging import getLogger
 from typing import NamedTuple
 
 from gokart_pipeline_sample.errors import PipelineError
-from gokart_pipeline_sample.io.s3 import PublishedFigures, S3CsvTarget
 from gokart_pipeline_sample.io.s3_batch import S3EvaluationTarget, S3PointerTarget
 from gokart_pipeline_sample.io.s3_champion import KEPT, S3ChampionPointer
+from gokart_pipeline_sample.io.s3_target import PublishedFigures, S3CsvTarget
 from gokart_pipeline_sample.pipeline.batch.evaluate_published import JoinTruthTask
 from gokart_pipeline_sample.pipeline.batch.publish_batch import PublishBatchTask
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
@@ -23,6 +23,7 @@ from gokart_pipeline_sample.pipeline.make_reference import Shift
 from gokart_pipeline_sample.pipeline.schemas.metrics import Metrics
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 from gokart_pipeline_sample.utils.task_definition import define_task, get_version, hash_code
+from gokart_pipeline_sample.utils.view import ViewTask
 from pipeline_runner.history import RunRecord, TaskRecord
 from pipeline_runner.masking import mask_arguments
 from pipeline_runner.plan import Earlier, explain
@@ -200,6 +201,21 @@ def make_run_record(
         code={name: hash_code(code) for definition in definitions for name, code in definition.modules.items()},
         tasks=tasks,
     )
+
+
+def settle(graph: TaskGraph, outcomes: dict[str, Outcome], exit_status: int) -> dict[str, Outcome]:
+    """Return the outcomes, with those up to date that another run has made: tasks, and views of such tasks.
+
+    Args:
+        graph: the tasks.
+        outcomes: the outcomes as this run has seen them.
+        exit_status: exit status of the run.
+    """
+    others = {task_id for task_id, outcome in outcomes.items() if outcome.state == NOT_RUN and not exit_status}
+    ran = {task_id for task_id, outcome in outcomes.items() if outcome.state == RAN}
+    views = {task_id for task_id in ran if isinstance(graph.all_tasks.get(task_id), ViewTask)}
+    settled = {view for view in views if not graph.resolve_views([view]) & (ran - views)}
+    return outcomes | dict.fromkeys(settled | others, Outcome(UP_TO_DATE))
 
 
 def complete_outcomes(graph: TaskGraph, result: RunResult) -> dict[str, Outcome]:

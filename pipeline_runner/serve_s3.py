@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from gokart_pipeline_sample.io.s3 import UNIQUE_ID, list_objects
+from gokart_pipeline_sample.io.s3 import list_objects
+from gokart_pipeline_sample.io.s3_target import UNIQUE_ID
 from pipeline_runner.embedded_s3 import EmbeddedS3
 from pipeline_runner.signals import wait_for_signal
 

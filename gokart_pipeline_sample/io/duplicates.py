@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -11,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-# The number of temporary files, which are all open at the same time.
+from gokart_pipeline_sample.io.memory import open_memory_file
+
+# The number of files, which are all open at the same time.
 _PARTITIONS = 64
 
 Hashes = npt.NDArray[np.uint64]
@@ -21,7 +22,7 @@ def find_duplicates(read: Callable[[], Iterator[pd.Series[Any]]]) -> pd.Series[A
     """Find the values that occur more than once.
 
     If the values are strictly increasing, there are none, and one pass over them is enough. Otherwise a hash of eight
-    bytes per row goes to one of 64 temporary files (``TMPDIR``), which are then searched in memory, one at a time.
+    bytes per row goes to one of 64 files in memory, which are then searched one at a time.
 
     Args:
         read: starts to read the values, in chunks and without nulls; called up to three times.
@@ -64,7 +65,7 @@ def _find_repeated(pieces: Iterable[Hashes]) -> Hashes:
     width = 2**64 // _PARTITIONS
     edges = np.array([width * number for number in range(1, _PARTITIONS)], dtype=np.uint64)
     with contextlib.ExitStack() as stack:
-        files = [stack.enter_context(tempfile.TemporaryFile(buffering=0)) for _ in range(_PARTITIONS)]
+        files = [stack.enter_context(open_memory_file()) for _ in range(_PARTITIONS)]
         for hashes in pieces:
             ordered = np.sort(hashes)
             for file, part in zip(files, np.split(ordered, np.searchsorted(ordered, edges)), strict=True):

@@ -1,10 +1,13 @@
-"""The memory of this machine."""
+"""The memory of this machine, and files in it."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import tempfile
 from pathlib import Path
+from typing import IO
 
 # Container limits in cgroup v2 and v1: https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -17,3 +20,13 @@ def get_memory() -> int:
         with contextlib.suppress(OSError, ValueError):  # There is none, or it is "max".
             memory = min(memory, int(Path(file).read_text()))
     return memory
+
+
+def open_memory_file() -> IO[bytes]:
+    """Open a file without a name that is written at its end and read; macOS has none in memory, only on its disk."""
+    if not hasattr(os, "memfd_create"):
+        return tempfile.TemporaryFile("a+b", buffering=0)
+    descriptor = os.memfd_create("gokart_pipeline_sample")
+    # Processes that share the file share its position, too.
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
+    return os.fdopen(descriptor, "a+b", buffering=0)

@@ -11,17 +11,8 @@ import pandas as pd
 
 from gokart_pipeline_sample.errors import DamagedFileError
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
-from gokart_pipeline_sample.io.s3 import (
-    SHA256,
-    UNIQUE_ID,
-    PublishedFigures,
-    S3Target,
-    get_object,
-    list_objects,
-    put_object,
-    read_metadata,
-    s3_client,
-)
+from gokart_pipeline_sample.io.s3 import SHA256, get_object, list_objects, put_object, read_metadata, s3_client
+from gokart_pipeline_sample.io.s3_target import UNIQUE_ID, PublishedFigures, S3Target
 
 logger = getLogger(__name__)
 

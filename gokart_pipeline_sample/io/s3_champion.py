@@ -9,16 +9,9 @@ from typing import Any, NamedTuple, TypedDict
 
 from gokart_pipeline_sample.errors import DamagedFileError
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
-from gokart_pipeline_sample.io.s3 import (
-    SHA256,
-    UNIQUE_ID,
-    PublishedFigures,
-    get_status,
-    put_object,
-    read_metadata,
-    s3_client,
-)
+from gokart_pipeline_sample.io.s3 import SHA256, get_status, put_object, read_metadata, s3_client
 from gokart_pipeline_sample.io.s3_batch import S3JsonTarget, get_intact_object, make_folder, require_intact
+from gokart_pipeline_sample.io.s3_target import UNIQUE_ID, PublishedFigures
 
 logger = getLogger(__name__)
 

@@ -8,7 +8,7 @@ import gokart
 import luigi
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.s3 import S3CsvTarget
+from gokart_pipeline_sample.io.s3_target import S3CsvTarget
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+from collections.abc import Callable
 from logging import getLogger
 from pathlib import PurePath
 from typing import Any, TypeVar, cast
@@ -10,10 +13,14 @@ import gokart
 import luigi
 from gokart.file_processor import FileProcessor
 from gokart.target import SingleFileTarget, TargetOnKart
-from gokart.utils import FlattenableItems
+from gokart.utils import FlattenableItems, flatten
 
 from gokart_pipeline_sample.io.file_formats import PROCESSORS, FormatProcessor
-from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
+from gokart_pipeline_sample.io.s3_lease import LEASES, Lease
+from gokart_pipeline_sample.io.s3_workspace import S3WorkspaceTarget
+from gokart_pipeline_sample.io.workspace_target import LocalWorkspaceTarget
+from gokart_pipeline_sample.utils.encryption import get_encryption
+from gokart_pipeline_sample.utils.parameters import share
 from gokart_pipeline_sample.utils.task_definition import define_task
 
 logger = getLogger(__name__)
@@ -33,6 +40,29 @@ class GokartTask(gokart.TaskOnKart[T]):
     should_dump_supplementary_log_files: luigi.BoolParameter = gokart.ExplicitBoolParameter(
         default=False, significant=False, description="Whether gokart writes its own log files, as pickles."
     )
+    complete_check_at_run: luigi.BoolParameter = gokart.ExplicitBoolParameter(
+        default=False, significant=False, description="Whether gokart checks once more what each task checks itself."
+    )
+    lease_seconds: luigi.NumericalParameter[int] = share(
+        luigi.NumericalParameter(
+            default=60,
+            var_type=int,
+            min_value=3,
+            max_value=3600,
+            significant=False,
+            description="With a workspace on S3: how long other runs wait for one that has died in this task.",
+        ),
+        f"{task_namespace}.GokartTask",
+        "lease_seconds",
+    )
+    # Whether the run was skipped, because the output was there by then.
+    is_made_elsewhere = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if type(self).run is not luigi.Task.run:  # A view has none.
+            run = functools.partial(self._run_unless_made, self.run)
+            self.run = functools.update_wrapper(run, self.run)  # type: ignore[method-assign]
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
 
     def output(self) -> FlattenableItems[TargetOnKart]:
         """Return the Parquet file of the task's frame."""
@@ -40,11 +70,43 @@ class GokartTask(gokart.TaskOnKart[T]):
 
     def make_target(
         self, relative_file_path: str | None = None, use_unique_id: bool = True, processor: FileProcessor | None = None
-    ) -> SingleFileTarget:
-        """Return a workspace file as gokart does; a file in a format of this project exists only if it is intact."""
-        processor = processor or PROCESSORS.get(PurePath(relative_file_path or "").suffix)
+    ) -> TargetOnKart:
+        """Return a workspace file as gokart does; a file in a format of this project exists only if it is intact.
+
+        Raises:
+            TypeError: the workspace is on S3, and the format is not one of this project.
+        """
+        path = PurePath(relative_file_path or "")
+        processor = processor or PROCESSORS.get(path.suffix)
+        if self._is_on_s3:
+            if not isinstance(processor, FormatProcessor):
+                # gokart's formats write local files first, and its client of S3 is not safe to share with workers.
+                raise TypeError(f"{path} cannot be kept in a workspace on S3: take a FormatProcessor for its format")
+            name = path.with_stem(f"{path.stem}_{self.make_unique_id()}") if use_unique_id else path
+            uri = f"{self.workspace_directory}/{name}"
+            return self._s3_targets.setdefault(uri, S3WorkspaceTarget(uri, processor, get_encryption()))
         file = cast("SingleFileTarget", super().make_target(relative_file_path, use_unique_id, processor))
-        return WorkspaceTarget(file, processor) if isinstance(processor, FormatProcessor) else file
+        return LocalWorkspaceTarget(file, processor) if isinstance(processor, FormatProcessor) else file
+
+    @functools.cached_property
+    def _s3_targets(self) -> dict[str, S3WorkspaceTarget]:
+        # One target per file: it remembers what it has put.
+        return {}
+
+    @property
+    def _is_on_s3(self) -> bool:
+        return self.workspace_directory.startswith("s3://")
+
+    def _run_unless_made(self, run: Callable[[], Any]) -> Any:
+        """Run, unless another run has made the output meanwhile; on S3 no two runs make it at once."""
+        uri = f"{self.workspace_directory}/{LEASES}/{self.make_unique_id()}.json"
+        with Lease(uri, self.lease_seconds, get_encryption()) if self._is_on_s3 else contextlib.nullcontext():
+            # A look at the first target is often enough.
+            if all(target.exists() for target in flatten(self.output())) and self.complete():
+                logger.info("%s is made already, by another run", type(self).__name__)
+                self.is_made_elsewhere = True
+                return None
+            return run()
 
     def complete(self) -> bool:
         """Return whether the output exists; pass an error to the event handlers, because luigi only logs it."""
@@ -82,7 +144,7 @@ class GokartTask(gokart.TaskOnKart[T]):
 
 
 def _log_processing_time(task: GokartTask[object], seconds: float) -> None:
-    if type(task).run is not luigi.Task.run:  # A view has none.
+    if type(task).run is not luigi.Task.run and not task.is_made_elsewhere:
         logger.info("%s took %.2f s", type(task).__name__, seconds)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 from typing import Any, TypeVar
 
-import gokart
-import luigi
 from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
 
@@ -17,11 +15,6 @@ T = TypeVar("T")
 
 class ViewTask(GokartTask[T]):
     """A task that only names or groups the outputs of its requirements: it runs nothing and stores nothing."""
-
-    # A view has no run to skip, so there is nothing to check or to warn about.
-    complete_check_at_run: luigi.BoolParameter = gokart.ExplicitBoolParameter(
-        default=False, significant=False, description="Whether the output is checked again before the run."
-    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

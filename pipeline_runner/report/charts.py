@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+import os
 import re
 import warnings
 from collections.abc import Callable
@@ -176,6 +178,17 @@ def draw_over_time(series: dict[str, list[float | None]]) -> str:
         axes.set_xlabel("run")
 
     return _draw("Accuracy, estimated accuracy, rows and seconds of the last runs.", draw, 4.5)
+
+
+def keep_no_fonts() -> None:
+    """Let matplotlib neither make a folder nor keep a list of fonts; call it before the first chart."""
+    # It makes the folder of its settings unless it is told where they are.
+    os.environ.setdefault("MATPLOTLIBRC", os.devnull)
+    import matplotlib
+
+    matplotlib.get_cachedir = lambda: os.devnull
+    # It warns that the list cannot be kept.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 
 def _draw(description: str, draw: Callable[[Figure], None], height: float = HEIGHT) -> str:

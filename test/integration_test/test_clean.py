@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from mypy_boto3_s3 import S3Client
 from support.batch import read_batch, read_objects
-from support.champion import INI, OTHER, SCORE, TRAIN, Objects, Trained, read_champion, replace_objects
+from support.champion import OTHER, SCORE, TRAIN, Objects, Trained, read_champion, replace_objects
 from support.checkout import Checkout, Run
 from support.recording_proxy import RecordingProxy
 
@@ -140,22 +140,27 @@ class TestWhatIsDeleted:
         assert read_objects(s3, bucket).keys() == kept | pointers | {*KEYS, "output.csv"}
         assert used.main(*SCORE).tasks == []
 
-    def test_may_be_in_a_workspace_on_s3(self, used: Checkout, bucket: str, s3: S3Client, tmp_path: Path) -> None:
+    def test_may_be_in_a_workspace_on_s3(self, used: Checkout, bucket: str, s3: S3Client) -> None:
         local = used.main(*CLEAN)
         for name in find_files(used):
-            s3.upload_file(str(used.workspace / name), bucket, f"work/{name}")
+            content = (used.workspace / name).read_bytes()
+            metadata = {"task-unique-id": name, "sha256": hashlib.sha256(content).hexdigest()}
+            if not name.endswith(".sha256"):
+                request = {"Bucket": bucket, "Key": f"work/{name}", "Body": content, "ChecksumAlgorithm": "SHA256"}
+                s3.put_object(**request, Metadata={} if name in FILES else metadata)
         shutil.rmtree(used.workspace)
-        used.edit(INI, "workspace_directory=./resources", f"workspace_directory=s3://{bucket}/work")
+        used.use_workspace(f"s3://{bucket}/work")
         before = read_objects(s3, bucket).keys()
-        run = used.main(*CLEAN, "--yes", HOME=str(tmp_path))
+        run = used.main(*CLEAN, "--yes")
 
         assert run.exit_code == 0, run.stderr
         deleted = {f"s3://{bucket}/{key}" for key in before - read_objects(s3, bucket).keys()}
         expected = {line.replace(str(used.workspace), f"s3://{bucket}/work") for line in local.stdout.splitlines()[:-2]}
+        expected = {url for url in expected if not url.endswith(".sha256")}
         assert {url for url in deleted if "/runs/" not in url} == expected
         assert any("/work/" in url for url in expected)
         assert [line for line in run.stdout.splitlines() if line.startswith("0 files, ")]
-        assert used.main(*SCORE, HOME=str(tmp_path)).tasks == []
+        assert used.main(*SCORE).tasks == []
 
 
 class TestNothingIsDeleted:

@@ -6,22 +6,25 @@ import base64
 import json
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
 import pytest
-from support.checkout import PROJECT, Checkout
+from support.checkout import CHAIN, PROJECT, Checkout
 
 from pipeline_runner import embedded_s3
 
-# The policy that the README asks for.
-LEAST_PRIVILEGES = json.loads(
-    re.search(r"```json\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
-    .group(1)
-    .replace("YOUR-BUCKET", embedded_s3.BUCKET)
+# The policy that the README asks for, and what it adds for a workspace on S3.
+LEAST_PRIVILEGES, FOR_WORKSPACE = (
+    json.loads(block.replace("YOUR-BUCKET", embedded_s3.BUCKET).replace("YOUR-PREFIX", "workspace"))
+    for block in re.findall(r"```json\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
 )
-ROLE = "arn:aws:iam::000000000000:role/pipeline"
+STATEMENTS = {
+    "publish": LEAST_PRIVILEGES["Statement"],
+    "workspace": [*LEAST_PRIVILEGES["Statement"], FOR_WORKSPACE],
+}
+ROLE = "arn:aws:iam::000000000000:role/"
 IAM = {
     "sts": {
         "tokenDuration": "1h",
@@ -30,24 +33,28 @@ IAM = {
         "signingKey": base64.b64encode(secrets.token_bytes(32)).decode(),
     },
     "policy": {"defaultEffect": "Deny", "storeType": "memory"},
-    "policies": [{"name": "publish", "document": LEAST_PRIVILEGES}],
+    "policies": [
+        {"name": name, "document": {**LEAST_PRIVILEGES, "Statement": statements}}
+        for name, statements in STATEMENTS.items()
+    ],
     "roles": [
         {
-            "roleName": "pipeline",
-            "roleArn": ROLE,
+            "roleName": name,
+            "roleArn": f"{ROLE}{name}",
             "trustPolicy": {
                 "Version": "2012-10-17",
                 "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["sts:AssumeRole"]}],
             },
-            "attachedPolicies": ["publish"],
+            "attachedPolicies": [name],
         }
+        for name in STATEMENTS
     ],
 }
 
 
 @pytest.fixture
-def role(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The environment of a role that has just the permissions that the README asks for, on a server with STS."""
+def assume(tmp_path: Path) -> Iterator[Callable[[str], dict[str, str]]]:
+    """Returns the environment of a role that has just the permissions that the README asks for; its server has STS."""
     directory = tmp_path / "s3"
     directory.mkdir()
     (directory / "iam.json").write_text(json.dumps(IAM))
@@ -61,15 +68,24 @@ def role(tmp_path: Path) -> Iterator[dict[str, str]]:
             aws_access_key_id=key_id,
             aws_secret_access_key=secret,
         )
-        credentials = sts.assume_role(RoleArn=ROLE, RoleSessionName="nightly")["Credentials"]
-        yield {
-            "BUCKET_NAME": embedded_s3.BUCKET,
-            "AWS_ENDPOINT_URL": server.endpoint,
-            "AWS_DEFAULT_REGION": embedded_s3.REGION,
-            "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": credentials["SessionToken"],
-        }
+
+        def assume_role(name: str) -> dict[str, str]:
+            credentials = sts.assume_role(RoleArn=f"{ROLE}{name}", RoleSessionName="nightly")["Credentials"]
+            return {
+                "BUCKET_NAME": embedded_s3.BUCKET,
+                "AWS_ENDPOINT_URL": server.endpoint,
+                "AWS_DEFAULT_REGION": embedded_s3.REGION,
+                "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+                "AWS_SESSION_TOKEN": credentials["SessionToken"],
+            }
+
+        yield assume_role
+
+
+@pytest.fixture
+def role(assume: Callable[[str], dict[str, str]]) -> dict[str, str]:
+    return assume("publish")
 
 
 def test_a_role_with_the_least_privileges_publishes(
@@ -86,6 +102,31 @@ def test_a_role_with_the_least_privileges_publishes(
     for output in (run.stdout + run.stderr, elsewhere.stdout + elsewhere.stderr):
         assert role["AWS_SECRET_ACCESS_KEY"] not in output
         assert role["AWS_SESSION_TOKEN"] not in output
+
+
+def test_a_role_may_have_its_workspace_on_s3(checkout: Checkout, assume: Callable[[str], dict[str, str]]) -> None:
+    role = assume("workspace")
+    checkout.use_workspace(f"s3://{embedded_s3.BUCKET}/workspace")
+
+    run = checkout.main("--workers", "2", **role)
+
+    assert (run.exit_code, run.tasks) == (0, CHAIN), run.stderr
+    assert "others may wait" not in run.stderr
+    assert checkout.main(**role).tasks == []
+
+
+def test_a_workspace_that_is_forbidden_is_refused_before_anything_runs(
+    checkout: Checkout, role: dict[str, str]
+) -> None:
+    checkout.use_workspace("s3://not-mine/workspace")
+
+    run = checkout.main(**role)
+
+    assert (run.exit_code, run.tasks) == (50, [])
+    assert re.match(
+        r"error: \w+Task: s3://not-mine/workspace/\S+: S3 refuses to look at it: check the credentials, and that they ",
+        run.stderr.splitlines()[-1],
+    )
 
 
 def test_a_token_that_is_not_valid_is_refused_before_anything_runs(checkout: Checkout, role: dict[str, str]) -> None:

@@ -10,12 +10,9 @@ from pathlib import Path
 import lightgbm
 import pyarrow.parquet
 import pytest
-from mypy_boto3_s3 import S3Client
-from support.batch import read_objects
 from support.checkout import Checkout
 
 from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema
-from pipeline_runner.embedded_s3 import EmbeddedS3
 
 PIPELINE = "gokart_pipeline_sample/pipeline"
 
@@ -133,24 +130,3 @@ def test_a_pickle_where_gokart_keeps_its_logs_is_not_read(published: Checkout, t
 
     assert "TrainTask" in (published.workspace / "tree.txt").read_text()
     assert not (tmp_path / "evidence").exists()
-
-
-def test_a_damaged_object_of_a_workspace_on_s3_is_made_again(
-    checkout: Checkout, server: EmbeddedS3, bucket: str, s3: S3Client, tmp_path: Path
-) -> None:
-    key_id, secret = server.access_key()
-    checkout.edit("conf/param.ini", "workspace_directory=./resources", f"workspace_directory=s3://{bucket}/workspace")
-    variables = {"AWS_ACCESS_KEY_ID": key_id, "AWS_SECRET_ACCESS_KEY": secret, "HOME": str(tmp_path)}
-    prepare = ("gokart_pipeline_sample.PrepareDataTask", "--local-scheduler")
-    assert checkout.main(*prepare, **variables).exit_code == 0
-    (key,) = (key for key in read_objects(s3, bucket) if re.search(r"/PreprocessTask_\w+\.parquet$", key))
-    content = bytearray(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-    content[len(content) // 2] ^= 1
-    s3.put_object(Bucket=bucket, Key=key, Body=bytes(content))
-    for split in [other for other in read_objects(s3, bucket) if "SplitDataTask" in other]:
-        s3.delete_object(Bucket=bucket, Key=split)
-
-    run = checkout.main(*prepare, **variables)
-
-    assert (run.exit_code, run.tasks) == (0, ["PreprocessTask", "SplitDataTask"])
-    assert f"s3://{bucket}/{key} is damaged: it is made again" in run.stderr

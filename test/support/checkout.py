@@ -94,6 +94,10 @@ class Checkout:
     def workspace(self) -> Path:
         return self.directory / "resources"
 
+    def use_workspace(self, uri: str) -> None:
+        """Keep the workspace elsewhere."""
+        self.edit("conf/param.ini", "workspace_directory=./resources", f"workspace_directory={uri}")
+
     def main(
         self, *arguments: str, python_options: tuple[str, ...] = (), cwd: Path | None = None, **variables: str
     ) -> Run:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from gokart_pipeline_sample.io.s3 import PublishedFigures
+from gokart_pipeline_sample.io.s3_target import PublishedFigures
 from pipeline_runner.history import RunRecord
 from pipeline_runner.recorder import Outcome
 from pipeline_runner.run_record import RunResult, find_publication, make_run_record

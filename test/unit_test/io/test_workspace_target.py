@@ -12,12 +12,12 @@ import pytest
 from gokart_pipeline_sample.errors import DamagedFileError
 from gokart_pipeline_sample.io.file_formats import PROCESSORS
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
-from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
+from gokart_pipeline_sample.io.workspace_target import LocalWorkspaceTarget
 
 
-def make_target(path: Path) -> WorkspaceTarget:
+def make_target(path: Path) -> LocalWorkspaceTarget:
     processor = {**PROCESSORS, ".txt": LightGBMModelProcessor()}[path.suffix]
-    return WorkspaceTarget(gokart.target.make_target(str(path), processor=processor), processor)
+    return LocalWorkspaceTarget(gokart.target.make_target(str(path), processor=processor), processor)
 
 
 @pytest.fixture(params=["frame.parquet", "model.txt", "curve.json"])

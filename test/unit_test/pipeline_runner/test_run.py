@@ -9,7 +9,7 @@ import pytest
 from support.records import make_result
 
 from gokart_pipeline_sample.errors import S3Error
-from gokart_pipeline_sample.io.s3 import S3Target
+from gokart_pipeline_sample.io.s3_target import S3Target
 from pipeline_runner import run
 from pipeline_runner.recorder import RAN, UP_TO_DATE
 from pipeline_runner.report.settings import Report

@@ -6,11 +6,11 @@ import pytest
 from support.records import make_result
 
 from gokart_pipeline_sample import RunNestTask
-from gokart_pipeline_sample.io.s3 import PublishedFigures
 from gokart_pipeline_sample.io.s3_champion import Champions, S3ChampionPointer
+from gokart_pipeline_sample.io.s3_target import PublishedFigures
 from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask
-from pipeline_runner.recorder import FAILED, RAN, UP_TO_DATE, Failure
-from pipeline_runner.run_record import find_publication
+from pipeline_runner.recorder import FAILED, NOT_RUN, RAN, UP_TO_DATE, Failure, Outcome
+from pipeline_runner.run_record import find_publication, settle
 from pipeline_runner.task_graph import TaskGraph
 
 
@@ -29,6 +29,25 @@ class TestFindPublication:
 
     def test_is_none_where_nothing_is_put(self) -> None:
         assert find_publication(TaskGraph(PrepareDataTask())) is None
+
+
+class TestSettle:
+    def test_a_view_of_what_another_run_has_made_is_up_to_date(self, graph: TaskGraph) -> None:
+        publication = find_publication(graph).task_id
+        outcomes = dict.fromkeys(graph.all_tasks, Outcome(RAN))
+        assert settle(graph, outcomes, 0) == outcomes
+        settled = settle(graph, outcomes | {publication: Outcome(UP_TO_DATE)}, 0)
+        assert {task_id for task_id, outcome in settled.items() if outcome.state == UP_TO_DATE} == {
+            publication,
+            graph.root.task_id,
+        }
+
+    @pytest.mark.parametrize(("exit_status", "state"), [(0, UP_TO_DATE), (40, NOT_RUN)])
+    def test_what_this_run_has_left_to_another_is_up_to_date_if_it_succeeds(
+        self, graph: TaskGraph, exit_status: int, state: str
+    ) -> None:
+        settled = settle(graph, dict.fromkeys(graph.all_tasks, Outcome(NOT_RUN)), exit_status)
+        assert {outcome.state for outcome in settled.values()} == {state}
 
 
 class TestVerdict:

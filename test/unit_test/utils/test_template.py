@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from gokart.task import TaskOnKart
@@ -50,6 +52,29 @@ class TestGokartTask:
 
     def test_where_the_workspace_is_does_not_matter_to_its_identity(self) -> None:
         assert LoadDataTask(workspace_directory="/a").make_unique_id() == LoadDataTask().make_unique_id()
+
+    def test_keeps_its_frame_on_s3_under_the_same_name(self) -> None:
+        task = LoadDataTask(workspace_directory="s3://bucket//a/b/")
+        assert task.output().path() == f"s3://bucket/a/b/LoadDataTask_{task.make_unique_id()}.parquet"
+        assert task.output() is task.output()
+
+    def test_keeps_nothing_on_s3_that_gokart_would_write_to_a_file_first(self) -> None:
+        with pytest.raises(TypeError, match=r"x\.pkl cannot be kept in a workspace on S3: take a FormatProcessor"):
+            LoadDataTask(workspace_directory="s3://bucket").make_target("x.pkl")
+
+    def test_does_not_run_if_another_run_has_made_its_output(self, tmp_path: Path) -> None:
+        runs: list[str] = []
+
+        class Counting(GokartTask[pd.DataFrame]):
+            def run(self) -> None:
+                runs.append("ran")
+                self.dump(pd.DataFrame({"id": [1]}))
+
+        task = Counting(workspace_directory=str(tmp_path))
+        task.run()
+        assert (runs, task.is_made_elsewhere) == (["ran"], False)
+        task.run()
+        assert (runs, task.is_made_elsewhere) == (["ran"], True)
 
 
 class TestViewTask:

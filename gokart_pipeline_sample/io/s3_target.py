@@ -1,0 +1,135 @@
+"""Objects on S3 as the outputs of tasks."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from logging import getLogger
+from typing import Any, NamedTuple
+
+import pandas as pd
+from gokart.conflict_prevention_lock.task_lock import TaskLockParams, make_task_lock_params
+from gokart.target import TargetOnKart
+
+from gokart_pipeline_sample.errors import DamagedFileError
+from gokart_pipeline_sample.io.file_formats import CsvProcessor, FormatProcessor
+from gokart_pipeline_sample.io.s3 import IF_MISSING, SHA256, get_object, put_object, read_metadata, s3_client
+
+logger = getLogger(__name__)
+
+UNIQUE_ID = "task-unique-id"
+
+
+class PublishedFigures(NamedTuple):
+    """Figures of a published object; None for those that do not apply.
+
+    Args:
+        accuracy: accuracy of the model, from 0 to 1.
+        rows: number of published rows.
+        rejected: number of rejected rows of a batch.
+        parts: number of parts of a batch.
+        unseen: number of rows of a batch with a value that no training row has, by column, if there are any.
+        estimated: accuracy of a batch as estimated from its probabilities, with its interval.
+        alarms: the shifts of a batch, as sentences, if there are any.
+        champion: the last decision about the champion, if there is one.
+    """
+
+    accuracy: float | None = None
+    rows: int | None = None
+    rejected: int | None = None
+    parts: int | None = None
+    unseen: dict[str, int] | None = None
+    estimated: tuple[float, float, float] | None = None
+    alarms: list[str] | None = None
+    champion: str | None = None
+
+
+class S3Target(TargetOnKart):
+    """An object that exists only if the task with this unique id has put it.
+
+    An object that was deleted, or replaced by another task or person, counts as missing and is put again.
+
+    Args:
+        bucket: name of the bucket.
+        key: key of the object.
+        unique_id: unique id of the task that puts the object; kept in the object's metadata.
+        encryption: the arguments of S3's PutObject that request encryption.
+    """
+
+    processor: FormatProcessor
+    if_missing = IF_MISSING
+
+    def __init__(self, bucket: str, key: str, unique_id: str, encryption: dict[str, Any]) -> None:
+        self._bucket = bucket
+        self._key = key
+        self._unique_id = unique_id
+        self._encryption = encryption
+        self._metadata: dict[str, str] = {}
+        self._is_put = False
+
+    def _path(self) -> str:
+        return f"s3://{self._bucket}/{self._key}"
+
+    def _exists(self) -> bool:
+        if self._is_put:
+            return True  # S3 has confirmed it, and is strongly consistent.
+        self._metadata = read_metadata(self._bucket, self._key)
+        return self._is_ours(self._metadata)
+
+    def _is_ours(self, metadata: dict[str, str]) -> bool:
+        return metadata.get(UNIQUE_ID) == self._unique_id
+
+    def _put(self, obj: Any, metadata: dict[str, str]) -> bytes:
+        """Put the object, and return its content."""
+        content, metadata = self.processor.serialize(obj), {**metadata, UNIQUE_ID: self._unique_id}
+        put_object(self._bucket, self._key, content, self.processor.content_type, metadata, self._encryption)
+        self._metadata, self._is_put = metadata, True
+        return content
+
+    def put_beside(self, name: str, content: bytes, content_type: str) -> None:
+        """Put another object into the folder of this one, with the same encryption.
+
+        Raises:
+            S3Error: S3 refuses the request or does not respond.
+        """
+        folder = self._key.rpartition("/")[0]
+        put_object(self._bucket, f"{folder}/{name}" if folder else name, content, content_type, {}, self._encryption)
+
+    def _load(self) -> Any:
+        content, metadata = get_object(self._bucket, self._key, self.if_missing)
+        if not self._is_ours(metadata) or metadata.get(SHA256) != hashlib.sha256(content).hexdigest():
+            raise DamagedFileError(f"{self.path()} is not what this task has put: run again, it is put again")
+        return self.processor.deserialize(content)
+
+    def _remove(self) -> None:
+        """Do nothing: gokart's rerun would remove the object, but readers need it until a put replaces it."""
+
+    def _last_modification_time(self) -> datetime:
+        with s3_client(self.path(), "look at it") as client:
+            modified = client.head_object(Bucket=self._bucket, Key=self._key)["LastModified"]
+        return modified.astimezone().replace(tzinfo=None)  # gokart compares it with naive local times.
+
+    def _get_task_lock_params(self) -> TaskLockParams:
+        return make_task_lock_params(file_path=self.path(), unique_id=None)
+
+
+class S3CsvTarget(S3Target):
+    """A frame as a CSV object."""
+
+    processor = CsvProcessor()
+
+    def describe(self) -> PublishedFigures:
+        """Return the accuracy and the number of rows from the object's metadata; all None if the object is gone.
+
+        Raises:
+            S3Error: S3 refuses the request or does not respond.
+        """
+        metadata = self._metadata if self._is_ours(self._metadata) or self._exists() else {}
+        return PublishedFigures(
+            accuracy=float(metadata["accuracy"]) if "accuracy" in metadata else None,
+            rows=int(metadata["rows"]) if "rows" in metadata else None,
+        )
+
+    def _dump(self, obj: pd.DataFrame, *_: object, **__: object) -> None:
+        self._put(obj, {**{str(name): str(value) for name, value in obj.attrs.items()}, "rows": str(len(obj))})
+        logger.info("put %d rows to %s", len(obj), self.path())
