@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gokart_pipeline_sample.errors import ClusterError, PipelineError
@@ -63,6 +63,52 @@ class DaskWorkers(Workers):
             raise ClusterError(f"{_LOST}: look at its log, and run again") from error
         except KilledWorker as error:
             raise ClusterError(f"one piece of the work has ended each Dask worker that took it up: {error}") from error
+
+    def wait_for_addresses(self) -> list[str]:
+        """Return the addresses of the workers that are there, as soon as there is one.
+
+        Raises:
+            ClusterError: there is none in time.
+        """
+        try:
+            self._client.wait_for_workers(1, timeout=self._timeout)
+        except TimeoutError:
+            raise self._lack_of_workers() from None
+        return sorted(self._client.nthreads())
+
+    def call_on(self, address: str, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Call a function on a worker, beside the work that it does."""
+        result: Result = self._client.run(function, *arguments, workers=[address])[address]
+        return result
+
+    def call_together(self, function: Callable[[T], Result], arguments: dict[str, T]) -> list[Result]:
+        """Call a function on several workers that need each other.
+
+        Args:
+            function: a function of a module.
+            arguments: its argument for each worker, by address.
+
+        Raises:
+            ClusterError: one of them is lost; the others are told to end.
+        """
+        futures: list[Future[Result]] = [
+            self._client.get_executor(pure=False, workers=[address]).submit(function, argument)
+            for address, argument in arguments.items()
+        ]
+        waiting = set(futures)
+        try:
+            while waiting:
+                done, waiting = wait(waiting, POLL_SECONDS, FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+                if lost := arguments.keys() - self._client.nthreads().keys():
+                    raise ClusterError(f"the Dask worker {min(lost)} is lost")
+            return [future.result() for future in futures]
+        except (CancelledError, OSError) as error:
+            raise ClusterError(f"{_LOST}: look at its log, and run again") from error
+        finally:
+            for future in futures:
+                future.cancel()
 
     def _share(self, value: Any) -> Any:
         # The result of a task, unlike scattered data, is made again if all workers that have it are lost.

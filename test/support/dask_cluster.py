@@ -82,7 +82,7 @@ def clustering(checkout: Checkout) -> Iterator[Cluster]:
     try:
         yield cluster
     finally:
+        # A worker that is told to end may wait for a scheduler that has ended; that of a nanny ends with it.
         for process in (*cluster.workers, scheduler):
-            process.terminate()
-        for process in (*cluster.workers, scheduler):
+            process.kill()
             process.wait()
