@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Poetry only reads the lock file here, in an environment of its own.
 POETRY := .venv/poetry/bin/poetry
 
-.PHONY: setup run s3 test test-long no-files coverage rename chaos simulate bench bench-batch screenshots lint
+.PHONY: setup run s3 test test-long no-files coverage rename chaos simulate bench bench-batch bench-dask screenshots lint
 
 setup: .venv/ready
 
@@ -44,6 +44,9 @@ bench: setup  ## measure the overhead of the pipeline over plain scripts
 
 bench-batch: setup  ## measure memory and throughput of batches of ten million rows
 	$(BIN)/python benchmark/batch.py
+
+bench-dask: setup  ## measure scoring and training on a Dask cluster
+	$(BIN)/python benchmark/dask_cluster.py
 
 screenshots: setup  ## take the screenshots of the README
 	$(BIN)/python docs/take_screenshots.py

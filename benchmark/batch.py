@@ -62,11 +62,14 @@ class Bench:
         name = workspace or f"run{self._runs}"
         if workspace is None:
             shutil.copytree(self._directory / "trained", self._directory / name)
-        ini = self._directory / f"{name}.ini"
+        return self.run(script, name, *TASK, "--table", str(table), "--prefix", name, *options)
+
+    def run(self, script: str, workspace: str, *arguments: str) -> Run:
+        """Run a script as main.py is run, with a workspace of that name in the folder."""
+        ini = self._directory / f"{workspace}.ini"
         configuration = (PROJECT / "conf" / "param.ini").read_text()
-        ini.write_text(configuration.replace("./resources", str(self._directory / name)))
-        arguments = ["--table", str(table), "--prefix", name, *options]
-        return self._run(script, *TASK, *arguments, LUIGI_CONFIG_PATH=str(ini))
+        ini.write_text(configuration.replace("./resources", str(self._directory / workspace)))
+        return self._run(script, *arguments, LUIGI_CONFIG_PATH=str(ini))
 
     def predict(self, table: Path, probabilities: Path | None = None) -> float:
         """Return the seconds that LightGBM alone takes."""

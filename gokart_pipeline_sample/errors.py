@@ -4,6 +4,7 @@ PipelineError
 ├── AccuracyTooLowError   the model is not accurate enough to publish its predictions
 ├── BadRowsError          a table has rows that break its schema
 ├── ChampionError         the champion cannot be compared or used
+├── ClusterError          a Dask cluster cannot be used, or is lost
 ├── DamagedFileError      a file of the workspace, or an object, differs from what the pipeline wrote
 ├── S3Error               S3 refuses a request or does not respond
 ├── SchemaDefinitionError a schema describes a column in a way that the pipeline cannot use
@@ -28,6 +29,10 @@ class BadRowsError(PipelineError):
 
 class ChampionError(PipelineError):
     """The champion cannot be compared with another model, or cannot be used; the message says what to do."""
+
+
+class ClusterError(PipelineError):
+    """A Dask cluster cannot be used, or is lost; the message names the process that differs, and how."""
 
 
 class DamagedFileError(PipelineError):

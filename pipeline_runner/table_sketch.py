@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from gokart_pipeline_sample.io.tables import is_text
+from gokart_pipeline_sample.io.parquet_files import is_text
 from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 from pipeline_runner.errors import UsageError
 

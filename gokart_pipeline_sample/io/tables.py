@@ -16,13 +16,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyarrow import types
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.csv_files import BLOCK_BYTES, check_names, infer_csv, read_csv
+from gokart_pipeline_sample.io.csv_files import BLOCK_BYTES, infer_csv, read_csv
+from gokart_pipeline_sample.io.parquet_files import is_text, read_parquet
 from gokart_pipeline_sample.io.table_files import LocalFile, S3File, list_files
-
-_BATCH_ROWS = 131_072
 
 
 def read_iris() -> pd.DataFrame:
@@ -151,9 +149,57 @@ class Table:
             count += len(rest)
         yield _to_frame(pending, schema)
 
+    def list_pieces(self, schema: pa.Schema, rows: int, *, elsewhere: bool) -> Iterator[pd.DataFrame | range]:
+        """List the chunks of :meth:`read_chunks` for workers, each either as it was read or as the numbers of its rows.
+
+        Args:
+            schema: the columns to read, and their types.
+            rows: number of rows of each chunk.
+            elsewhere: whether the workers are other processes: they read Parquet files on S3 themselves.
+        """
+        count = sum(footer.num_rows for footer in self.footers) if elsewhere and self.is_shared else 0
+        if not count:
+            yield from self.read_chunks(schema, rows)
+        for start in range(0, count, rows):
+            yield range(start, min(start + rows, count))
+
+    def read_piece(self, schema: pa.Schema, piece: pd.DataFrame | range) -> pd.DataFrame:
+        """Read a chunk that :meth:`list_pieces` has listed, in this or in another process.
+
+        Raises:
+            TableError: see :meth:`read_chunks`.
+            S3Error: see :meth:`read_chunks`.
+        """
+        if isinstance(piece, pd.DataFrame):
+            return piece
+        batches: list[pa.RecordBatch] = []
+        first = 0
+        for place, footer in enumerate(self.footers):
+            file = self._files[place]
+            if piece.start < first + footer.num_rows and first < piece.stop:
+                with _explaining(file) as content:
+                    rows = range(piece.start - first, piece.stop - first)
+                    batches += read_parquet(content, file.path, schema, rows, footer)
+            first += footer.num_rows
+        return _to_frame(batches, schema)
+
+    @functools.cached_property
+    def footers(self) -> list[pq.FileMetaData]:
+        """The metadata of each of the Parquet files; a copy in another process has them if this one has."""
+        footers = []
+        for file in self._files:
+            with _explaining(file) as content:
+                footers.append(pq.read_metadata(content))
+        return footers
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether workers elsewhere can read its pieces: it consists of Parquet files on S3."""
+        return all(isinstance(file, S3File) and file.path.lower().endswith(".parquet") for file in self._files)
+
     def _read_batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         for file in self._files:
-            read = _read_parquet if file.path.lower().endswith(".parquet") else read_csv
+            read = read_parquet if file.path.lower().endswith(".parquet") else read_csv
             with _explaining(file) as content:
                 for batch in read(content, file.path, schema):
                     # Not only at the end: rows may be published before the end is read.
@@ -172,39 +218,6 @@ def _explaining(file: LocalFile | S3File) -> Iterator[BinaryIO]:
                 f"{file.path}: a row is longer than {BLOCK_BYTES:,} bytes: shorten its cells, or use Parquet"
             ) from error
         raise TableError(f"{file.path}: it cannot be read: {error}") from error
-
-
-def _read_parquet(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(content) as parquet:
-        check_names(parquet.schema_arrow.names, path, schema)
-        for field in schema:
-            found = parquet.schema_arrow.field(field.name).type
-            if not _is_convertible(found, field.type):
-                raise TableError(f"{path}: the column {field.name} is {found} instead of {field.type}")
-        # One at a time: a reader of several row groups keeps the bytes of all that it has read.
-        for group in range(parquet.num_row_groups):
-            yield from parquet.iter_batches(_BATCH_ROWS, [group], schema.names, use_threads=False)
-
-
-def _is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
-    if types.is_dictionary(found):
-        found = found.value_type
-    if is_text(wanted):
-        convertible = is_text(found)
-    elif types.is_floating(wanted):
-        convertible = types.is_floating(found) or types.is_integer(found) or types.is_decimal(found)
-    elif types.is_integer(wanted):
-        convertible = types.is_integer(found)
-    elif types.is_timestamp(wanted):
-        convertible = types.is_timestamp(found) or types.is_date(found)
-    else:
-        convertible = found.id == wanted.id
-    return bool(convertible or types.is_null(found))
-
-
-def is_text(arrow_type: pa.DataType) -> bool:
-    """Return whether an Arrow type is one of text."""
-    return bool(types.is_unicode(arrow_type) or types.is_large_unicode(arrow_type) or types.is_string_view(arrow_type))
 
 
 def _to_frame(batches: list[pa.RecordBatch], schema: pa.Schema) -> pd.DataFrame:

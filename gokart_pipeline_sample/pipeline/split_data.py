@@ -81,15 +81,25 @@ class SplitDataTask(GokartTask[dict[str, DataFrame[PreprocessedSchema]]]):
             train, valid = train_test_split(rest, test_size=valid_fraction, random_state=random_state)
         else:
             order = SplitDataTask.order_rows(data, split_by, random_state)
-            is_test = order > 1 - test_fraction
-            is_valid = ~is_test & (order > (1 - test_fraction) * (1 - valid_fraction))
-            train, valid, test = data[~(is_test | is_valid)], data[is_valid], data[is_test]
+            train, valid, test = SplitDataTask.divide(data, order, test_fraction, valid_fraction)
             if train.empty or valid.empty or test.empty:
                 raise ValueError(
                     f"split_by={split_by} gives {len(train)} training, {len(valid)} validation and {len(test)} test "
                     "rows: give test_fraction and valid_fraction that leave some for each"
                 )
         return train.reset_index(drop=True), valid.reset_index(drop=True), test.reset_index(drop=True)
+
+    @staticmethod
+    def divide(
+        data: DataFrame[PreprocessedSchema],
+        order: npt.NDArray[np.floating[Any]],
+        test_fraction: float,
+        valid_fraction: float,
+    ) -> tuple[DataFrame[PreprocessedSchema], DataFrame[PreprocessedSchema], DataFrame[PreprocessedSchema]]:
+        """Return the parts ``train``, ``valid`` and ``test`` of rows in that order; see :meth:`split`."""
+        is_test = order > 1 - test_fraction
+        is_valid = ~is_test & (order > (1 - test_fraction) * (1 - valid_fraction))
+        return data[~(is_test | is_valid)], data[is_valid], data[is_test]
 
     @staticmethod
     def order_rows(

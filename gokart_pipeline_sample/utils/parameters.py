@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import operator
+import re
 from typing import Any
 
 import gokart
@@ -59,6 +60,20 @@ class ShareParameter(luigi.NumericalParameter[float]):
             description=description,
             significant=significant,
         )
+
+
+class SchedulerParameter(luigi.Parameter[str]):
+    """Address of a Dask scheduler, or nothing."""
+
+    def parse(self, x: str) -> str:
+        """Return the address.
+
+        Raises:
+            ValueError: it is none.
+        """
+        if x and not re.fullmatch(r"(tcp|tls)://[^\s/]+:\d+", x):
+            raise ValueError(f"the address of a Dask scheduler is {x!r}: give tcp://HOST:PORT or tls://HOST:PORT")
+        return x
 
 
 def borrow(owner: type[luigi.Task], name: str) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Iterator
+import operator
+from collections.abc import Collection, Iterable
 from logging import getLogger
-from typing import Any, TypedDict, cast
+from typing import Any, NamedTuple, TypedDict, cast
 
 import luigi
 import pandas as pd
@@ -26,9 +27,9 @@ from gokart_pipeline_sample.pipeline.schemas.bad_rows import (
 )
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+from gokart_pipeline_sample.utils.cluster_task import ClusterTask
 from gokart_pipeline_sample.utils.parameters import ShareParameter, TableParameter
 from gokart_pipeline_sample.utils.progress import showing_progress
-from gokart_pipeline_sample.utils.template import GokartTask
 
 logger = getLogger(__name__)
 
@@ -43,7 +44,15 @@ class GuardResult(TypedDict):
     duplicates: list[Any]
 
 
-class GuardTableTask(GokartTask[GuardResult]):
+class CheckedChunk(NamedTuple):
+    """What is known of a chunk of the table: its rows, those that break the schema, and how."""
+
+    rows: int
+    bad_rows: int
+    breaches: Breaches
+
+
+class GuardTableTask(ClusterTask[GuardResult]):
     """Checks every row of the table to score before any row is scored; outputs the number of bad rows."""
 
     table: TableParameter = TableParameter(description="Path or URI of the table to score; its target is ignored.")
@@ -64,40 +73,39 @@ class GuardTableTask(GokartTask[GuardResult]):
     def run(self) -> None:
         """Check the table and save the result."""
         table, id_column = open_table(self.table), FeatureSchema.id_column()
+        ids = FeatureSchema.arrow_schema([id_column])
         duplicates = find_duplicates(
-            lambda: (readable_ids(FeatureSchema, ids) for ids in self._read(table, [id_column]))
-        )
-        chunks = self._read(table, FeatureSchema.new_row_columns())
+            lambda: (readable_ids(FeatureSchema, chunk) for chunk in table.read_chunks(ids, CHUNK_ROWS))
+        ).tolist()
+        schema = FeatureSchema.arrow_schema(FeatureSchema.new_row_columns())
+        checked = []
+        with self.start_workers() as workers, showing_progress("checked", None, "rows") as advance:
+            pieces = enumerate(table.list_pieces(schema, CHUNK_ROWS, elsewhere=workers.are_elsewhere))
+            for number, chunk in workers.map(check_piece, (table, pd.Index(duplicates)), pieces):
+                checked.append((number, chunk))
+                advance(chunk.rows)
+        in_order = [chunk for _, chunk in sorted(checked, key=operator.itemgetter(0))]
         allowed_share = self.max_rejected_share if self.on_bad_row == "reject" else 0.0
-        self.dump(self.guard(chunks, duplicates.tolist(), allowed_share))
+        self.dump(self.guard(in_order, duplicates, allowed_share))
 
     @staticmethod
-    def _read(table: Table, columns: list[str]) -> Iterator[pd.DataFrame]:
-        return table.read_chunks(FeatureSchema.arrow_schema(columns), CHUNK_ROWS)
-
-    @staticmethod
-    def guard(chunks: Iterable[pd.DataFrame], duplicates: list[Any], allowed_share: float) -> GuardResult:
+    def guard(checked: Iterable[CheckedChunk], duplicates: list[Any], allowed_share: float) -> GuardResult:
         """Count the rows that break the schema.
 
         Args:
-            chunks: the rows, in chunks; see :func:`separate_rows`.
+            checked: the chunks of the table, in their order.
             duplicates: the ids that occur more than once.
             allowed_share: largest share of rows that may break the schema, from 0 to 1.
 
         Raises:
             BadRowsError: more rows break the schema; the message counts them by check and gives the first ids.
-            pandera.errors.SchemaErrors: a column as a whole is wrong.
         """
         rows = bad_rows = 0
-        repeated = pd.Index(duplicates)
         breaches = Breaches(FeatureSchema.id_column())
-        with showing_progress("checked", None, "rows") as advance:
-            for chunk in chunks:
-                good, found = GuardTableTask.preprocess_valid(chunk, repeated)
-                breaches.add(found, chunk)
-                rows += len(chunk)
-                bad_rows += len(chunk) - len(good)
-                advance(len(chunk))
+        for chunk in checked:
+            rows += chunk.rows
+            bad_rows += chunk.bad_rows
+            breaches.merge(chunk.breaches)
         if rows and bad_rows / rows > allowed_share:
             raise BadRowsError(
                 f"{bad_rows} of {rows} rows break {FeatureSchema.__name__}, "
@@ -105,6 +113,18 @@ class GuardTableTask(GokartTask[GuardResult]):
             )
         logger.info("%d of %d rows break the schema", bad_rows, rows)
         return GuardResult(rows=rows, bad_rows=bad_rows, duplicates=duplicates)
+
+    @staticmethod
+    def check(data: pd.DataFrame, duplicates: Collection[object]) -> CheckedChunk:
+        """Count the rows of a chunk that break the schema; see :meth:`preprocess_valid`.
+
+        Raises:
+            pandera.errors.SchemaErrors: a column as a whole is wrong.
+        """
+        good, found = GuardTableTask.preprocess_valid(data, duplicates)
+        breaches = Breaches(FeatureSchema.id_column())
+        breaches.add(found, data)
+        return CheckedChunk(len(data), len(data) - len(good), breaches)
 
     @staticmethod
     def preprocess_valid(
@@ -138,3 +158,12 @@ class GuardTableTask(GokartTask[GuardResult]):
             good = good.drop(index=list(made["row"].unique()))
             preprocessed = PreprocessTask.preprocess(cast("DataFrame[FeatureSchema]", good))
         return preprocessed, breaches
+
+
+def check_piece(
+    shared: tuple[Table, pd.Index[Any]], piece: tuple[int, pd.DataFrame | range]
+) -> tuple[int, CheckedChunk]:
+    """Check a numbered piece of a table, given that table and the ids that occur more than once."""
+    (table, duplicates), (number, rows) = shared, piece
+    data = table.read_piece(FeatureSchema.arrow_schema(FeatureSchema.new_row_columns()), rows)
+    return number, GuardTableTask.check(data, duplicates)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection, Iterator
 from logging import getLogger
 from typing import Any, NamedTuple, TypedDict
 
@@ -17,7 +16,7 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, ParquetProcessor, PyArrowCsvProcessor
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
 from gokart_pipeline_sample.io.s3_batch import Part, S3JsonTarget, S3ManifestTarget
-from gokart_pipeline_sample.io.tables import open_table
+from gokart_pipeline_sample.io.tables import Table, open_table
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult, GuardTableTask
 from gokart_pipeline_sample.pipeline.make_reference import Reference, RowCounts, add_counts, count_rows, measure_shift
 from gokart_pipeline_sample.pipeline.model_input import count_unseen, select_features
@@ -25,6 +24,7 @@ from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
+from gokart_pipeline_sample.utils.cluster_task import ClusterTask
 from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, TableParameter
 from gokart_pipeline_sample.utils.progress import showing_progress
 from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
@@ -64,8 +64,62 @@ class ScoredRows(NamedTuple):
     figures: PartFigures
 
 
-class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
-    """Predicts new rows, with ``rows_per_part`` of them in memory at a time, and puts the predictions on S3 as parts.
+class PartToMake(NamedTuple):
+    """A part: its number, its name, and its rows, or their numbers."""
+
+    number: int
+    name: str
+    rows: pd.DataFrame | range
+
+
+class MadePart(NamedTuple):
+    """What is known of a part that has been put: its number, the number of its rows, its objects and its figures."""
+
+    number: int
+    rows: int
+    parts: dict[str, Part]
+    figures: PartFigures
+
+
+class PartMaker(NamedTuple):
+    """What is needed to make a part, in this process or in another one.
+
+    Args:
+        model: the model.
+        reference: the description of the model's test rows.
+        duplicates: the ids that occur more than once in the table.
+        table: the table.
+        target: the manifest of the batch.
+        with_proba: whether the probability of each class is published.
+    """
+
+    model: Booster
+    reference: Reference
+    duplicates: pd.Index[Any]
+    table: Table
+    target: S3ManifestTarget
+    with_proba: bool
+
+    def make(self, part: PartToMake) -> MadePart:
+        """Score the rows; put figures and rejected rows, and then the part, so that it never exists without them."""
+        rows = self.table.read_piece(FeatureSchema.arrow_schema(FeatureSchema.new_row_columns()), part.rows)
+        scored = ScoreTableTask.score(self.model, rows, self.duplicates, self.reference)
+        make_figures_target(self.target, part.name).dump(scored.figures)
+        published = scored.predictions if self.with_proba else OutputSchema.validate(scored.predictions)
+        frames = {f"{REJECTED}{part.name}": scored.rejected} if len(scored.rejected) else {}
+        frames[part.name] = published
+        processor = PART_FORMATS[part.name.rpartition(".")[2]]
+        put = {name: self.target.put_part(name, frame, processor) for name, frame in frames.items()}
+        return MadePart(part.number, len(rows), put, scored.figures)
+
+
+def make_figures_target(target: S3ManifestTarget, name: str) -> S3JsonTarget:
+    """Return the object with the figures of a part."""
+    return target.make_beside(f"figures/{name}.json")
+
+
+class ScoreTableTask(ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, Any]]):
+    """Predicts new rows, ``rows_per_part`` of them at a time, and puts the predictions on S3 as parts.
 
     Its output is the manifest of the parts. The next run reuses the parts of a run that died.
     """
@@ -97,7 +151,7 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
         var_type=int,
         min_value=1,
         max_value=2**31,
-        description="Rows of the table per part; only these are in memory at a time.",
+        description="Rows of the table per part; those of two parts are in memory at a time.",
     )
     with_proba: luigi.BoolParameter = luigi.BoolParameter(
         parsing=luigi.BoolParameter.EXPLICIT_PARSING,
@@ -120,39 +174,45 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
     def run(self) -> None:
         """Score the table part by part, and put the manifest last."""
         model, reference = self.load(self.model_task), self.load(self.reference_task)
-        guarded = self.load(self.guard_task)
-        schema = FeatureSchema.arrow_schema(FeatureSchema.new_row_columns())
-        duplicates, parts = pd.Index(guarded["duplicates"]), self._target.find_parts()
-        figures = []
+        guarded, table = self.load(self.guard_task), open_table(self.table)
+        target, with_proba = self._target, self.with_proba
+        maker = PartMaker(model, reference, pd.Index(guarded["duplicates"]), table, target, with_proba)
+        parts, figures = target.find_parts(), dict[int, PartFigures]()
         with (
-            ThreadPoolExecutor(1) as uploader,
+            self.start_workers(self.bucket) as workers,
             showing_progress("scored", guarded["rows"], "rows") as advance,
         ):
-            putting: Future[dict[str, Part]] = uploader.submit(dict)
-            for number, chunk in enumerate(open_table(self.table).read_chunks(schema, self.rows_per_part)):
-                name = self._name_part(number)
-                found = [parts[key]["rows"] for key in (name, f"{REJECTED}{name}") if key in parts]
-                if name not in parts or sum(found) != len(chunk) or not self._figures_target(name).exists():
-                    scored = self.score(model, chunk, duplicates, reference)
-                    figures.append(scored.figures)
-                    parts |= putting.result()
-                    # A part is put while the next one is scored.
-                    putting = uploader.submit(self._put_part, name, scored)
-                else:
-                    figures.append(self._figures_target(name).load())
-                advance(len(chunk))
-            parts |= putting.result()
+
+            def list_missing() -> Iterator[PartToMake]:
+                """Yield the parts that no run before this one has put."""
+                schema = FeatureSchema.arrow_schema(FeatureSchema.new_row_columns())
+                pieces = table.list_pieces(schema, self.rows_per_part, elsewhere=workers.are_elsewhere)
+                for number, piece in enumerate(pieces):
+                    name = f"part-{number:05d}.{self.output_format}"
+                    found = [parts[key]["rows"] for key in (name, f"{REJECTED}{name}") if key in parts]
+                    beside = make_figures_target(target, name)
+                    if name not in parts or sum(found) != len(piece) or not beside.exists():
+                        yield PartToMake(number, name, piece)
+                    else:
+                        figures[number] = beside.load()
+                        advance(len(piece))
+
+            for made in workers.map(PartMaker.make, maker, list_missing()):
+                parts |= made.parts
+                figures[made.number] = made.figures
+                advance(made.rows)
+        in_order = [figures[number] for number in sorted(figures)]
         manifest = self.make_manifest(
             parts,
             guarded["rows"],
             model={"unique_id": self.model_task.make_unique_id(), "accuracy": reference["accuracy"]},
             champion=dict(self.champion) or None,
-            table={"fingerprint": open_table(self.table).fingerprint},
-            unseen=add_unseen([part["unseen"] for part in figures]),
-            shift=measure_shift(add_counts([part["counts"] for part in figures]), reference),
+            table={"fingerprint": table.fingerprint},
+            unseen=add_unseen([part["unseen"] for part in in_order]),
+            shift=measure_shift(add_counts([part["counts"] for part in in_order]), reference),
         )
         self.dump(manifest)
-        logger.info("put %s", self._target.path())
+        logger.info("put %s", target.path())
 
     @staticmethod
     def score(model: Booster, data: pd.DataFrame, duplicates: Collection[object], reference: Reference) -> ScoredRows:
@@ -177,22 +237,6 @@ class ScoreTableTask(S3DestinationTask[dict[str, Any]]):
             for name, rows in count_unseen(model, features).items()
         }
         return ScoredRows(scored, rejected, PartFigures(counts=count_rows(features, scored, reference), unseen=unseen))
-
-    def _figures_target(self, name: str) -> S3JsonTarget:
-        return self._target.make_beside(f"figures/{name}.json")
-
-    def _name_part(self, number: int) -> str:
-        return f"part-{number:05d}.{self.output_format}"
-
-    def _put_part(self, name: str, scored: ScoredRows) -> dict[str, Part]:
-        """Put figures and rejected rows, and then the part, so that a part never exists without them."""
-        self._figures_target(name).dump(scored.figures)
-        published = scored.predictions if self.with_proba else OutputSchema.validate(scored.predictions)
-        frames = {f"{REJECTED}{name}": scored.rejected} if len(scored.rejected) else {}
-        frames[name] = published
-        return {
-            name: self._target.put_part(name, frame, PART_FORMATS[self.output_format]) for name, frame in frames.items()
-        }
 
     @staticmethod
     def make_manifest(parts: dict[str, Part], rows: int, **origin: object) -> dict[str, Any]:

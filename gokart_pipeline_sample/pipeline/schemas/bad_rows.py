@@ -127,6 +127,15 @@ class Breaches:
                 seen = self.values.setdefault(breach, {})
                 seen |= dict.fromkeys(data[column].loc[group["row"]].unique()[:SHOWN_IDS].tolist())
 
+    def merge(self, later: Breaches) -> None:
+        """Count the rows of a later chunk, too."""
+        for breach, count in later.counts.items():
+            self.counts[breach] = self.counts.get(breach, 0) + count
+            known = self.ids.setdefault(breach, [])
+            known += later.ids[breach][: SHOWN_IDS - len(known)]
+            if breach in later.values:
+                self.values.setdefault(breach, {}).update(later.values[breach])
+
     def __str__(self) -> str:
         """Describe each breach."""
         return "; ".join(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -226,6 +227,30 @@ class TestReadChunks:
         table = Table(write("table.csv", to_csv(ROWS)))
         next(table.read_chunks(SCHEMA, 1))
         pd.testing.assert_frame_equal(table.read(SCHEMA), ROWS)
+
+
+class TestReadPiece:
+    @pytest.mark.parametrize("rows", [1, 3, 7, 100])
+    def test_reads_the_chunk_from_its_numbers_in_another_process(self, tmp_path: Path, rows: int) -> None:
+        many = pd.concat([ROWS] * 5, ignore_index=True)
+        for name, part, groups in (("a", many[:9], 4), ("b", many[9:9], 1), ("c", many[9:], 5)):
+            pq.write_table(to_arrow(part), tmp_path / f"{name}.parquet", row_group_size=groups)
+        table = Table(str(tmp_path))
+        expected = list(table.read_chunks(SCHEMA, rows))
+        assert len(table.footers) == 3
+        elsewhere = pickle.loads(pickle.dumps(table))  # noqa: S301
+        numbers = [range(start, min(start + rows, len(many))) for start in range(0, len(many), rows)]
+        for piece, chunk in zip(numbers, expected, strict=True):
+            pd.testing.assert_frame_equal(elsewhere.read_piece(SCHEMA, piece), chunk)
+
+    @pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
+    def test_a_table_of_this_machine_is_read_for_the_others(self, write: Write, name: str) -> None:
+        table = Table(write(name, to_csv(ROWS) if name.endswith("csv") else to_arrow(ROWS)))
+        for piece, chunk in zip(
+            table.list_pieces(SCHEMA, 3, elsewhere=True), table.read_chunks(SCHEMA, 3), strict=True
+        ):
+            assert isinstance(piece, pd.DataFrame)
+            pd.testing.assert_frame_equal(table.read_piece(SCHEMA, piece), chunk)
 
 
 class TestRead:

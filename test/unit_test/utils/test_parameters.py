@@ -12,7 +12,7 @@ from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.tables import open_table
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
-from gokart_pipeline_sample.utils.parameters import TableParameter, borrow
+from gokart_pipeline_sample.utils.parameters import SchedulerParameter, TableParameter, borrow
 
 
 @pytest.fixture(autouse=True)
@@ -113,3 +113,23 @@ class TestBorrow:
     def test_keeps_type_and_description(self) -> None:
         assert isinstance(BorrowerTask.rows, luigi.IntParameter)
         assert BorrowerTask.rows.description == "Rows."
+
+
+@pytest.mark.parametrize(
+    ("address", "is_one"),
+    [
+        ("", True),
+        ("tcp://10.0.0.1:8786", True),
+        ("tls://scheduler.example:8786", True),
+        ("10.0.0.1:8786", False),
+        ("http://10.0.0.1:8786", False),
+        ("tcp://10.0.0.1", False),
+        ("tcp://10.0.0.1:8786/status", False),
+    ],
+)
+def test_a_scheduler_has_an_address_of_dask(address: str, is_one: bool) -> None:
+    if is_one:
+        assert SchedulerParameter().parse(address) == address
+    else:
+        with pytest.raises(ValueError, match="give tcp://HOST:PORT or tls://HOST:PORT"):
+            SchedulerParameter().parse(address)

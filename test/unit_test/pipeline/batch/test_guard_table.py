@@ -10,7 +10,7 @@ import pytest
 from pandera.errors import SchemaErrors
 
 from gokart_pipeline_sample.errors import BadRowsError
-from gokart_pipeline_sample.pipeline.batch.guard_table import GuardTableTask
+from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult, GuardTableTask
 
 Run = Callable[..., dict[str, object]]
 
@@ -29,23 +29,28 @@ def spoil(rows: pd.DataFrame, column: str, bad: int, value: object = -1.0) -> pd
     return rows.assign(**{column: rows[column].where(rows.index >= bad, value)})
 
 
+def guard(chunks: list[pd.DataFrame], duplicates: list[int], allowed_share: float) -> GuardResult:
+    checked = [GuardTableTask.check(chunk, pd.Index(duplicates)) for chunk in chunks]
+    return GuardTableTask.guard(checked, duplicates, allowed_share)
+
+
 class TestGuard:
     def test_counts_rows_of_which_an_infinite_feature_is_made(self, rows: pd.DataFrame) -> None:
         huge = rows.assign(petal_length=rows["petal_length"].where(rows["id"] != 3, 1e200))
         huge = huge.assign(petal_width=huge["petal_width"].where(rows["id"] != 3, 1e200))
         with pytest.raises(BadRowsError, match=r"petal_area breaks finite in 1 rows, the first of them with id \[3\]"):
-            GuardTableTask.guard([huge], [], 0.0)
-        assert GuardTableTask.guard([huge], [], 0.5)["bad_rows"] == 1
+            guard([huge], [], 0.0)
+        assert guard([huge], [], 0.5)["bad_rows"] == 1
 
     @pytest.mark.parametrize("size", [10, 33, 100])
     def test_counts_the_rows_of_all_pieces(self, rows: pd.DataFrame, size: int) -> None:
-        assert GuardTableTask.guard(split(rows, size), [], 0.0) == {"rows": 100, "bad_rows": 0, "duplicates": []}
+        assert guard(split(rows, size), [], 0.0) == {"rows": 100, "bad_rows": 0, "duplicates": []}
 
     @pytest.mark.parametrize("size", [5, 33, 100])
     def test_counts_the_bad_rows_of_all_pieces(self, rows: pd.DataFrame, size: int) -> None:
         rows = spoil(spoil(rows, "petal_width", 7), "sepal_width", 4)
         with pytest.raises(BadRowsError) as caught:
-            GuardTableTask.guard(split(rows, size), [98, 99], 0.01)
+            guard(split(rows, size), [98, 99], 0.01)
         start, *breaches = str(caught.value).replace(": ", "; ", 1).split("; ")
         assert start == "9 of 100 rows break IrisFeatureSchema, a share of 0.01 is allowed (see on_bad_row)"
         assert sorted(breaches) == [
@@ -58,7 +63,7 @@ class TestGuard:
         width = rows["petal_width"].astype(object)
         width[:3] = ["5 cm", None, -1.0]
         with pytest.raises(BadRowsError) as caught:
-            GuardTableTask.guard([rows.assign(petal_width=width)], [], 0.0)
+            guard([rows.assign(petal_width=width)], [], 0.0)
         for breach in ("dtype('float64') in 1 rows", "not_nullable in 1 rows", "greater_than(0) in 1 rows"):
             assert f"petal_width breaks {breach}, the first of them" in str(caught.value)
 
@@ -75,34 +80,34 @@ class TestGuard:
     ) -> None:
         rows.loc[:1, column] = value
         with pytest.raises(BadRowsError, match=re.escape(breach)):
-            GuardTableTask.guard(split(rows, 33), [], 0.01)
-        assert GuardTableTask.guard(split(rows, 33), [], 0.02)["bad_rows"] == 2
+            guard(split(rows, 33), [], 0.01)
+        assert guard(split(rows, 33), [], 0.02)["bad_rows"] == 2
 
     @pytest.mark.parametrize(("bad", "share"), [(29, 0.29), (57, 0.57), (58, 0.58)])
     def test_lets_exactly_the_allowed_share_pass(self, rows: pd.DataFrame, bad: int, share: float) -> None:
-        assert GuardTableTask.guard([spoil(rows, "petal_width", bad)], [], share)["bad_rows"] == bad
+        assert guard([spoil(rows, "petal_width", bad)], [], share)["bad_rows"] == bad
 
     @pytest.mark.parametrize("allowed_share", [0.05, 0.051, 1.0])
     def test_lets_the_allowed_share_pass(self, rows: pd.DataFrame, allowed_share: float) -> None:
-        result = GuardTableTask.guard(split(spoil(rows, "petal_width", 3), 10), [98, 99], allowed_share)
+        result = guard(split(spoil(rows, "petal_width", 3), 10), [98, 99], allowed_share)
         assert result == {"rows": 100, "bad_rows": 5, "duplicates": [98, 99]}
 
     @pytest.mark.parametrize("allowed_share", [0.0, 0.01, 0.049])
     def test_refuses_more_than_the_allowed_share(self, rows: pd.DataFrame, allowed_share: float) -> None:
         with pytest.raises(BadRowsError, match="5 of 100 rows break"):
-            GuardTableTask.guard(split(spoil(rows, "petal_width", 5), 10), [], allowed_share)
+            guard(split(spoil(rows, "petal_width", 5), 10), [], allowed_share)
 
     def test_lets_a_table_without_good_rows_pass_if_all_may_be_bad(self, rows: pd.DataFrame) -> None:
-        assert GuardTableTask.guard([spoil(rows, "petal_width", 100)], [], 1.0)["bad_rows"] == 100
+        assert guard([spoil(rows, "petal_width", 100)], [], 1.0)["bad_rows"] == 100
 
     @pytest.mark.parametrize("allowed_share", [0.0, 0.5])
     def test_takes_a_table_without_rows(self, rows: pd.DataFrame, allowed_share: float) -> None:
-        result = GuardTableTask.guard([rows[:0]], [], allowed_share)
+        result = guard([rows[:0]], [], allowed_share)
         assert result == {"rows": 0, "bad_rows": 0, "duplicates": []}
 
     def test_names_a_column_that_is_wrong_as_a_whole(self, rows: pd.DataFrame) -> None:
         with pytest.raises(SchemaErrors, match="petal_width"):
-            GuardTableTask.guard([rows.drop(columns="petal_width")], [], 1.0)
+            guard([rows.drop(columns="petal_width")], [], 1.0)
 
 
 class TestGuardTableTask:

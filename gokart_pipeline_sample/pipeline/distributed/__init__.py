@@ -1,0 +1,1 @@
+"""The tasks that train a model on a table that no single machine holds."""

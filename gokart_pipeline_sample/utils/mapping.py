@@ -1,0 +1,82 @@
+"""Call a function for each piece of some work, in threads of this process or elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from typing import Any, TypeVar
+
+Shared = TypeVar("Shared")
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+# Seconds between two looks at workers that have no result yet.
+POLL_SECONDS = 1.0
+# One thread puts a part while the other one scores the next.
+_THREADS = 2
+
+
+class Workers:
+    """Threads of this process.
+
+    Args:
+        executor: runs functions on them.
+        limit: the number of pieces that are in memory at a time.
+    """
+
+    # Whether they are other processes, which only know of this machine's files what they are sent.
+    are_elsewhere = False
+
+    def __init__(self, executor: Executor, limit: int) -> None:
+        self._executor = executor
+        self._limit = limit
+
+    def map(
+        self, function: Callable[[Shared, Piece], Result], shared: Shared, pieces: Iterable[Piece]
+    ) -> Iterator[Result]:
+        """Call a function for each piece.
+
+        Args:
+            function: a function of a module, which gets ``shared`` and a piece.
+            shared: what it needs for every piece.
+            pieces: the pieces; the next one is taken when there is room for it.
+
+        Yields:
+            The results, in the order in which they arrive.
+
+        Raises:
+            ClusterError: the workers are lost.
+            Exception: what the function raises for any of the pieces.
+        """
+        shared, remaining = self._share(shared), iter(pieces)
+        waiting: set[Future[Result]] = set()
+        while True:
+            free = max(0, self._limit - len(waiting))
+            waiting |= {self._submit(function, shared, piece) for piece in itertools.islice(remaining, free)}
+            if not waiting:
+                return
+            done, waiting = wait(waiting, POLL_SECONDS, FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+            self._look_after()
+
+    def _share(self, value: Any) -> Any:
+        return value
+
+    def _submit(self, function: Callable[..., Result], shared: Any, piece: Any) -> Future[Result]:
+        return self._executor.submit(function, shared, piece)
+
+    def _look_after(self) -> None:
+        """Raise an error if no work is done any more."""
+
+
+@contextlib.contextmanager
+def starting_threads() -> Iterator[Workers]:
+    """Provide the workers of this process; an error or a signal drops the pieces that no thread has begun."""
+    with ThreadPoolExecutor(_THREADS) as executor:
+        try:
+            yield Workers(executor, _THREADS)
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
