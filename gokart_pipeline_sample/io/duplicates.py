@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -18,21 +20,22 @@ _PARTITIONS = 64
 Hashes = npt.NDArray[np.uint64]
 
 
-def find_duplicates(read: Callable[[], Iterator[pd.Series[Any]]]) -> pd.Series[Any]:
+def find_duplicates(read: Callable[[], Iterator[pd.Series[Any]]], *, in_memory: bool = False) -> pd.Series[Any]:
     """Find the values that occur more than once.
 
     If the values are strictly increasing, there are none, and one pass over them is enough. Otherwise a hash of eight
-    bytes per row goes to one of 64 files in memory, which are then searched one at a time.
+    bytes per row goes to one of 64 temporary files (``TMPDIR``), which are then searched in memory, one at a time.
 
     Args:
         read: starts to read the values, in chunks and without nulls; called up to three times.
+        in_memory: whether these files are in memory, because none may be written.
 
     Returns:
         Each duplicated value once.
     """
     if _increase(read()):
         return pd.Series([])
-    repeated = pd.Index(_find_repeated(_hash(values) for values in read()))
+    repeated = pd.Index(_find_repeated((_hash(values) for values in read()), in_memory))
     # Different values may have the same hash.
     suspects: pd.Series[Any] = pd.concat(
         [values.iloc[np.flatnonzero(_are_in(repeated, _hash(values)))] for values in read()]
@@ -60,12 +63,13 @@ def _are_in(repeated: pd.Index[Any], hashes: Hashes) -> npt.NDArray[np.bool_]:
     return repeated.get_indexer(pd.Index(hashes)) >= 0
 
 
-def _find_repeated(pieces: Iterable[Hashes]) -> Hashes:
+def _find_repeated(pieces: Iterable[Hashes], in_memory: bool) -> Hashes:
     """Find the hashes that occur more than once; equal hashes are always in the same file."""
     width = 2**64 // _PARTITIONS
     edges = np.array([width * number for number in range(1, _PARTITIONS)], dtype=np.uint64)
+    open_file = open_memory_file if in_memory else functools.partial(tempfile.TemporaryFile, buffering=0)
     with contextlib.ExitStack() as stack:
-        files = [stack.enter_context(open_memory_file()) for _ in range(_PARTITIONS)]
+        files = [stack.enter_context(open_file()) for _ in range(_PARTITIONS)]
         for hashes in pieces:
             ordered = np.sort(hashes)
             for file, part in zip(files, np.split(ordered, np.searchsorted(ordered, edges)), strict=True):

@@ -78,7 +78,7 @@ class GokartTask(gokart.TaskOnKart[T]):
         """
         path = PurePath(relative_file_path or "")
         processor = processor or PROCESSORS.get(path.suffix)
-        if self._is_on_s3:
+        if self.is_on_s3:
             if not isinstance(processor, FormatProcessor):
                 # gokart's formats write local files first, and its client of S3 is not safe to share with workers.
                 raise TypeError(f"{path} cannot be kept in a workspace on S3: take a FormatProcessor for its format")
@@ -94,13 +94,14 @@ class GokartTask(gokart.TaskOnKart[T]):
         return {}
 
     @property
-    def _is_on_s3(self) -> bool:
+    def is_on_s3(self) -> bool:
+        """Whether the workspace is on S3, so that no local file is written."""
         return self.workspace_directory.startswith("s3://")
 
     def _run_unless_made(self, run: Callable[[], Any]) -> Any:
         """Run, unless another run has made the output meanwhile; on S3 no two runs make it at once."""
         uri = f"{self.workspace_directory}/{LEASES}/{self.make_unique_id()}.json"
-        with Lease(uri, self.lease_seconds, get_encryption()) if self._is_on_s3 else contextlib.nullcontext():
+        with Lease(uri, self.lease_seconds, get_encryption()) if self.is_on_s3 else contextlib.nullcontext():
             # A look at the first target is often enough.
             if all(target.exists() for target in flatten(self.output())) and self.complete():
                 logger.info("%s is made already, by another run", type(self).__name__)

@@ -75,7 +75,8 @@ class GuardTableTask(ClusterTask[GuardResult]):
         table, id_column = open_table(self.table), FeatureSchema.id_column()
         ids = FeatureSchema.arrow_schema([id_column])
         duplicates = find_duplicates(
-            lambda: (readable_ids(FeatureSchema, chunk) for chunk in table.read_chunks(ids, CHUNK_ROWS))
+            lambda: (readable_ids(FeatureSchema, chunk) for chunk in table.read_chunks(ids, CHUNK_ROWS)),
+            in_memory=self.is_on_s3,
         ).tolist()
         schema = FeatureSchema.arrow_schema(FeatureSchema.new_row_columns())
         checked = []
