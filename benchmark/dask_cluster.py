@@ -59,7 +59,9 @@ def train(bench: Bench, directory: Path, table: str, ranks: int) -> None:
     """Train in ranks, or, with none, on one machine, and print how long that took and how good the model is."""
     name = f"trained in {ranks} ranks" if ranks else "trained on one machine"
     common = ("--local-scheduler", "--require-acc", "0.1")
-    few = ("--gokart-pipeline-sample.EvaluateTask-permutation-repeats", "0")
+    # A hundred rounds tell the ranks from one machine; early stopping would come after thousands.
+    rounds = ("--gokart-pipeline-sample.TrainTask-num-boost-round", "100")
+    few = (*rounds, "--gokart-pipeline-sample.EvaluateTask-permutation-repeats", "0")
     if ranks:
         task = "TrainRanksTask"
         with LocalCluster(ranks, threads_per_worker=1, dashboard_address=None, memory_limit=None) as cluster:
