@@ -31,6 +31,7 @@ _LIBRARIES = ("dask", "distributed", "lightgbm", "numpy", "pandas", "pandera", "
 _CODE = "the code"
 _S3 = "the S3"
 _ADVICE = "give scheduler and workers the environment of this run, and restart them after a change"
+_LOCAL_S3 = "the embedded S3 serves this machine alone: set BUCKET_NAME to a bucket that the workers reach, too"
 _LOST = "the connection to the Dask scheduler is lost"
 
 
@@ -205,7 +206,8 @@ def _check(client: Client, address: str, task_class: type, bucket: str) -> None:
         if isinstance(answer, Exception):
             raise ClusterError(f"{address}: {who} cannot describe itself: {_ADVICE} ({answer!r})") from answer
         if differences := explain_differences(answer, expected):
-            raise ClusterError(f"{address}: {who} has {differences}: {_ADVICE}")
+            is_local = differences.startswith(_S3) and "//127.0.0.1:" in expected[_S3]
+            raise ClusterError(f"{address}: {who} has {differences}: {_LOCAL_S3 if is_local else _ADVICE}")
 
 
 def explain_differences(found: dict[str, str], expected: dict[str, str]) -> str:

@@ -267,6 +267,9 @@ class TestWrongClusters:
 
         cluster.end(worker)
         assert f"has the S3 {server.endpoint} instead of {project.environment['AWS_ENDPOINT_URL']}: " in line
+        assert line.endswith(
+            "the embedded S3 serves this machine alone: set BUCKET_NAME to a bucket that the workers reach, too"
+        )
 
 
 def find_process(process_id: int) -> int:

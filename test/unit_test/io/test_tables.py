@@ -243,6 +243,12 @@ class TestReadPiece:
         for piece, chunk in zip(numbers, expected, strict=True):
             pd.testing.assert_frame_equal(elsewhere.read_piece(SCHEMA, piece), chunk)
 
+    def test_joins_the_batches_of_a_large_row_group(self, tmp_path: Path) -> None:
+        many = pd.DataFrame({"id": range(150_000), "width": 0.5, "name": "a"})
+        pq.write_table(to_arrow(many), tmp_path / "table.parquet")
+        read = Table(str(tmp_path)).read_piece(SCHEMA, range(131_000, 132_000))
+        assert read["id"].tolist() == list(range(131_000, 132_000))
+
     @pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
     def test_a_table_of_this_machine_is_read_for_the_others(self, write: Write, name: str) -> None:
         table = Table(write(name, to_csv(ROWS) if name.endswith("csv") else to_arrow(ROWS)))

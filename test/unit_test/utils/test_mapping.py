@@ -32,7 +32,7 @@ def test_takes_a_piece_only_when_there_is_room_for_it() -> None:
             yield piece
 
     def hold(_shared: None, piece: int) -> int:
-        release.acquire()
+        assert release.acquire(timeout=5)
         return piece
 
     with starting_threads() as workers:
