@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,11 +62,15 @@ def _are_in(repeated: pd.Index[Any], hashes: Hashes) -> npt.NDArray[np.bool_]:
     return repeated.get_indexer(pd.Index(hashes)) >= 0
 
 
+def _open_temporary_file() -> IO[bytes]:
+    return tempfile.TemporaryFile(buffering=0)
+
+
 def _find_repeated(pieces: Iterable[Hashes], in_memory: bool) -> Hashes:
     """Find the hashes that occur more than once; equal hashes are always in the same file."""
     width = 2**64 // _PARTITIONS
     edges = np.array([width * number for number in range(1, _PARTITIONS)], dtype=np.uint64)
-    open_file = open_memory_file if in_memory else functools.partial(tempfile.TemporaryFile, buffering=0)
+    open_file: Callable[[], IO[bytes]] = open_memory_file if in_memory else _open_temporary_file
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(open_file()) for _ in range(_PARTITIONS)]
         for hashes in pieces:
