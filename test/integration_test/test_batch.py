@@ -140,7 +140,7 @@ class TestWhatRunsAgain:
         for content in (b"", b"{}", b"[1]", b"garbage"):
             s3.put_object(Bucket=bucket, Key=key, Body=content)
             run = score(published, table)
-            assert (content, run.exit_code, run.tasks) == (content, 0, ["ScoreTableTask", "PublishBatchTask"])
+            assert (content, run.exit_code, run.tasks) == (content, 0, ["ScoreTableTask"])
             assert read_objects(s3, bucket) == before
 
     def test_rejected_rows_that_were_deleted_are_put_again(
@@ -164,7 +164,7 @@ class TestWhatRunsAgain:
         s3.delete_object(Bucket=bucket, Key=second)
         run = score(published, table, "--rows-per-part", "4", AWS_ENDPOINT_URL=proxy.endpoint)
 
-        assert (run.exit_code, run.tasks) == (0, ["ScoreTableTask", "PublishBatchTask"])
+        assert (run.exit_code, run.tasks) == (0, ["ScoreTableTask"])
         assert read_objects(s3, bucket) == before
         folder, _, name = second.rpartition("/")
         puts = [path for method, path in proxy.requests if method == "PUT"]
@@ -180,7 +180,7 @@ class TestWhatRunsAgain:
         s3.put_object(Bucket=bucket, Key=key, Body=content[::-1], Metadata=metadata, ChecksumAlgorithm="SHA256")
         run = score(published, table, "--rows-per-part", "4")
 
-        assert (run.exit_code, run.tasks) == (0, ["ScoreTableTask", "PublishBatchTask"])
+        assert (run.exit_code, run.tasks) == (0, ["ScoreTableTask"])
         assert read_objects(s3, bucket) == before
 
     def test_a_manifest_with_other_parts_is_put_again(
