@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Poetry only reads the lock file here, in an environment of its own.
 POETRY := .venv/poetry/bin/poetry
+# Test processes share the cores, and LightGBM's threads that wait for one another would take ages.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 
 .PHONY: setup run s3 test test-long no-files coverage rename chaos simulate bench bench-batch bench-dask screenshots lint
 
@@ -15,18 +17,18 @@ s3: setup  ## serve the objects published to the embedded S3
 	$(BIN)/python main.py --serve-s3
 
 test: setup  ## the tests of your table, then those of everything else
-	$(BIN)/pytest test/table_test
-	$(BIN)/pytest --numprocesses=auto --dist=worksteal
+	$(PYTEST) test/table_test
+	$(PYTEST) --numprocesses=auto --dist=worksteal
 
 test-long: setup  ## those that take more minutes: corners and faults of whole runs, copies with another table or name
-	$(BIN)/pytest --numprocesses=auto --dist=worksteal -m long
+	$(PYTEST) --numprocesses=auto --dist=worksteal -m long
 
 no-files: setup  ## see that runs with a workspace on S3 write no file (Linux, as root, with strace)
-	$(BIN)/pytest -m long test/integration_test/test_no_files.py
+	$(PYTEST) -m long test/integration_test/test_no_files.py
 
 coverage: setup  ## the tests, with the branches that they reach
-	$(BIN)/pytest test/table_test --cov --cov-report=
-	$(BIN)/pytest --numprocesses=auto --dist=worksteal --cov --cov-append --cov-report=term-missing:skip-covered
+	$(PYTEST) test/table_test --cov --cov-report=
+	$(PYTEST) --numprocesses=auto --dist=worksteal --cov --cov-append --cov-report=term-missing:skip-covered
 
 rename: setup  ## give the project your own name: make rename NAME=your_name
 	$(BIN)/python -m pipeline_runner.rename "$(NAME)"

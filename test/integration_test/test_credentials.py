@@ -104,6 +104,7 @@ def test_a_role_with_the_least_privileges_publishes(
         assert role["AWS_SESSION_TOKEN"] not in output
 
 
+@pytest.mark.long
 def test_a_role_may_have_its_workspace_on_s3(checkout: Checkout, assume: Callable[[str], dict[str, str]]) -> None:
     role = assume("workspace")
     checkout.use_workspace(f"s3://{embedded_s3.BUCKET}/workspace")

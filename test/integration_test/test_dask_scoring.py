@@ -103,14 +103,15 @@ def last_line(run: Run) -> str:
     return run.stderr.splitlines()[-1]
 
 
+@pytest.mark.long
 class TestScoring:
     @pytest.mark.parametrize(
         ("place", "file_format"),
         [
             ("s3", "parquet"),
-            pytest.param("s3", "csv", marks=pytest.mark.long),
-            pytest.param("local", "parquet", marks=pytest.mark.long),
-            pytest.param("local", "csv", marks=pytest.mark.long),
+            ("s3", "csv"),
+            ("local", "parquet"),
+            ("local", "csv"),
         ],
     )
     def test_publishes_the_same_bytes_as_one_process(
@@ -147,7 +148,6 @@ class TestScoring:
         assert len(read_batch(s3, bucket).manifest["parts"]) == 10
         assert run.stderr.count("\n") < 30, run.stderr
 
-    @pytest.mark.long
     @pytest.mark.parametrize("options", [(), ("--nanny",)])
     def test_survives_the_loss_of_a_worker(
         self,
@@ -169,7 +169,6 @@ class TestScoring:
         assert score(project).exit_code == 0
         assert read_objects(s3, bucket) == published
 
-    @pytest.mark.long
     def test_ends_when_all_workers_are_lost_and_goes_on_later(
         self, project: Checkout, cluster: Cluster, proxy: RecordingProxy, bucket: str, s3: S3Client
     ) -> None:
@@ -190,7 +189,6 @@ class TestScoring:
         assert not {f"/{bucket}/{key}" for key in kept} & {path for method, path in proxy.requests if method == "PUT"}
         assert len(read_batch(s3, bucket).manifest["parts"]) == 10
 
-    @pytest.mark.long
     def test_leaves_no_work_behind_after_a_signal(
         self, project: Checkout, cluster: Cluster, proxy: RecordingProxy, bucket: str, s3: S3Client
     ) -> None:

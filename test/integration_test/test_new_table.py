@@ -38,6 +38,7 @@ def table(checkout: Checkout) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_what_is_written_publishes(checkout: Checkout, table: Path, bucket: str, s3: S3Client) -> None:
     adopted = checkout.main("--new-table", str(table), *OPTIONS, "--yes")
     assert adopted.exit_code == 0, adopted.stderr

@@ -45,6 +45,7 @@ def change_learning_rate(checkout: Checkout) -> None:
     checkout.edit("conf/param.ini", "[core]", "[gokart_pipeline_sample.TrainTask]\nlearning_rate=0.1\n[core]")
 
 
+@pytest.mark.long
 def test_a_run_does_what_the_plan_said(checkout: Checkout, proxy: RecordingProxy, bucket: str, s3: S3Client) -> None:
     """One after the other, as one would try it."""
     module = "gokart_pipeline_sample.pipeline.preprocess"
@@ -99,6 +100,7 @@ def test_a_failed_gate_is_tried_again(published: Checkout) -> None:
     assert planned["CheckAccuracyTask"] == "parameter changed: require_acc 0.9 → 1.0"
 
 
+@pytest.mark.long
 def test_a_batch(published: Checkout) -> None:
     table = published.directory / "flowers.csv"
     make_flowers(10).to_csv(table, index=False)
@@ -115,6 +117,7 @@ def test_a_batch(published: Checkout) -> None:
     assert published.main(*arguments).tasks == BATCH_CHAIN
 
 
+@pytest.mark.long
 def test_without_a_bucket_the_embedded_s3_is_asked(checkout: Checkout) -> None:
     checkout.environment = make_environment(TMPDIR=checkout.environment["TMPDIR"])
     before = snapshot(checkout)

@@ -158,6 +158,7 @@ def test_a_run_costs_few_requests(on_s3: Checkout, proxy: RecordingProxy, bucket
     assert others == [("HEAD", f"/{bucket}/output.csv")]
 
 
+@pytest.mark.long
 def test_plan_and_history_know_it(on_s3: Checkout, bucket: str, s3: S3Client) -> None:
     assert on_s3.main(*PREPARE).exit_code == 0
     (key,) = (key for key in read_objects(s3, bucket) if re.search(r"/PreprocessTask_\w+\.parquet$", key))
@@ -188,6 +189,7 @@ def test_two_workers_do_not_disturb_each_other(on_s3: Checkout, bucket: str, s3:
         assert s3.head_object(Bucket=bucket, Key="output.csv")["Metadata"]["rows"] == "30"
 
 
+@pytest.mark.long
 def test_a_batch_is_as_with_a_workspace_on_this_machine(
     on_s3: Checkout, bucket: str, s3: S3Client, tmp_path: Path
 ) -> None:

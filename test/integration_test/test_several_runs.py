@@ -21,6 +21,8 @@ from support.checkout import CHAIN, Checkout, Run
 from support.luigid import scheduling
 from support.recording_proxy import RecordingProxy
 
+pytestmark = pytest.mark.long
+
 # Settings of the README.
 WITH_REDIS = {
     "[core]": "[scheduler]\nretry_delay=1\nretry_count=1000\n\n[core]\nno_lock=true",
@@ -103,7 +105,7 @@ class Gate:
         self._is_closed.set()
 
 
-@pytest.mark.parametrize(("processes", "workers"), [(2, "1"), (2, "2"), pytest.param(4, "1", marks=pytest.mark.long)])
+@pytest.mark.parametrize(("processes", "workers"), [(2, "1"), (2, "2"), (4, "1")])
 def test_processes_share_a_run(
     on_s3: Checkout, proxy: RecordingProxy, bucket: str, s3: S3Client, processes: int, workers: str
 ) -> None:
@@ -150,7 +152,7 @@ def test_a_run_takes_over_from_one_that_was_killed(
     assert find_leases(s3, bucket) == []
 
 
-@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.long), "2"])
+@pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_signal_releases_the_lease(
     start: Callable[..., subprocess.Popen[str]], proxy: RecordingProxy, bucket: str, s3: S3Client, workers: str
 ) -> None:
@@ -173,7 +175,6 @@ def test_a_failure_releases_the_lease(on_s3: Checkout, bucket: str, s3: S3Client
     assert find_leases(s3, bucket) == []
 
 
-@pytest.mark.long
 def test_local_runs_at_once_tell_what_another_has_made(checkout: Checkout) -> None:
     checkout.edit("conf/param.ini", "[core]", "[core]\nno_lock=true")
     runs = run_at_once(checkout, 2)
@@ -184,7 +185,6 @@ def test_local_runs_at_once_tell_what_another_has_made(checkout: Checkout) -> No
         assert not set(made) & set(run.tasks)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_luigid_shares_out_the_tasks(on_s3: Checkout, tmp_path: Path, bucket: str, s3: S3Client, workers: str) -> None:
     with scheduling(tmp_path) as port:
@@ -196,7 +196,6 @@ def test_luigid_shares_out_the_tasks(on_s3: Checkout, tmp_path: Path, bucket: st
     assert s3.head_object(Bucket=bucket, Key="output.csv")["Metadata"]["rows"] == "30"
 
 
-@pytest.mark.long
 def test_a_failure_ends_all_runs_that_share_a_scheduler(on_s3: Checkout, tmp_path: Path) -> None:
     with scheduling(tmp_path) as port:
         task = ("gokart_pipeline_sample.RunTask", "--scheduler-port", str(port), "--require-acc", "1")
@@ -205,7 +204,6 @@ def test_a_failure_ends_all_runs_that_share_a_scheduler(on_s3: Checkout, tmp_pat
     assert [run.exit_code for run in runs] == [40, 40], "\n".join(run.stderr for run in runs)
 
 
-@pytest.mark.long
 @pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed")
 def test_redis_locks_a_workspace_on_this_machine(checkout: Checkout, tmp_path: Path) -> None:
     with socket.socket() as free:

@@ -73,6 +73,7 @@ def runs(trained_once: Trained, s3: S3Client, tmp_path_factory: pytest.TempPathF
     return Runs(quiet, refused, warned, checkout.main("--history"), " ".join(text.split()))
 
 
+@pytest.mark.long
 class TestAlarms:
     def test_rows_like_the_test_rows_raise_none(self, runs: Runs) -> None:
         assert runs.quiet.run.exit_code == 0, runs.quiet.run.stderr

@@ -101,6 +101,7 @@ def test_the_embedded_s3_ends_with_the_run(checkout: Checkout, tmp_path: Path) -
         os.kill(json.loads((checkout.workspace / "s3" / "server.json").read_text())["process_id"], 0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_killed_run_is_taken_up_again(
     checkout: Checkout, published_once: Checkout, bucket: str, s3: S3Client, workers: str

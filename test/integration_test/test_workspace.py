@@ -92,6 +92,7 @@ def test_the_trap_works(tmp_path: Path) -> None:
     assert (tmp_path / "evidence").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("planted", "removed", "end"),
     [
@@ -117,6 +118,7 @@ def test_a_pickle_in_place_of_an_output_is_not_read(
     assert not (tmp_path / "evidence").exists()
 
 
+@pytest.mark.long
 def test_a_pickle_where_gokart_keeps_its_logs_is_not_read(published: Checkout, tmp_path: Path) -> None:
     logs = ("task_log", "task_params", "processing_time", "random_seed", "module_versions")
     for output in list(published.workspace.iterdir()):
