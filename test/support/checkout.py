@@ -67,7 +67,7 @@ class Checkout:
 
     directory: Path
     environment: dict[str, str] = field(default_factory=make_environment)
-    timeout: ClassVar[int] = 120
+    timeout: ClassVar[int] = 300
 
     @classmethod
     def create(cls, directory: Path, environment: dict[str, str]) -> Checkout:
