@@ -33,7 +33,7 @@ def score(bench: Bench, table: str, workers: int) -> Run:
     """Score a table on new workers, or, with none, in the process that drives them."""
     if not workers:
         return bench.score(table, "--output-format", "parquet")
-    with LocalCluster(workers, threads_per_worker=1, dashboard_address=None, memory_limit=None) as cluster:
+    with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, memory_limit=None) as cluster:
         address = cluster.scheduler_address
         option = ("--gokart-pipeline-sample.ScoreTableTask-dask-scheduler", address)
         # The first run has the workers import what they need.
@@ -64,7 +64,7 @@ def train(bench: Bench, directory: Path, table: str, ranks: int) -> None:
     few = (*rounds, "--gokart-pipeline-sample.EvaluateTask-permutation-repeats", "0")
     if ranks:
         task = "TrainRanksTask"
-        with LocalCluster(ranks, threads_per_worker=1, dashboard_address=None, memory_limit=None) as cluster:
+        with LocalCluster(n_workers=ranks, threads_per_worker=1, dashboard_address=None, memory_limit=None) as cluster:
             address = ("--gokart-pipeline-sample.ScoreTableTask-dask-scheduler", cluster.scheduler_address)
             options = (*common, *few, *address, "--ranks", str(ranks), "--table", table)
             run = bench.run("main.py", name, "gokart_pipeline_sample.RunDistributedTask", *options)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import luigi
 
 from gokart_pipeline_sample.errors import PipelineError
-from gokart_pipeline_sample.io.s3 import list_objects, read_metadata, s3_client, split_uri
+from gokart_pipeline_sample.io.s3 import is_s3, list_objects, read_metadata, s3_client, split_uri
 from gokart_pipeline_sample.io.s3_batch import get_intact_object, make_folder
 from gokart_pipeline_sample.io.s3_lease import LEASES
 from gokart_pipeline_sample.io.s3_target import UNIQUE_ID
@@ -130,7 +130,7 @@ def find_objects(workspace: str, needed: set[str], limits: Limits) -> Iterator[t
     kept = needed.union(*(read_pointed(bucket, f"{folder}{pointer}") for folder, pointer in folders.items()))
     published = {(bucket, folder) for folder in folders}
     other, prefix = split_uri(workspace)
-    stored = {(other, make_folder(prefix))} if workspace.startswith("s3://") else set()
+    stored = {(other, make_folder(prefix))} if is_s3(workspace) else set()
     for place, folder in sorted(published | stored):
         with s3_client(f"s3://{place}/{folder}", "list it") as client:
             items = {item["Key"].removeprefix(folder): item for item in list_objects(client, place, folder)}

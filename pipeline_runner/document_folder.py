@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from gokart_pipeline_sample.io.s3 import get_object, list_objects, put_object, s3_client, split_uri
+from gokart_pipeline_sample.io.s3 import get_object, is_s3, list_objects, put_object, s3_client, split_uri
 
 
 class DocumentFolder:
@@ -19,7 +19,7 @@ class DocumentFolder:
     """
 
     def __init__(self, location: str, encryption: dict[str, Any] | None = None) -> None:
-        self._is_on_s3 = location.startswith("s3://")
+        self._is_on_s3 = is_s3(location)
         self._bucket, key = split_uri(location)
         self._prefix = f"{key}/"
         self._location = f"s3://{self._bucket}/{key}" if self._is_on_s3 else location

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from gokart.utils import flatten
 
+from gokart_pipeline_sample.io.s3 import is_s3
 from gokart_pipeline_sample.io.s3_target import S3Target
 from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
 from gokart_pipeline_sample.utils.task_definition import define_task, hash_code
@@ -146,7 +147,7 @@ def explain(graph: TaskGraph, task_id: str, records: Iterable[RunRecord]) -> str
 
 
 def _is_on_s3(task: Task) -> bool:
-    return any(target.path().startswith("s3://") for target in flatten(task.output()))
+    return any(is_s3(target.path()) for target in flatten(task.output()))
 
 
 def _is_published(task: Task) -> bool:

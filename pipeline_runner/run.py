@@ -12,6 +12,7 @@ from datetime import datetime
 import gokart
 
 from gokart_pipeline_sample.errors import S3Error
+from gokart_pipeline_sample.io.s3 import is_s3
 from gokart_pipeline_sample.io.s3_batch import S3EvaluationTarget
 from gokart_pipeline_sample.io.s3_lease import LEASES, release_leases
 from pipeline_runner import signals, slack
@@ -124,7 +125,7 @@ def is_made(root: RootTask) -> bool:
 
 def release_all(workspace: str) -> None:
     """Release the leases of workers that were killed, so that no other run waits for them."""
-    if workspace.startswith("s3://"):
+    if is_s3(workspace):
         try:
             release_leases(f"{workspace}/{LEASES}")
         except S3Error as error:
@@ -162,7 +163,7 @@ def save_record_and_report(root: RootTask, result: RunResult, workspace: str) ->
         records = [record, *itertools.islice(earlier, SHOWN_RUNS - 1)][::-1] if is_reported else [record]
         history.add(stem, record)
         if is_reported:
-            if workspace.startswith("s3://"):
+            if is_s3(workspace):
                 keep_no_fonts()
             page = render_report(records, root.graph, metrics, find_shift(root.graph)).encode()
             history.folder.write(f"{stem}.html", page, REPORT_TYPE)

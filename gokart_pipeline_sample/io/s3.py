@@ -43,6 +43,11 @@ class StoredContent(NamedTuple):
     sha256: str
 
 
+def is_s3(uri: str) -> bool:
+    """Return whether a path or URI is one of S3 (``s3://bucket/key``)."""
+    return uri.startswith("s3://")
+
+
 def split_uri(uri: str) -> tuple[str, str]:
     """Return bucket and key of a URI (``s3://bucket/key``), without superfluous slashes."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")

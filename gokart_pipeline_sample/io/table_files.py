@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.s3 import get_object, list_objects, s3_client
+from gokart_pipeline_sample.io.s3 import get_object, is_s3, list_objects, s3_client
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -93,7 +93,7 @@ def list_files(uri: str) -> list[LocalFile] | list[S3File]:
     if not uri:
         raise TableError("there is no table to read: set the parameter table")
     try:
-        files = _list_objects(uri) if uri.startswith("s3://") else _list_local_files(Path(uri.removeprefix("file://")))
+        files = _list_objects(uri) if is_s3(uri) else _list_local_files(Path(uri.removeprefix("file://")))
     except OSError as error:
         raise TableError(
             f"the table {uri} cannot be read ({error.filename}: {error.strerror}): correct the parameter table"

@@ -54,7 +54,7 @@ class DaskWorkers(Workers):
         self._next_look = self._last_seen = time.monotonic()
         self._look_after()
 
-    def map(self, *arguments: Any) -> Iterator[Any]:
+    def map(self, *arguments: Any) -> Iterator[tuple[int, Any]]:
         """Call a function for each piece; see :meth:`Workers.map`."""
         from distributed.scheduler import KilledWorker
 
@@ -78,8 +78,16 @@ class DaskWorkers(Workers):
         return sorted(self._client.nthreads())
 
     def call_on(self, address: str, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Call a function on a worker, beside the work that it does."""
-        result: Result = self._client.run(function, *arguments, workers=[address])[address]
+        """Call a function on a worker, beside the work that it does.
+
+        Raises:
+            ClusterError: it is lost, or does not answer in time.
+        """
+        try:
+            answers = limit_time(self._timeout, lambda: self._client.run(function, *arguments, workers=[address]))
+            result: Result = answers[address]
+        except (CancelledError, OSError, LookupError) as error:
+            raise ClusterError(f"the Dask worker {address} does not answer ({error!r})") from error
         return result
 
     def call_together(self, function: Callable[[T], Result], arguments: dict[str, T]) -> list[Result]:
@@ -167,7 +175,7 @@ def connecting(address: str, timeout: float, task_class: type, bucket: str) -> I
     """
     client = _connect(address)
     try:
-        _check(client, address, task_class, bucket)
+        _check(client, address, timeout, task_class, bucket)
         yield DaskWorkers(client, timeout, task_class, bucket)
     finally:
         client.close()
@@ -188,7 +196,7 @@ def _connect(address: str) -> Client:
         raise ClusterError(f"{address}: no Dask scheduler answers there: {advice} ({error})") from error
 
 
-def _check(client: Client, address: str, task_class: type, bucket: str) -> None:
+def _check(client: Client, address: str, timeout: float, task_class: type, bucket: str) -> None:
     """Raise a ClusterError unless there are workers, which are like this process, and so is the scheduler."""
     expected = describe_worker(task_class)
     try:
@@ -196,10 +204,14 @@ def _check(client: Client, address: str, task_class: type, bucket: str) -> None:
     except TimeoutError:
         raise ClusterError(f"{address}: the Dask scheduler has no workers: start some") from None
     try:
-        answers = {"the scheduler": client.run_on_scheduler(describe_process, task_class)}
+        answer = limit_time(timeout, lambda: client.run_on_scheduler(describe_process, task_class))
+        answers = {"the scheduler": answer}
     except Exception as error:
         answers = {"the scheduler": error}
-    found = client.run(describe_worker, task_class, bucket, on_error="return")
+    try:
+        found = limit_time(timeout, lambda: client.run(describe_worker, task_class, bucket, on_error="return"))
+    except TimeoutError as error:
+        raise ClusterError(f"{address}: not all Dask workers answer: end those that hang ({error})") from error
     for who, answer in (answers | {f"the worker {worker}": answer for worker, answer in found.items()}).items():
         if isinstance(answer, PipelineError):
             raise ClusterError(f"{address}: {who}: {answer}") from answer

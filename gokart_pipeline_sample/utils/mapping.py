@@ -35,7 +35,7 @@ class Workers:
 
     def map(
         self, function: Callable[[Shared, Piece], Result], shared: Shared, pieces: Iterable[Piece]
-    ) -> Iterator[Result]:
+    ) -> Iterator[tuple[int, Result]]:
         """Call a function for each piece.
 
         Args:
@@ -44,22 +44,21 @@ class Workers:
             pieces: the pieces; the next one is taken when there is room for it.
 
         Yields:
-            The results, in the order in which they arrive.
+            The number of each piece, counted from 0, and its result, in the order in which results arrive.
 
         Raises:
             ClusterError: the workers are lost.
             Exception: what the function raises for any of the pieces.
         """
-        shared, remaining = self._share(shared), iter(pieces)
-        waiting: set[Future[Result]] = set()
+        shared, remaining = self._share(shared), enumerate(pieces)
+        waiting: dict[Future[Result], int] = {}
         while True:
-            free = max(0, self._limit - len(waiting))
-            waiting |= {self._submit(function, shared, piece) for piece in itertools.islice(remaining, free)}
+            for number, piece in itertools.islice(remaining, max(0, self._limit - len(waiting))):
+                waiting[self._submit(function, shared, piece)] = number
             if not waiting:
                 return
-            done, waiting = wait(waiting, POLL_SECONDS, FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
+            for future in wait(waiting, POLL_SECONDS, FIRST_COMPLETED).done:
+                yield waiting.pop(future), future.result()
             self._look_after()
 
     def _share(self, value: Any) -> Any:

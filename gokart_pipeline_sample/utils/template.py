@@ -16,6 +16,7 @@ from gokart.target import SingleFileTarget, TargetOnKart
 from gokart.utils import FlattenableItems, flatten
 
 from gokart_pipeline_sample.io.file_formats import PROCESSORS, FormatProcessor
+from gokart_pipeline_sample.io.s3 import is_s3
 from gokart_pipeline_sample.io.s3_lease import LEASES, Lease
 from gokart_pipeline_sample.io.s3_workspace import S3WorkspaceTarget
 from gokart_pipeline_sample.io.workspace_target import LocalWorkspaceTarget
@@ -96,7 +97,7 @@ class GokartTask(gokart.TaskOnKart[T]):
     @property
     def is_on_s3(self) -> bool:
         """Whether the workspace is on S3, so that no local file is written."""
-        return self.workspace_directory.startswith("s3://")
+        return is_s3(self.workspace_directory)
 
     def _run_unless_made(self, run: Callable[[], Any]) -> Any:
         """Run, unless another run has made the output meanwhile; on S3 no two runs make it at once."""

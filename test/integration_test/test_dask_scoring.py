@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -189,6 +190,18 @@ class TestScoring:
         assert not {f"/{bucket}/{key}" for key in kept} & {path for method, path in proxy.requests if method == "PUT"}
         assert len(read_batch(s3, bucket).manifest["parts"]) == 10
 
+    def test_ends_when_the_scheduler_is_lost(self, project: Checkout, proxy: RecordingProxy) -> None:
+        with clustering(project) as cluster:
+            cluster.have_workers(1)
+            at_third_part(proxy, cluster.scheduler.kill)
+
+            line = last_line(score(project, cluster.address))
+
+        proxy.before = lambda *_: None
+        assert line == (
+            "error: ScoreTableTask: the connection to the Dask scheduler is lost: look at its log, and run again"
+        )
+
     def test_leaves_no_work_behind_after_a_signal(
         self, project: Checkout, cluster: Cluster, proxy: RecordingProxy, bucket: str, s3: S3Client
     ) -> None:
@@ -208,6 +221,31 @@ class TestScoring:
                 assert time.monotonic() < deadline
             assert not any(client.processing().values())
         assert read_batch(s3, bucket) is None
+
+    def test_encrypts_what_it_sends_if_the_address_says_so(self, project: Checkout, tmp_path: Path) -> None:
+        certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+        subprocess.run(
+            [
+                *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"),
+                *("-keyout", str(key), "-out", str(certificate)),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        settings = {"CA_FILE": str(certificate)}
+        for role in ("SCHEDULER", "WORKER", "CLIENT"):
+            settings |= {f"{role}__CERT": str(certificate), f"{role}__KEY": str(key)}
+        variables = {f"DASK_DISTRIBUTED__COMM__TLS__{name}": value for name, value in settings.items()}
+        safe = project.copy(tmp_path / "safe", **variables)
+        with clustering(safe, "--protocol", "tls") as cluster:
+            cluster.have_workers(1)
+            assert cluster.address.startswith("tls://")
+
+            line = last_line(score(project, cluster.address))
+            run = score(safe, cluster.address)
+
+        assert run.exit_code == 0, run.stderr
+        assert f"{cluster.address}: no Dask scheduler answers there" in line
 
 
 class TestWrongClusters:
@@ -256,6 +294,46 @@ class TestWrongClusters:
         assert line.startswith(f"error: GuardTableTask: {cluster.address}: the worker tcp://127.0.0.1:")
         assert " has the code " in line
         assert "give scheduler and workers the environment of this run, and restart them after a change" in line
+
+    @pytest.mark.long
+    def test_another_library_on_a_worker(self, project: Checkout, cluster: Cluster, tmp_path: Path) -> None:
+        metadata = tmp_path / "libraries" / "pandera-0.1.0.dist-info" / "METADATA"
+        metadata.parent.mkdir(parents=True)
+        metadata.write_text("Metadata-Version: 2.1\nName: pandera\nVersion: 0.1.0\n")
+        folders = (str(metadata.parents[1]), str(project.directory))
+        worker = cluster.add_worker(PYTHONPATH=os.pathsep.join(folders))
+
+        line = last_line(score(project, cluster.address))
+
+        cluster.end(worker)
+        assert f" has pandera 0.1.0 instead of {version('pandera')}: give scheduler and workers the" in line
+
+    @pytest.mark.long
+    def test_other_code_on_a_worker_that_joins_later(
+        self, project: Checkout, cluster: Cluster, proxy: RecordingProxy, tmp_path: Path
+    ) -> None:
+        other = project.copy(tmp_path / "other")
+        other.edit("gokart_pipeline_sample/pipeline/preprocess.py", "return length * width", "return width * length")
+        cluster.have_workers(1)
+        at_third_part(proxy, lambda: cluster.add_worker(checkout=other))
+
+        line = last_line(score(project, cluster.address))
+
+        cluster.have_workers(0)
+        assert line.startswith("error: ScoreTableTask: a Dask worker has the code ")
+
+    @pytest.mark.long
+    def test_a_worker_that_hangs(self, project: Checkout, cluster: Cluster) -> None:
+        os.kill(cluster.workers[0].pid, signal.SIGSTOP)
+        options = ("--gokart-pipeline-sample.ScoreTableTask-dask-timeout", "5")
+
+        line = last_line(score(project, cluster.address, "flowers.parquet", *options))
+
+        cluster.end(cluster.workers[0])
+        assert line == (
+            f"error: GuardTableTask: {cluster.address}: not all Dask workers answer: "
+            "end those that hang (no answer within 5 s)"
+        )
 
     @pytest.mark.long
     def test_a_worker_with_another_s3(self, project: Checkout, cluster: Cluster, server: EmbeddedS3) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from pipeline_runner.embedded_s3 import EmbeddedS3
 
 pytestmark = pytest.mark.long
 
+# Enough rounds for what happens meanwhile.
+LONG = [f"--gokart-pipeline-sample.TrainTask-{name}=300" for name in ("num-boost-round", "early-stopping-rounds")]
 ROWS = make_flowers(3_000)
 ROWS["target"] = (ROWS["petal_length"] + np.random.default_rng(0).normal(0, 1, len(ROWS))).clip(0, 8).floordiv(2.7)
 ROWS["target"] = ROWS["target"].astype(int)
@@ -95,24 +97,54 @@ def test_two_ranks_train_the_same_model_run_after_run(
 def test_a_rank_that_is_lost_ends_all_and_the_workers_that_are_left_train_the_same_model(
     project: Checkout, cluster: Cluster, prepared: Checkout, tmp_path: Path, s3: S3Client
 ) -> None:
-    long = [f"--gokart-pipeline-sample.TrainTask-{name}=300" for name in ("num-boost-round", "early-stopping-rounds")]
-    main = [sys.executable, str(project.directory / "main.py"), *command(project, cluster, *long)]
+    exit_code, errors = interrupt(project, cluster, cluster.workers[0].kill)
+
+    assert exit_code == 0, errors
+    assert "the training begins again on the workers that are there" in errors
+    cluster.have_workers(2)
+    again = prepared.copy(tmp_path / "again", BUCKET_NAME=project.environment["BUCKET_NAME"])
+    s3.delete_object(Bucket=again.environment["BUCKET_NAME"], Key="output.csv")
+    train(again, cluster, *LONG)
+    assert read_model(again) == read_model(project)
+
+
+def test_ends_when_all_workers_are_lost(project: Checkout, cluster: Cluster) -> None:
+    def end_all() -> None:
+        for worker in cluster.workers:
+            worker.kill()
+
+    timeout = ("--gokart-pipeline-sample.ScoreTableTask-dask-timeout", "5")
+    exit_code, errors = interrupt(project, cluster, end_all, *timeout)
+
+    assert exit_code == 40, errors
+    assert errors.splitlines()[-1] == (
+        "error: TrainRanksTask: the Dask cluster has had no worker for 5 s (see dask_timeout): "
+        "start some and run again, what has been put is kept"
+    )
+
+
+def test_leaves_no_rank_behind_after_a_signal(project: Checkout, cluster: Cluster) -> None:
+    exit_code, errors = interrupt(project, cluster, None)
+
+    assert exit_code == 128 + signal.SIGTERM, errors
+    assert errors.splitlines()[-1] == "error: stopped by SIGTERM: the next run goes on where this one stopped"
+    deadline = time.monotonic() + 20
+    while any(psutil.Process(worker.pid).children() for worker in cluster.workers):
+        assert time.monotonic() < deadline
+
+
+def interrupt(project: Checkout, cluster: Cluster, act: Callable[[], None] | None, *options: str) -> tuple[int, str]:
+    """Do something while two ranks train, or end the run; return its exit code and what it has said."""
+    main = [sys.executable, str(project.directory / "main.py"), *command(project, cluster, *LONG, *options)]
     with subprocess.Popen(
         main, cwd=project.directory, env=project.environment, stderr=subprocess.PIPE, text=True
     ) as driver:
         worker = cluster.workers[0].pid
         while not is_training(worker):
             assert driver.poll() is None, driver.stderr.read()
-        os.kill(worker, signal.SIGKILL)
+        (act or driver.terminate)()
         _, errors = driver.communicate(timeout=100)
-
-    assert driver.returncode == 0, errors
-    assert "the training begins again on the workers that are there" in errors
-    cluster.have_workers(2)
-    again = prepared.copy(tmp_path / "again", BUCKET_NAME=project.environment["BUCKET_NAME"])
-    s3.delete_object(Bucket=again.environment["BUCKET_NAME"], Key="output.csv")
-    train(again, cluster, *long)
-    assert read_model(again) == read_model(project)
+        return driver.returncode, errors
 
 
 def is_training(worker: int) -> bool:

@@ -75,9 +75,10 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def clustering(checkout: Checkout) -> Iterator[Cluster]:
+def clustering(checkout: Checkout, *options: str) -> Iterator[Cluster]:
     """Have a scheduler run for as long as the context lasts."""
-    scheduler, line = launch(checkout, "Scheduler at:", "scheduler", "--port", "0", "--no-dashboard", "--no-jupyter")
+    command = ("scheduler", "--port", "0", "--no-dashboard", "--no-jupyter", *options)
+    scheduler, line = launch(checkout, "Scheduler at:", *command)
     cluster = Cluster(checkout, scheduler, line.split()[-1])
     try:
         yield cluster

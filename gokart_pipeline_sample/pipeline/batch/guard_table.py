@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import operator
 from collections.abc import Collection, Iterable
 from logging import getLogger
 from typing import Any, NamedTuple, TypedDict, cast
@@ -79,13 +78,13 @@ class GuardTableTask(ClusterTask[GuardResult]):
             in_memory=self.is_on_s3,
         ).tolist()
         schema = FeatureSchema.arrow_schema(FeatureSchema.new_row_columns())
-        checked = []
+        checked: dict[int, CheckedChunk] = {}
         with self.start_workers() as workers, showing_progress("checked", None, "rows") as advance:
-            pieces = enumerate(table.list_pieces(schema, CHUNK_ROWS, elsewhere=workers.are_elsewhere))
+            pieces = table.list_pieces(schema, CHUNK_ROWS, elsewhere=workers.are_elsewhere)
             for number, chunk in workers.map(check_piece, (table, pd.Index(duplicates)), pieces):
-                checked.append((number, chunk))
+                checked[number] = chunk
                 advance(chunk.rows)
-        in_order = [chunk for _, chunk in sorted(checked, key=operator.itemgetter(0))]
+        in_order = [checked[number] for number in sorted(checked)]
         allowed_share = self.max_rejected_share if self.on_bad_row == "reject" else 0.0
         self.dump(self.guard(in_order, duplicates, allowed_share))
 
@@ -161,10 +160,8 @@ class GuardTableTask(ClusterTask[GuardResult]):
         return preprocessed, breaches
 
 
-def check_piece(
-    shared: tuple[Table, pd.Index[Any]], piece: tuple[int, pd.DataFrame | range]
-) -> tuple[int, CheckedChunk]:
-    """Check a numbered piece of a table, given that table and the ids that occur more than once."""
-    (table, duplicates), (number, rows) = shared, piece
-    data = table.read_piece(FeatureSchema.arrow_schema(FeatureSchema.new_row_columns()), rows)
-    return number, GuardTableTask.check(data, duplicates)
+def check_piece(shared: tuple[Table, pd.Index[Any]], piece: pd.DataFrame | range) -> CheckedChunk:
+    """Check a piece of a table, given that table and the ids that occur more than once."""
+    table, duplicates = shared
+    data = table.read_piece(FeatureSchema.arrow_schema(FeatureSchema.new_row_columns()), piece)
+    return GuardTableTask.check(data, duplicates)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from logging import getLogger
 from typing import Any, NamedTuple, TypedDict
 
@@ -65,17 +65,16 @@ class ScoredRows(NamedTuple):
 
 
 class PartToMake(NamedTuple):
-    """A part: its number, its name, and its rows, or their numbers."""
+    """A part: its name, and its rows, or their numbers."""
 
-    number: int
     name: str
     rows: pd.DataFrame | range
 
 
 class MadePart(NamedTuple):
-    """What is known of a part that has been put: its number, the number of its rows, its objects and its figures."""
+    """A part that has been put: its name, the number of its rows, its objects and its figures."""
 
-    number: int
+    name: str
     rows: int
     parts: dict[str, Part]
     figures: PartFigures
@@ -110,7 +109,7 @@ class PartMaker(NamedTuple):
         frames[part.name] = published
         processor = PART_FORMATS[part.name.rpartition(".")[2]]
         put = {name: self.target.put_part(name, frame, processor) for name, frame in frames.items()}
-        return MadePart(part.number, len(rows), put, scored.figures)
+        return MadePart(part.name, len(rows), put, scored.figures)
 
 
 def make_figures_target(target: S3ManifestTarget, name: str) -> S3JsonTarget:
@@ -177,7 +176,7 @@ class ScoreTableTask(ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, An
         guarded, table = self.load(self.guard_task), open_table(self.table)
         target, with_proba = self._target, self.with_proba
         maker = PartMaker(model, reference, pd.Index(guarded["duplicates"]), table, target, with_proba)
-        parts, figures = target.find_parts(), dict[int, PartFigures]()
+        parts, figures = target.find_parts(), dict[str, PartFigures]()
         with (
             self.start_workers(self.bucket) as workers,
             showing_progress("scored", guarded["rows"], "rows") as advance,
@@ -192,16 +191,16 @@ class ScoreTableTask(ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, An
                     found = [parts[key]["rows"] for key in (name, f"{REJECTED}{name}") if key in parts]
                     beside = make_figures_target(target, name)
                     if name not in parts or sum(found) != len(piece) or not beside.exists():
-                        yield PartToMake(number, name, piece)
+                        yield PartToMake(name, piece)
                     else:
-                        figures[number] = beside.load()
+                        figures[name] = beside.load()
                         advance(len(piece))
 
-            for made in workers.map(PartMaker.make, maker, list_missing()):
+            for _, made in workers.map(PartMaker.make, maker, list_missing()):
                 parts |= made.parts
-                figures[made.number] = made.figures
+                figures[made.name] = made.figures
                 advance(made.rows)
-        in_order = [figures[number] for number in sorted(figures)]
+        in_order = [figures[name] for name in sort_names(figures)]
         manifest = self.make_manifest(
             parts,
             guarded["rows"],
@@ -253,7 +252,7 @@ class ScoreTableTask(ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, An
         Raises:
             ValueError: rows are missing, or there are too many.
         """
-        names = sorted(parts, key=lambda name: (len(name), name))
+        names = sort_names(parts)
         published = [parts[name] for name in names if not name.startswith(REJECTED)]
         rejected = [parts[name] for name in names if name.startswith(REJECTED)]
         rows_published, rows_rejected = (sum(part["rows"] for part in some) for some in (published, rejected))
@@ -269,6 +268,11 @@ class ScoreTableTask(ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, An
             "rows_rejected": rows_rejected,
             **origin,
         }
+
+
+def sort_names(names: Iterable[str]) -> list[str]:
+    """Return the names of parts in the order of their numbers, which have five digits or more."""
+    return sorted(names, key=lambda name: (len(name), name))
 
 
 def add_unseen(parts: list[dict[str, UnseenValues]]) -> dict[str, UnseenValues]:

@@ -94,17 +94,17 @@ class SplitPiecesTask(ClusterTask[dict[str, Rows]]):
         split, found = self.describe(), dict[int, tuple[Rows, Rows]]()
         pieces = split.list_pieces()
         with self.start_workers() as workers, showing_progress("split", len(pieces), "pieces") as advance:
-            for piece, valid, test in workers.map(select_held_out, split, pieces):
-                found[piece.start] = (valid, test)
+            for number, held_out in workers.map(select_held_out, split, pieces):
+                found[number] = held_out
                 advance(1)
         for place, name in enumerate(("valid", "test")):
-            rows = pd.concat([found[start][place] for start in sorted(found)], ignore_index=True)
+            rows = pd.concat([found[number][place] for number in sorted(found)], ignore_index=True)
             if rows.empty:
                 raise ValueError(f"the part {name} has no rows: give other fractions of SplitDataTask")
             self.dump(rows, name)
 
 
-def select_held_out(split: TableSplit, piece: range) -> tuple[range, Rows, Rows]:
-    """Return a piece, its validation rows and its test rows."""
+def select_held_out(split: TableSplit, piece: range) -> tuple[Rows, Rows]:
+    """Return the validation rows and the test rows of a piece."""
     _, valid, test = split.read(piece)
-    return piece, valid, test
+    return valid, test

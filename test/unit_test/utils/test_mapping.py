@@ -14,7 +14,7 @@ def add(shared: int, piece: int) -> int:
 
 def test_calls_the_function_for_each_piece() -> None:
     with starting_threads() as workers:
-        assert sorted(workers.map(add, 100, range(50))) == list(range(100, 150))
+        assert sorted(workers.map(add, 100, range(50))) == [(number, number + 100) for number in range(50)]
 
 
 def test_does_nothing_without_pieces() -> None:
