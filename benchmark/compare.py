@@ -17,7 +17,7 @@ from pathlib import Path
 from pipeline_runner import embedded_s3
 
 PROJECT = Path(__file__).resolve().parents[1]
-PAIRS = {"cold": 9, "up to date": 15, "plan": 9, "report": 9, "embedded S3": 9}
+PAIRS = {"cold": 9, "up to date": 15, "plan": 9, "report": 9, "embedded S3": 9, "workspace on S3": 9}
 KEY = "--gokart-pipeline-sample.UploadS3Task-key"
 
 
@@ -75,6 +75,14 @@ def main(pairs: dict[str, int]) -> None:
         def unreported(number: int) -> float:
             return pipeline(f"unreported{number}", KEY, f"unreported{number}/output.csv")
 
+        def on_s3(number: int) -> float:
+            uri = f"s3://{embedded_s3.BUCKET}/workspaces/{number}"
+            settings = without_report.replace("./resources", uri)
+            return pipeline(f"on_s3{number}", KEY, f"on_s3{number}", settings=settings)
+
+        def in_folder(number: int) -> float:
+            return pipeline(f"in_folder{number}", KEY, f"in_folder{number}")
+
         def embedded(number: int) -> float:
             return pipeline(f"embedded{number}", environment=alone)
 
@@ -85,6 +93,7 @@ def main(pairs: dict[str, int]) -> None:
         compare("run that is up to date / imports and one HEAD", pairs["up to date"], up_to_date, head)
         compare("plan / run, both up to date", pairs["plan"], plan, up_to_date)
         compare("cold run: with a report / without", pairs["report"], reported, unreported)
+        compare("cold run: workspace on S3 / in a folder", pairs["workspace on S3"], on_s3, in_folder)
         compare("cold run: embedded S3 / S3 that runs already", pairs["embedded S3"], embedded, running)
 
 
