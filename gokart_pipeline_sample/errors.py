@@ -5,7 +5,9 @@ PipelineError
 ├── BadRowsError          a table has rows that break its schema
 ├── ChampionError         the champion cannot be compared or used
 ├── ClusterError          a Dask cluster cannot be used, or is lost
+├── CompilationError      a model cannot be compiled
 ├── DamagedFileError      a file of the workspace, or an object, differs from what the pipeline wrote
+├── PredictionError       a compiled model does not predict what LightGBM predicts
 ├── S3Error               S3 refuses a request or does not respond
 ├── SchemaDefinitionError a schema describes a column in a way that the pipeline cannot use
 ├── ShiftError            new rows are unlike those that the model was tested on
@@ -35,8 +37,16 @@ class ClusterError(PipelineError):
     """A Dask cluster cannot be used, or is lost; the message names the process that differs, and how."""
 
 
+class CompilationError(PipelineError):
+    """A model cannot be compiled; the message says why."""
+
+
 class DamagedFileError(PipelineError):
     """A file of the workspace, or an object, differs from what the pipeline wrote; the message names it."""
+
+
+class PredictionError(PipelineError):
+    """A compiled model does not predict what LightGBM predicts, to the last bit."""
 
 
 class S3Error(PipelineError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
@@ -22,19 +23,19 @@ Hashes = npt.NDArray[np.uint64]
 def find_duplicates(read: Callable[[], Iterator[pd.Series[Any]]], *, in_memory: bool = False) -> pd.Series[Any]:
     """Find the values that occur more than once.
 
-    If the values are strictly increasing, there are none, and one pass over them is enough. Otherwise a hash of eight
-    bytes per row goes to one of 64 temporary files (``TMPDIR``), which are then searched in memory, one at a time.
+    A hash of eight bytes per row goes to one of 64 temporary files (``TMPDIR``), which are then searched in memory, one
+    at a time.
 
     Args:
-        read: starts to read the values, in chunks and without nulls; called up to three times.
+        read: starts to read the values, in chunks and without nulls; called twice, or once if no hash is repeated.
         in_memory: whether these files are in memory, because none may be written.
 
     Returns:
         Each duplicated value once.
     """
-    if _increase(read()):
-        return pd.Series([])
     repeated = pd.Index(_find_repeated((_hash(values) for values in read()), in_memory))
+    if repeated.empty:
+        return pd.Series([])
     # Different values may have the same hash.
     suspects: pd.Series[Any] = pd.concat(
         [values.iloc[np.flatnonzero(_are_in(repeated, _hash(values)))] for values in read()]
@@ -42,15 +43,25 @@ def find_duplicates(read: Callable[[], Iterator[pd.Series[Any]]], *, in_memory: 
     return suspects.loc[suspects.duplicated()].drop_duplicates()
 
 
-def _increase(pieces: Iterator[pd.Series[Any]]) -> bool:
-    last = None
-    for values in pieces:
-        if values.empty:
-            continue
-        if not (values.is_monotonic_increasing and values.is_unique) or (last is not None and values.iloc[0] <= last):
-            return False
-        last = values.iloc[-1]
-    return True
+def get_bounds(values: pd.Series[Any]) -> list[Any] | None:
+    """Return the first and the last value if each is greater than the one before; nothing if there are no values."""
+    if values.empty:
+        return []
+    return [values.iloc[0], values.iloc[-1]] if is_increasing(values) else None
+
+
+def is_increasing(values: pd.Series[Any]) -> bool:
+    """Return whether each value is greater than the one before, several times as fast as looking for equal ones."""
+    # An index learns from the first look whether its values are unique, too.
+    index = pd.Index(values)
+    return bool(index.is_monotonic_increasing and index.is_unique)
+
+
+def increase(pieces: Iterable[list[Any] | None]) -> bool:
+    """Return whether values are strictly increasing, and thus unique, given the bounds of each piece of them."""
+    known = list(pieces)
+    found = [bounds for bounds in known if bounds]
+    return None not in known and all(one[1] < other[0] for one, other in itertools.pairwise(found))
 
 
 def _hash(values: pd.Series[Any]) -> Hashes:

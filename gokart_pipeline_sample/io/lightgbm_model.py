@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,10 +66,32 @@ def get_categories(model: Booster, features: pd.DataFrame) -> dict[str, list[Any
     return dict(zip(names, model.pandas_categorical or [], strict=True))
 
 
-def encode_categories(model: Booster, features: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return features as the numbers that LightGBM makes of them, once for several predictions."""
+def number_categories(model: Booster, features: pd.DataFrame) -> pd.DataFrame:
+    """Return features with categories as the numbers that LightGBM makes of them; NaN for those that it does not know.
+
+    Args:
+        model: the model.
+        features: the features of any rows.
+    """
     codes = {
         name: features[name].cat.set_categories(known).cat.codes.astype(float).replace(-1.0, np.nan)
         for name, known in get_categories(model, features).items()
     }
-    return features.assign(**codes).to_numpy(dtype=np.float64)
+    return features.assign(**codes) if codes else features
+
+
+def encode_categories(model: Booster, features: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return features as the matrix that LightGBM makes of them, once for several predictions."""
+    return number_categories(model, features).to_numpy(dtype=np.float64)
+
+
+def predict_probabilities(model: Booster, features: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return the probability of each class, row by row; there may be no rows, which LightGBM refuses."""
+    if features.empty:
+        return np.empty((0, model.num_model_per_iteration()))
+    return np.asarray(model.predict(features))
+
+
+def count_leaves(text: str) -> list[int]:
+    """Return the number of leaves of each tree of a model's text."""
+    return [int(count) for count in re.findall(r"^num_leaves=(\d+)$", text, re.MULTILINE)]

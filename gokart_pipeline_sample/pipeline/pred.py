@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any
 
 import gokart
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
+from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted, predict_probabilities
 from gokart_pipeline_sample.pipeline.model_input import select_features
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
@@ -33,36 +34,45 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
 
     @staticmethod
     @pa.check_types(lazy=True)
-    def predict(
-        model: Booster, data: DataFrame[PreprocessedSchema], features: pd.DataFrame | None = None
-    ) -> DataFrame[PredictionSchema]:
+    def predict(model: Booster, data: DataFrame[PreprocessedSchema]) -> DataFrame[PredictionSchema]:
         """Predict each row independently of its position and of the other rows.
 
         Args:
             model: a model that was trained on frames of the same schema.
             data: rows, with or without a target; there may be none.
-            features: their features, if they have been selected already.
+
+        Returns:
+            See :meth:`label`.
+
+        Raises:
+            pandera.errors.SchemaErrors: the rows or the predictions break their schema.
+            lightgbm.basic.LightGBMError: the model was trained on a different number of features.
+        """
+        features = select_features(data, get_fitted(model))
+        return PredTask.label(predict_probabilities(model, features), data[PreprocessedSchema.id_column()])
+
+    @staticmethod
+    def label(probabilities: npt.NDArray[np.float64], ids: pd.Series[Any]) -> DataFrame[PredictionSchema]:
+        """Make a table of predictions.
+
+        Args:
+            probabilities: the probability of each class, row by row.
+            ids: the id of each row.
 
         Returns:
             A frame with the id of each row, its most probable class and the probability of each class, in the order
             of the rows.
 
         Raises:
-            pandera.errors.SchemaErrors: the rows or the predictions break their schema.
-            lightgbm.basic.LightGBMError: the model was trained on a different number of features.
+            pandera.errors.SchemaErrors: the predictions break their schema.
         """
         columns = PredictionSchema.probability_columns()
-        if features is None:
-            features = select_features(data, get_fitted(model))
-        # LightGBM refuses a frame without rows.
-        values = np.empty((0, len(columns))) if data.empty else model.predict(features)
-        probabilities = pd.DataFrame(values, index=data.index, columns=columns)
         classes = pd.Index(PreprocessedSchema.target_classes())
-        prediction = probabilities.assign(
+        prediction = pd.DataFrame(probabilities, index=ids.index, columns=columns).assign(
             **{
-                PredictionSchema.id_column(): data[PreprocessedSchema.id_column()],
-                PredictionSchema.target_column(): classes[probabilities.to_numpy().argmax(axis=1)],
+                PredictionSchema.id_column(): ids,
+                PredictionSchema.target_column(): classes[probabilities.argmax(axis=1)],
             }
         )
         columns = [PredictionSchema.id_column(), PredictionSchema.target_column(), *columns]
-        return cast("DataFrame[PredictionSchema]", prediction[columns])
+        return PredictionSchema.validate(prediction[columns], lazy=True)

@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 # Seconds between two looks at workers that have no result yet.
 POLL_SECONDS = 1.0
 # One thread puts a part while the other one scores the next.
-_THREADS = 2
+THREADS = 2
 
 
 class Workers:
@@ -74,8 +74,9 @@ class Workers:
 @contextlib.contextmanager
 def starting_threads() -> Iterator[Workers]:
     """Provide the workers of this process; an error or a signal drops the pieces that no thread has begun."""
-    with ThreadPoolExecutor(_THREADS) as executor:
+    with ThreadPoolExecutor(THREADS) as executor:
         try:
-            yield Workers(executor, _THREADS)
+            # One more piece is ready for the thread that is done first.
+            yield Workers(executor, THREADS + 1)
         finally:
             executor.shutdown(wait=False, cancel_futures=True)

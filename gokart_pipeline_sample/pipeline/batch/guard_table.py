@@ -14,7 +14,7 @@ from pandera.errors import SchemaErrors
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import BadRowsError
-from gokart_pipeline_sample.io.duplicates import find_duplicates
+from gokart_pipeline_sample.io.duplicates import find_duplicates, get_bounds, increase
 from gokart_pipeline_sample.io.tables import Table, open_table
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import (
@@ -44,11 +44,12 @@ class GuardResult(TypedDict):
 
 
 class CheckedChunk(NamedTuple):
-    """What is known of a chunk of the table: its rows, those that break the schema, and how."""
+    """What is known of a chunk of the table: its rows, those that break the schema, how, and the bounds of its ids."""
 
     rows: int
     bad_rows: int
     breaches: Breaches
+    bounds: list[Any] | None
 
 
 class GuardTableTask(ClusterTask[GuardResult]):
@@ -71,12 +72,21 @@ class GuardTableTask(ClusterTask[GuardResult]):
 
     def run(self) -> None:
         """Check the table and save the result."""
-        table, id_column = open_table(self.table), FeatureSchema.id_column()
-        ids = FeatureSchema.arrow_schema([id_column])
-        duplicates = find_duplicates(
-            lambda: (readable_ids(FeatureSchema, chunk) for chunk in table.read_chunks(ids, CHUNK_ROWS)),
-            in_memory=self.is_on_s3,
-        ).tolist()
+        table, duplicates = open_table(self.table), list[Any]()
+        checked = self.check_chunks(table, duplicates)
+        if not increase(chunk.bounds for chunk in checked):
+            ids = FeatureSchema.arrow_schema([FeatureSchema.id_column()])
+            duplicates = find_duplicates(
+                lambda: (readable_ids(FeatureSchema, chunk) for chunk in table.read_chunks(ids, CHUNK_ROWS)),
+                in_memory=self.is_on_s3,
+            ).tolist()
+            if duplicates:
+                checked = self.check_chunks(table, duplicates)
+        allowed_share = self.max_rejected_share if self.on_bad_row == "reject" else 0.0
+        self.dump(self.guard(checked, duplicates, allowed_share))
+
+    def check_chunks(self, table: Table, duplicates: list[Any]) -> list[CheckedChunk]:
+        """Check each chunk of the table, given the ids that are known to occur more than once."""
         schema = FeatureSchema.arrow_schema(FeatureSchema.new_row_columns())
         checked: dict[int, CheckedChunk] = {}
         with self.start_workers() as workers, showing_progress("checked", None, "rows") as advance:
@@ -84,9 +94,7 @@ class GuardTableTask(ClusterTask[GuardResult]):
             for number, chunk in workers.map(check_piece, (table, pd.Index(duplicates)), pieces):
                 checked[number] = chunk
                 advance(chunk.rows)
-        in_order = [checked[number] for number in sorted(checked)]
-        allowed_share = self.max_rejected_share if self.on_bad_row == "reject" else 0.0
-        self.dump(self.guard(in_order, duplicates, allowed_share))
+        return [checked[number] for number in sorted(checked)]
 
     @staticmethod
     def guard(checked: Iterable[CheckedChunk], duplicates: list[Any], allowed_share: float) -> GuardResult:
@@ -124,7 +132,7 @@ class GuardTableTask(ClusterTask[GuardResult]):
         good, found = GuardTableTask.preprocess_valid(data, duplicates)
         breaches = Breaches(FeatureSchema.id_column())
         breaches.add(found, data)
-        return CheckedChunk(len(data), len(data) - len(good), breaches)
+        return CheckedChunk(len(data), len(data) - len(good), breaches, get_bounds(readable_ids(FeatureSchema, data)))
 
     @staticmethod
     def preprocess_valid(

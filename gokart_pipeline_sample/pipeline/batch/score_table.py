@@ -3,118 +3,42 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator
 from logging import getLogger
-from typing import Any, NamedTuple, TypedDict
+from typing import Any
 
 import gokart
 import luigi
 import pandas as pd
 from gokart.utils import FlattenableItems
-from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.file_formats import FormatProcessor, ParquetProcessor, PyArrowCsvProcessor
-from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
-from gokart_pipeline_sample.io.s3_batch import Part, S3JsonTarget, S3ManifestTarget
-from gokart_pipeline_sample.io.tables import Table, open_table
-from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult, GuardTableTask
-from gokart_pipeline_sample.pipeline.make_reference import Reference, RowCounts, add_counts, count_rows, measure_shift
-from gokart_pipeline_sample.pipeline.model_input import count_unseen, select_features
-from gokart_pipeline_sample.pipeline.pred import PredTask
+from gokart_pipeline_sample.errors import PredictionError
+from gokart_pipeline_sample.io.compiled_model import get_default_folder
+from gokart_pipeline_sample.io.lightgbm_model import Booster
+from gokart_pipeline_sample.io.s3_batch import Part, S3ManifestTarget
+from gokart_pipeline_sample.io.tables import open_table
+from gokart_pipeline_sample.pipeline.batch.engine import ENGINES, Engine, is_worth_compiling
+from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult
+from gokart_pipeline_sample.pipeline.batch.score_part import (
+    PART_FORMATS,
+    REJECTED,
+    SHOWN_VALUES,
+    PartFigures,
+    PartRows,
+    PartScorer,
+    UnseenValues,
+    make_figures_target,
+)
+from gokart_pipeline_sample.pipeline.make_reference import Reference, add_counts, measure_shift
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
-from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
-from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.utils.cluster_task import ClusterTask
+from gokart_pipeline_sample.utils.mapping import THREADS
 from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, TableParameter
 from gokart_pipeline_sample.utils.progress import showing_progress
 from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
 
 logger = getLogger(__name__)
-
-REJECTED = "rejected/"
-SHOWN_VALUES = 10
-PART_FORMATS: dict[str, FormatProcessor] = {"csv": PyArrowCsvProcessor(), "parquet": ParquetProcessor()}
-
-
-class UnseenValues(TypedDict):
-    """Values of an open text feature that no training row has."""
-
-    rows: int
-    values: list[str]  # the first of them
-
-
-class PartFigures(TypedDict):
-    """What is known of the valid rows of a part beside their predictions; those of all parts are added."""
-
-    counts: RowCounts
-    unseen: dict[str, UnseenValues]  # by feature
-
-
-class ScoredRows(NamedTuple):
-    """Predictions of some rows of the table.
-
-    Args:
-        predictions: the predictions of the valid rows, in the order of the rows.
-        rejected: the invalid rows as text, with a column ``reason``.
-        figures: the figures of the valid rows.
-    """
-
-    predictions: DataFrame[PredictionSchema]
-    rejected: pd.DataFrame
-    figures: PartFigures
-
-
-class PartToMake(NamedTuple):
-    """A part: its name, and its rows, or their numbers."""
-
-    name: str
-    rows: pd.DataFrame | range
-
-
-class MadePart(NamedTuple):
-    """A part that has been put: its name, the number of its rows, its objects and its figures."""
-
-    name: str
-    rows: int
-    parts: dict[str, Part]
-    figures: PartFigures
-
-
-class PartMaker(NamedTuple):
-    """What is needed to make a part, in this process or in another one.
-
-    Args:
-        model: the model.
-        reference: the description of the model's test rows.
-        duplicates: the ids that occur more than once in the table.
-        table: the table.
-        target: the manifest of the batch.
-        with_proba: whether the probability of each class is published.
-    """
-
-    model: Booster
-    reference: Reference
-    duplicates: pd.Index[Any]
-    table: Table
-    target: S3ManifestTarget
-    with_proba: bool
-
-    def make(self, part: PartToMake) -> MadePart:
-        """Score the rows; put figures and rejected rows, and then the part, so that it never exists without them."""
-        rows = self.table.read_piece(FeatureSchema.arrow_schema(FeatureSchema.new_row_columns()), part.rows)
-        scored = ScoreTableTask.score(self.model, rows, self.duplicates, self.reference)
-        make_figures_target(self.target, part.name).dump(scored.figures)
-        published = scored.predictions if self.with_proba else OutputSchema.validate(scored.predictions)
-        frames = {f"{REJECTED}{part.name}": scored.rejected} if len(scored.rejected) else {}
-        frames[part.name] = published
-        processor = PART_FORMATS[part.name.rpartition(".")[2]]
-        put = {name: self.target.put_part(name, frame, processor) for name, frame in frames.items()}
-        return MadePart(part.name, len(rows), put, scored.figures)
-
-
-def make_figures_target(target: S3ManifestTarget, name: str) -> S3JsonTarget:
-    """Return the object with the figures of a part."""
-    return target.make_beside(f"figures/{name}.json")
 
 
 class ScoreTableTask(ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, Any]]):
@@ -156,6 +80,13 @@ class ScoreTableTask(ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, An
         parsing=luigi.BoolParameter.EXPLICIT_PARSING,
         description="Whether the probability of each class is published beside the prediction.",
     )
+    engine: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
+        default="auto",
+        choices=list(ENGINES),
+        significant=False,
+        description="What predicts, with the same result: LightGBM, or the model compiled; auto compiles it for large "
+        "tables.",
+    )
 
     def output(self) -> S3ManifestTarget:
         """Return the manifest on S3."""
@@ -174,32 +105,19 @@ class ScoreTableTask(ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, An
         """Score the table part by part, and put the manifest last."""
         model, reference = self.load(self.model_task), self.load(self.reference_task)
         guarded, table = self.load(self.guard_task), open_table(self.table)
-        target, with_proba = self._target, self.with_proba
-        maker = PartMaker(model, reference, pd.Index(guarded["duplicates"]), table, target, with_proba)
-        parts, figures = target.find_parts(), dict[str, PartFigures]()
-        with (
-            self.start_workers(self.bucket) as workers,
-            showing_progress("scored", guarded["rows"], "rows") as advance,
-        ):
-
-            def list_missing() -> Iterator[PartToMake]:
-                """Yield the parts that no run before this one has put."""
-                schema = FeatureSchema.arrow_schema(FeatureSchema.new_row_columns())
-                pieces = table.list_pieces(schema, self.rows_per_part, elsewhere=workers.are_elsewhere)
-                for number, piece in enumerate(pieces):
-                    name = f"part-{number:05d}.{self.output_format}"
-                    found = [parts[key]["rows"] for key in (name, f"{REJECTED}{name}") if key in parts]
-                    beside = make_figures_target(target, name)
-                    if name not in parts or sum(found) != len(piece) or not beside.exists():
-                        yield PartToMake(name, piece)
-                    else:
-                        figures[name] = beside.load()
-                        advance(len(piece))
-
-            for _, made in workers.map(PartMaker.make, maker, list_missing()):
-                parts |= made.parts
-                figures[made.name] = made.figures
-                advance(made.rows)
+        scorer = PartScorer(
+            self.make_engine(model, guarded["rows"]),
+            reference,
+            pd.Index(guarded["duplicates"]),
+            table,
+            self._target,
+            self.with_proba,
+        )
+        try:
+            parts, figures = self.score_parts(scorer, self._target.find_parts(), guarded["rows"])
+        except PredictionError as error:
+            logger.warning("%s: LightGBM predicts the whole table", error)
+            parts, figures = self.score_parts(scorer._replace(engine=Engine(model)), {}, guarded["rows"])
         in_order = [figures[name] for name in sort_names(figures)]
         manifest = self.make_manifest(
             parts,
@@ -211,31 +129,50 @@ class ScoreTableTask(ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, An
             shift=measure_shift(add_counts([part["counts"] for part in in_order]), reference),
         )
         self.dump(manifest)
-        logger.info("put %s", target.path())
+        logger.info("put %s", self._target.path())
 
-    @staticmethod
-    def score(model: Booster, data: pd.DataFrame, duplicates: Collection[object], reference: Reference) -> ScoredRows:
-        """Predict the valid rows.
+    def make_engine(self, model: Booster, rows: int) -> Engine:
+        """Return what predicts so many rows."""
+        if self.engine == "lightgbm" or (self.engine == "auto" and not is_worth_compiling(model, rows)):
+            return Engine(model)
+        # The workers of a cluster share the cores of their machine among them.
+        threads = 1 if self.dask_scheduler else max(1, (os.cpu_count() or 1) // THREADS)
+        return Engine(model, get_default_folder(in_memory=self.is_on_s3), threads)
+
+    def score_parts(
+        self, scorer: PartScorer, parts: dict[str, Part], rows: int
+    ) -> tuple[dict[str, Part], dict[str, PartFigures]]:
+        """Score and put the parts that no run before this one has put.
 
         Args:
-            model: the model.
-            data: rows as they were read; see :func:`separate_rows`.
-            duplicates: the ids that occur more than once in the table.
-            reference: the description of the model's test rows.
+            scorer: makes a part.
+            parts: the objects that have been put, by name.
+            rows: number of rows of the table.
 
-        Raises:
-            pandera.errors.SchemaErrors: a frame as a whole breaks its schema.
+        Returns:
+            All objects, and the figures of all parts, by name.
         """
-        preprocessed, breaches = GuardTableTask.preprocess_valid(data, duplicates)
-        features = select_features(preprocessed, get_fitted(model))
-        scored = PredTask.predict(model, preprocessed, features)
-        reasons = (breaches["column"] + " breaks " + breaches["check"]).groupby(breaches["row"]).agg("; ".join)
-        rejected = data.loc[reasons.index].astype("str").assign(reason=reasons)
-        unseen = {
-            name: UnseenValues(rows=int(rows.sum()), values=rows.index[:SHOWN_VALUES].tolist())
-            for name, rows in count_unseen(model, features).items()
-        }
-        return ScoredRows(scored, rejected, PartFigures(counts=count_rows(features, scored, reference), unseen=unseen))
+        figures: dict[str, PartFigures] = {}
+        with self.start_workers(self.bucket) as workers, showing_progress("scored", rows, "rows") as advance:
+
+            def list_missing() -> Iterator[PartRows]:
+                schema = FeatureSchema.arrow_schema(FeatureSchema.new_row_columns())
+                pieces = scorer.table.list_pieces(schema, self.rows_per_part, elsewhere=workers.are_elsewhere)
+                for number, piece in enumerate(pieces):
+                    name = f"part-{number:05d}.{self.output_format}"
+                    found = [parts[key]["rows"] for key in (name, f"{REJECTED}{name}") if key in parts]
+                    beside = make_figures_target(scorer.target, name)
+                    if name not in parts or sum(found) != len(piece) or not beside.exists():
+                        yield PartRows(name, piece)
+                    else:
+                        figures[name] = beside.load()
+                        advance(len(piece))
+
+            for _, made in workers.map(PartScorer.put, scorer, list_missing()):
+                parts |= made.parts
+                figures[made.name] = made.figures
+                advance(made.rows)
+        return parts, figures
 
     @staticmethod
     def make_manifest(parts: dict[str, Part], rows: int, **origin: object) -> dict[str, Any]:

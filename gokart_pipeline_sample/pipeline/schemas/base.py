@@ -11,8 +11,12 @@ import pandas as pd
 import pandera.dtypes
 import pandera.pandas as pa
 import pyarrow
+from pandera.backends.base import CoreCheckResult
+from pandera.backends.pandas.components import ColumnBackend
+from pandera.backends.pandas.container import DataFrameSchemaBackend
 
 from gokart_pipeline_sample.errors import SchemaDefinitionError
+from gokart_pipeline_sample.io.duplicates import is_increasing
 from gokart_pipeline_sample.pipeline.schemas.column_types import find_isin, find_problem, is_text
 
 # Metadata of the field that identifies a row, an int or a str. Rows are matched by it, and it is never a feature.
@@ -21,7 +25,7 @@ ID = {"role": "id"}
 TARGET = {"role": "target"}
 EPOCH = pd.Timestamp(0)
 # Infinity comes from an overflow or a division by zero, and may pass checks such as gt=0.
-FINITE = pa.Check(lambda values: ~np.isinf(values), name="finite")
+FINITE = pa.Check(lambda values: ~np.isinf(values), name="finite", ignore_na=False)
 
 
 def _keep_pandera_from_dask() -> None:
@@ -36,6 +40,27 @@ def _keep_pandera_from_dask() -> None:
 
 
 _keep_pandera_from_dask()
+
+
+class _FrameBackend(DataFrameSchemaBackend):
+    """Checks a frame without copying its values first: pandas copies them if they are changed."""
+
+    def preprocess(self, check_obj: pd.DataFrame, inplace: bool = False) -> pd.DataFrame:
+        return check_obj if inplace else check_obj.copy(deep=False)
+
+
+class _ColumnBackend(ColumnBackend):
+    """Checks a column, and does not look for equal values among those that increase."""
+
+    def check_unique(self, check_obj: pd.Series[Any], schema: Any) -> CoreCheckResult:
+        if schema.unique and is_increasing(check_obj):
+            return CoreCheckResult(passed=True, check="field_uniqueness")
+        return cast("CoreCheckResult", super().check_unique(check_obj, schema))
+
+
+# The checks are those of pandera, which takes half of the time for copies and for ids that are sorted.
+pa.DataFrameSchema.register_backend(pd.DataFrame, _FrameBackend, force=True)
+pa.Column.register_backend(pd.DataFrame, _ColumnBackend, force=True)
 
 
 def column_roles(schema: pa.DataFrameSchema) -> dict[str, str | None]:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from gokart_pipeline_sample.io.duplicates import find_duplicates
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.io.tables import Table
-from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
+from gokart_pipeline_sample.pipeline.batch.engine import Engine
+from gokart_pipeline_sample.pipeline.batch.score_part import PartScorer
 from gokart_pipeline_sample.pipeline.make_reference import Reference
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
@@ -61,7 +62,7 @@ def score(table: list[tuple[str, ...]], model: Booster, reference: Reference) ->
 
         duplicates = pd.Index(find_duplicates(read_ids))
         scored = [
-            ScoreTableTask.score(model, chunk, duplicates, reference)[:2] for chunk in read.read_chunks(schema, 5)
+            PartScorer.score(Engine(model), chunk, duplicates, reference)[:2] for chunk in read.read_chunks(schema, 5)
         ]
     published, rejected = (pd.concat(frames, ignore_index=True) for frames in zip(*scored, strict=True))
     return published, rejected

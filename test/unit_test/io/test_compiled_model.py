@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+import pandas as pd
+import pytest
+
+from gokart_pipeline_sample.errors import CompilationError
+from gokart_pipeline_sample.io import compiled_model
+from gokart_pipeline_sample.io.compiled_model import compile_model, get_default_folder
+from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
+
+ROWS = 3_000
+
+
+def make_features(rows: int = ROWS) -> pd.DataFrame:
+    generator = np.random.default_rng(0)
+    number = generator.normal(size=rows)
+    return pd.DataFrame(
+        {
+            "number": number,
+            "with zeros": np.where(number > 0.3, 0.0, generator.normal(size=rows)),
+            "with gaps": np.where(generator.random(rows) < 0.2, np.nan, generator.normal(size=rows)),
+            "whole": generator.integers(-5, 5, rows),
+            "flag": generator.random(rows) < 0.3,
+            "kind": pd.Categorical(generator.choice([*"abcdefghijkl"], rows), categories=[*"abcdefghijkl"]),
+        }
+    )
+
+
+def train(classes: int = 3, features: pd.DataFrame | None = None, **parameters: Any) -> Booster:
+    data = make_features() if features is None else features
+    noise = np.random.default_rng(1).normal(size=len(data))
+    score = data["number"].fillna(0) + 0.5 * data["with gaps"].fillna(2) + data["kind"].cat.codes / 4 + noise / 4
+    target = pd.qcut(score, classes, labels=False)
+    few = {"objective": "multiclass", "num_class": classes, "num_leaves": 15, "min_cat_smooth": 1, "verbosity": -1}
+    booster = lightgbm.train({**few, **parameters}, lightgbm.Dataset(data, label=target), parameters.pop("rounds", 8))
+    processor = LightGBMModelProcessor()
+    return processor.deserialize(processor.serialize(booster))
+
+
+@pytest.fixture(scope="module")
+def booster() -> Booster:
+    return train()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache") / "compiled"
+
+
+def same(model: Booster, folder: Path, features: pd.DataFrame) -> bool:
+    compiled = compile_model(model, folder, 2)
+    expected = np.asarray(model.predict(features))
+    found = compiled.predict(features)
+    return found.shape == expected.shape and found.tobytes() == expected.tobytes()
+
+
+class TestPrediction:
+    @pytest.mark.parametrize(
+        "parameters",
+        [
+            {},
+            {"classes": 2},
+            {"classes": 20, "rounds": 3},
+            {"num_leaves": 400, "min_data_in_leaf": 1, "rounds": 3},
+            {"zero_as_missing": True},
+            {"use_missing": False},
+            {"max_cat_to_onehot": 20},
+            {"boosting": "dart"},
+        ],
+    )
+    def test_is_that_of_lightgbm(self, parameters: dict[str, Any], folder: Path) -> None:
+        assert same(train(**parameters), folder, make_features(5_000))
+
+    def test_of_categories_and_values_that_the_model_does_not_know(self, booster: Booster, folder: Path) -> None:
+        features = make_features(500)
+        features["kind"] = pd.Categorical(["z", None, "a", "b", "ü"] * 100)
+        features["number"] = [np.nan, np.inf, -np.inf, 0.0, -0.0] * 100
+        assert same(booster, folder, features)
+
+    def test_of_a_single_row(self, booster: Booster, folder: Path) -> None:
+        assert same(booster, folder, make_features()[:1])
+
+    def test_of_rows_in_another_order(self, booster: Booster, folder: Path) -> None:
+        assert same(booster, folder, make_features()[::-3])
+
+
+class TestLibrary:
+    def test_is_made_once(self, booster: Booster, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        compile_model(booster, folder, 1)
+        monkeypatch.setenv("PATH", "/nowhere")
+        assert same(booster, folder, make_features())
+        assert not list(folder.glob("compiling-*"))
+
+    def test_is_for_this_user_alone(self, booster: Booster, folder: Path) -> None:
+        compile_model(booster, folder, 1)
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+    @pytest.mark.parametrize(
+        "change", [lambda content: content[:-1], lambda content: b"\0" + content[1:], lambda _: b""]
+    )
+    def test_is_made_again_if_it_is_damaged(self, change: Any, booster: Booster, tmp_path: Path) -> None:
+        compile_model(booster, tmp_path / "own", 1)
+        (library,) = (tmp_path / "own").glob("*.so")
+        library.write_bytes(change(library.read_bytes()))
+        assert same(booster, tmp_path / "own", make_features())
+
+    def test_of_another_model_is_not_loaded(self, booster: Booster, tmp_path: Path) -> None:
+        compile_model(train(2), tmp_path / "own", 1)
+        (other,) = (tmp_path / "own").glob("*.so")
+        compile_model(booster, tmp_path / "own", 1)
+        (library,) = set((tmp_path / "own").glob("*.so")) - {other}
+        library.unlink()
+        other.rename(other.with_name(f"{library.name.split('-')[0]}-{other.name.split('-')[1]}"))
+        with pytest.raises(CompilationError, match="different model"):
+            compile_model(booster, tmp_path / "own", 1)
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+    def test_of_another_user_is_not_loaded(self, booster: Booster, tmp_path: Path) -> None:
+        compile_model(booster, tmp_path / "own", 1)
+        (library,) = (tmp_path / "own").glob("*.so")
+        os.chown(library, 1234, 1234)
+        with pytest.raises(CompilationError, match=r"\.so: others may have put it there: remove it"):
+            compile_model(booster, tmp_path / "own", 1)
+
+    def test_in_a_folder_that_others_may_write_to_is_not_loaded(self, booster: Booster, tmp_path: Path) -> None:
+        (tmp_path / "own").mkdir()
+        (tmp_path / "own").chmod(0o770)
+        with pytest.raises(CompilationError, match="others may have put it there"):
+            compile_model(booster, tmp_path / "own", 1)
+
+    def test_in_a_folder_that_is_a_link_is_not_loaded(self, booster: Booster, tmp_path: Path) -> None:
+        (tmp_path / "own").symlink_to(tmp_path)
+        with pytest.raises(CompilationError, match="others may have put it there"):
+            compile_model(booster, tmp_path / "own", 1)
+
+    def test_that_is_a_fifo_is_not_waited_for(self, booster: Booster, tmp_path: Path) -> None:
+        compile_model(booster, tmp_path / "own", 1)
+        (library,) = (tmp_path / "own").glob("*.so")
+        library.unlink()
+        os.mkfifo(library, 0o600)
+        with pytest.raises(CompilationError, match="others may have put it there"):
+            compile_model(booster, tmp_path / "own", 1)
+
+    def test_is_forgotten_when_many_others_are_newer(
+        self, booster: Booster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(compiled_model, "_KEPT_LIBRARIES", 1)
+        left = tmp_path / "own" / "compiling-by-a-run-that-was-killed"
+        left.mkdir(parents=True, mode=0o700)
+        os.utime(left, (0, 0))
+        (tmp_path / "own").chmod(0o700)
+        compile_model(train(2), tmp_path / "own", 1)
+        (older,) = (tmp_path / "own").iterdir()
+        os.utime(older, (1, 1))
+        compile_model(booster, tmp_path / "own", 1)
+        assert older not in (tmp_path / "own").iterdir()
+        assert len(list((tmp_path / "own").iterdir())) == 1
+
+
+class TestFailure:
+    def test_without_a_compiler(self, booster: Booster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", "/nowhere")
+        with pytest.raises(CompilationError, match="compiler"):
+            compile_model(booster, tmp_path / "own", 1)
+        assert not list((tmp_path / "own").iterdir())
+
+    def test_of_a_model_that_pylignum_does_not_know(self, tmp_path: Path) -> None:
+        numbers = make_features()
+        linear = train(features=numbers, linear_tree=True)
+        with pytest.raises(CompilationError, match="linear"):
+            compile_model(linear, tmp_path / "own", 1)
+
+    def test_where_nothing_can_be_written(self, booster: Booster, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(CompilationError, match=r"FileExistsError|NotADirectoryError"):
+            compile_model(booster, tmp_path / "file" / "own", 1)
+
+
+def test_the_folder_is_in_the_cache_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert get_default_folder(in_memory=False).parent == tmp_path
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert get_default_folder(in_memory=False).parent == tmp_path / ".cache"
+    assert get_default_folder(in_memory=True).parent == Path("/dev/shm")  # noqa: S108 - it is not used
