@@ -70,8 +70,8 @@ def get_default_folder(*, in_memory: bool) -> Path:
     """Return the folder for libraries: in this user's cache, or in memory, where no file may be written."""
     if in_memory:
         return Path("/dev/shm") / f"gokart_pipeline_sample-{os.geteuid()}"  # noqa: S108 - checked to be private
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "gokart_pipeline_sample"
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - it is tried later
+    return Path(cache) / "gokart_pipeline_sample"
 
 
 def compile_model(booster: Booster, folder: Path, threads: int) -> CompiledModel:
@@ -109,6 +109,8 @@ def compile_model(booster: Booster, folder: Path, threads: int) -> CompiledModel
 
 def _make_private(folder: Path) -> None:
     """Make a folder; raise a PermissionError if it exists and others may write to it."""
+    if not folder.is_absolute():
+        raise FileNotFoundError("this user has no home folder: set XDG_CACHE_HOME")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)

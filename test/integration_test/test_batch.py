@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import json
 from pathlib import Path
 
@@ -480,3 +481,84 @@ class TestTables:
         assert run.exit_code == 40
         expected = f"error: GuardTableTask: {folder}/2.csv: columns are missing: petal_width"
         assert run.stderr.splitlines()[-1] == expected
+
+
+def is_part(key: str) -> bool:
+    return "/part-" in key and "/figures/" not in key
+
+
+class TestEngine:
+    """A compiled model publishes what LightGBM publishes."""
+
+    OPTIONS = ("--rows-per-part", "4", "--with-proba", "true", "--gokart-pipeline-sample.ScoreTableTask-engine")
+
+    @pytest.fixture
+    def expected(
+        self, published: Checkout, table: Path, bucket: str, s3: S3Client
+    ) -> dict[str, tuple[bytes, dict[str, str]]]:
+        """What LightGBM publishes; nothing of it is left."""
+        assert score(published, table, *self.OPTIONS, "lightgbm").exit_code == 0
+        expected = read_objects(s3, bucket)
+        for key in expected:
+            if key.startswith("batch/"):
+                s3.delete_object(Bucket=bucket, Key=key)
+        return expected
+
+    def test_publishes_the_same_bytes(
+        self,
+        published: Checkout,
+        table: Path,
+        bucket: str,
+        s3: S3Client,
+        expected: dict[str, tuple[bytes, dict[str, str]]],
+        tmp_path: Path,
+    ) -> None:
+        run = score(published, table, *self.OPTIONS, "compiled", XDG_CACHE_HOME=str(tmp_path / "cache"))
+
+        assert run.exit_code == 0, run.stderr
+        assert "LightGBM" not in run.stderr
+        assert len(list(tmp_path.glob("cache/gokart_pipeline_sample/*.so"))) == 1
+        assert read_objects(s3, bucket) == expected
+
+    def test_lightgbm_does_what_cannot_be_compiled(
+        self,
+        published: Checkout,
+        table: Path,
+        bucket: str,
+        s3: S3Client,
+        expected: dict[str, tuple[bytes, dict[str, str]]],
+        tmp_path: Path,
+    ) -> None:
+        nowhere = {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        run = score(published, table, *self.OPTIONS, "compiled", **nowhere)
+
+        assert run.exit_code == 0, run.stderr
+        assert run.stderr.count("LightGBM predicts, the model cannot be compiled: ") == 1
+        assert read_objects(s3, bucket) == expected
+
+    def test_lightgbm_does_all_if_one_bit_of_a_later_part_is_another(
+        self,
+        published: Checkout,
+        table: Path,
+        bucket: str,
+        s3: S3Client,
+        expected: dict[str, tuple[bytes, dict[str, str]]],
+        tmp_path: Path,
+    ) -> None:
+        published.edit(
+            "gokart_pipeline_sample/io/compiled_model.py",
+            "        return values",
+            "        last = (features['sepal_length'] == 1.2).to_numpy()\n"
+            "        values[last, 0] = np.nextafter(values[last, 0], 1)\n"
+            "        return values",
+        )
+        run = score(published, table, *self.OPTIONS, "compiled", XDG_CACHE_HOME=str(tmp_path / "cache"))
+
+        assert run.exit_code == 0, run.stderr
+        line = "the compiled model does not predict what LightGBM predicts: LightGBM predicts the whole table"
+        assert run.stderr.count(line) == 1
+        # Other code has another folder.
+        digests = [part["sha256"] for part in read_batch(s3, bucket).manifest["parts"]]
+        assert digests == [
+            hashlib.sha256(content).hexdigest() for key, (content, _) in expected.items() if is_part(key)
+        ]

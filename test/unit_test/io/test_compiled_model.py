@@ -182,6 +182,12 @@ class TestFailure:
         with pytest.raises(CompilationError, match=r"FileExistsError|NotADirectoryError"):
             compile_model(booster, tmp_path / "file" / "own", 1)
 
+    def test_of_a_user_without_a_home(self, booster: Booster, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", "~")
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        with pytest.raises(CompilationError, match="this user has no home folder: set XDG_CACHE_HOME"):
+            compile_model(booster, get_default_folder(in_memory=False), 1)
+
 
 def test_the_folder_is_in_the_cache_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
