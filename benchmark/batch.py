@@ -1,6 +1,8 @@
-"""Measure batches: memory at two sizes, throughput relative to LightGBM alone, and bit-for-bit equality with it.
+"""Measure batches: time beside that of LightGBM alone and of a plain script, memory at two sizes, equality of bits.
 
 python benchmark/batch.py [ROWS] [PAIRS]     (make bench-batch; 10,000,000 rows and 3 pairs by default)
+
+The light model is that of iris, the heavy one has 20 features, 3 classes and 300 rounds of trees with 31 leaves.
 """
 
 from __future__ import annotations
@@ -9,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,10 +19,14 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+from results import Results
+
 from pipeline_runner import embedded_s3
 
 PROJECT = Path(__file__).resolve().parents[1]
 TASK = ["gokart_pipeline_sample.RunBatchTask", "--local-scheduler"]
+PARQUET = ("--output-format", "parquet")
+COMPILED = ("--gokart-pipeline-sample.ScoreTableTask-engine", "compiled")
 
 
 @dataclass
@@ -39,21 +44,40 @@ class Run:
 
 
 class Bench:
-    """Tables, a model and a server in a folder."""
+    """Tables, a model and a server in a folder.
 
-    def __init__(self, directory: Path, server: embedded_s3.EmbeddedS3) -> None:
+    Args:
+        directory: the folder.
+        server: the server.
+        project: folder of the project.
+        columns: options of ``make_table.py`` for the columns of its tables.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        server: embedded_s3.EmbeddedS3,
+        project: Path = PROJECT,
+        columns: tuple[str, ...] = (),
+    ) -> None:
         self._directory = directory
         self._server = server
+        self._project = project
+        self._columns = columns
+        # A library that another run has left would hide what compiling takes.
+        cache = {"XDG_CACHE_HOME": str(directory / "cache")}
         alone = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "BUCKET_NAME"))}
-        self._environment = {**alone, **server.environment()}
+        self._environment = {**alone, **server.environment(), **cache}
         self._runs = 0
+        directory.mkdir(parents=True, exist_ok=True)
         self.score(self.make_table(1000, "parquet"), workspace="trained")
         (self.model,) = (directory / "trained").glob("TrainTask_*.txt")
 
     def make_table(self, rows: int, file_format: str, *options: str) -> Path:
         """Write a table with the given number of rows."""
         path = self._directory / f"{rows}{''.join(options)}.{file_format}"
-        self._run("benchmark/make_table.py", str(rows), str(path), *options)
+        if not path.exists():
+            self._run(PROJECT / "benchmark" / "make_table.py", str(rows), str(path), *self._columns, *options)
         return path
 
     def score(self, table: Path, *options: str, workspace: str | None = None, script: str = "main.py") -> Run:
@@ -62,19 +86,25 @@ class Bench:
         name = workspace or f"run{self._runs}"
         if workspace is None:
             shutil.copytree(self._directory / "trained", self._directory / name)
-        return self.run(script, name, *TASK, "--table", str(table), "--prefix", name, *options)
+        prefix = f"{self._directory.name}/{name}"
+        return self.run(script, name, *TASK, "--table", str(table), "--prefix", prefix, *options)
 
     def run(self, script: str, workspace: str, *arguments: str) -> Run:
         """Run a script as main.py is run, with a workspace of that name in the folder."""
         ini = self._directory / f"{workspace}.ini"
-        configuration = (PROJECT / "conf" / "param.ini").read_text()
+        configuration = (self._project / "conf" / "param.ini").read_text()
         ini.write_text(configuration.replace("./resources", str(self._directory / workspace)))
-        return self._run(script, *arguments, LUIGI_CONFIG_PATH=str(ini))
+        return self._run(self._project / script, *arguments, LUIGI_CONFIG_PATH=str(ini))
 
-    def predict(self, table: Path, probabilities: Path | None = None) -> float:
-        """Return the seconds that LightGBM alone takes."""
+    def predict(self, table: Path, engine: str = "lightgbm", probabilities: Path | None = None) -> float:
+        """Return the seconds that an engine alone takes, which is called once."""
         keep = [] if probabilities is None else [str(probabilities)]
-        return float(self._run("benchmark/predict.py", str(self.model), str(table), *keep).stdout)
+        script = PROJECT / "benchmark" / "predict.py"
+        return float(self._run(script, engine, str(self.model), str(table), *keep).stdout)
+
+    def run_plain_script(self, table: Path) -> float:
+        """Return the seconds that the batch script that everyone writes takes."""
+        return self._run(PROJECT / "benchmark" / "batch_script.py", str(self.model), str(table), "script").seconds
 
     def published_equals(self, probabilities: Path) -> bool:
         """Return whether the last run published exactly these probabilities, bit for bit."""
@@ -87,7 +117,7 @@ class Bench:
             return client.get_object(Bucket=embedded_s3.BUCKET, Key=key)["Body"].read()
 
         expected, start = np.load(probabilities, mmap_mode="r"), 0
-        manifest = json.loads(read(json.loads(read(f"run{self._runs}/latest.json"))["manifest"]))
+        manifest = json.loads(read(json.loads(read(f"{self._directory.name}/run{self._runs}/latest.json"))["manifest"]))
         for part in manifest["parts"]:
             data = pd.read_parquet(BytesIO(read(part["key"])))
             rows = expected[start : start + len(data)]
@@ -96,8 +126,8 @@ class Bench:
                 return False
         return start == len(expected)
 
-    def _run(self, script: str, *arguments: str, **variables: str) -> Run:
-        command = [sys.executable, str(PROJECT / script), *arguments]
+    def _run(self, script: Path, *arguments: str, **variables: str) -> Run:
+        command = [sys.executable, str(script), *arguments]
         outputs = [self._directory / name for name in ("stdout", "stderr")]
         started = time.perf_counter()
         with outputs[0].open("w") as stdout, outputs[1].open("w") as stderr:
@@ -110,46 +140,78 @@ class Bench:
         return Run(seconds, usage.ru_maxrss / 1024, *texts)
 
 
+def make_heavy_bench(directory: Path, server: embedded_s3.EmbeddedS3) -> Bench:
+    """Adopt a table with 20 features in a copy of the project, and train a heavy model on it."""
+    project, columns = directory / "project", ("--features", "20", "--classes", "3")
+    for name in ("main.py", "conf", "gokart_pipeline_sample", "pipeline_runner"):
+        copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy2
+        project.mkdir(parents=True, exist_ok=True)
+        copy(PROJECT / name, project / name)
+    table = project / "heavy.parquet"
+    subprocess.run([sys.executable, PROJECT / "benchmark" / "make_table.py", "60000", table, *columns], check=True)
+    adopt = ("--new-table", table, "--id", "id", "--target", "target", "--yes")
+    subprocess.run([sys.executable, project / "main.py", *adopt], check=True, capture_output=True)
+    settings = "num_boost_round=300\nearly_stopping_rounds=300\nlearning_rate=0.1\n"
+    ini = project / "conf" / "param.ini"
+    text = ini.read_text().replace("require_acc=0.9", "require_acc=0.5").replace("heavy.parquet", str(table))
+    ini.write_text(f"{text}\n[gokart_pipeline_sample.TrainTask]\n{settings}")
+    return Bench(directory, server, project, ("--features", "20"))
+
+
+def measure_engines(results: Results, name: str, bench: Bench, rows: int, pairs: int) -> None:
+    """Compare batches from Parquet to Parquet with the bare prediction of both engines."""
+    table = bench.make_table(rows, "parquet")
+    probabilities = table.with_suffix(".npy")
+    measured = []
+    for number in range(pairs):
+        ours = bench.score(table, *PARQUET, *COMPILED).seconds
+        alone = bench.predict(table, probabilities=None if number else probabilities)
+        measured.append((ours, alone, bench.predict(table, "compiled")))
+    results.add_pairs(f"{name}: Booster.predict alone", [(ours, alone) for ours, alone, _ in measured])
+    results.add_pairs(f"{name}: compiled alone", [(ours, compiled) for ours, _, compiled in measured])
+    bench.score(table, *PARQUET, *COMPILED, "--with-proba", "true")
+    results.add(f"{name}: bits as in one call", equal=bench.published_equals(probabilities))
+
+
+def measure(results: Results, directory: Path, server: embedded_s3.EmbeddedS3, rows: int, pairs: int) -> None:
+    """Run all measurements."""
+    bench = Bench(directory / "light", server)
+    for file_format, options in (("parquet", []), ("csv", []), ("parquet", ["--shuffle"])):
+        small, large = (
+            bench.score(bench.make_table(count, file_format, *options), "--output-format", file_format, *COMPILED)
+            for count in (rows // 10, rows)
+        )
+        name = f"memory: {' '.join([file_format, *options])}"
+        per_second = round(rows / large.seconds)
+        results.add(name, small=round(small.memory), large=round(large.memory), rows_per_second=per_second)
+    measure_engines(results, "light", bench, rows, pairs)
+    for file_format in ("parquet", "csv"):
+        table = bench.make_table(rows, file_format)
+        scored = [
+            (
+                bench.score(table, "--output-format", file_format, *COMPILED).seconds,
+                bench.run_plain_script(table),
+            )
+            for _ in range(pairs)
+        ]
+        results.add_pairs(f"light: plain script, {file_format}", scored)
+    table = bench.make_table(rows, "parquet")
+    blind = {"script": "benchmark/without_shift.py"}
+    results.add_pairs(
+        "light: without the shift",
+        [
+            (bench.score(table, *PARQUET, *COMPILED).seconds, bench.score(table, *PARQUET, *COMPILED, **blind).seconds)
+            for _ in range(pairs)
+        ],
+    )
+    measure_engines(results, "heavy", make_heavy_bench(directory / "heavy", server), rows, 1)
+
+
 def main(rows: int, pairs: int) -> None:
-    """Run all measurements and print a line for each."""
+    """Measure in a folder that is removed afterwards."""
     with tempfile.TemporaryDirectory() as name, embedded_s3.running(Path(name) / "s3") as server:
-        directory = Path(name)
         server.wait_until_ready()
-        bench = Bench(directory, server)
-
-        for file_format, options in (("parquet", []), ("csv", []), ("parquet", ["--shuffle"])):
-            small, large = (
-                bench.score(bench.make_table(count, file_format, *options), "--output-format", file_format)
-                for count in (rows // 10, rows)
-            )
-            print(
-                f"peak memory, {file_format} {' '.join(options):10} {rows // 10:10,} rows {small.memory:5.0f} MiB, "
-                f"{rows:10,} rows {large.memory:5.0f} MiB   ratio {large.memory / small.memory:4.2f}   "
-                f"{rows / large.seconds:9,.0f} rows/s",
-                flush=True,
-            )
-
-        table, probabilities = directory / f"{rows}.parquet", directory / "probabilities.npy"
-        bench.predict(table, probabilities)
-        bench.score(table, "--output-format", "parquet", "--with-proba", "true")
-        print("bits as in one go:", bench.published_equals(probabilities), flush=True)
-
-        measured = []
-        for _ in range(pairs):
-            run = bench.score(table, "--output-format", "parquet")
-            alone = bench.predict(table)
-            blind = bench.score(table, "--output-format", "parquet", script="benchmark/without_shift.py").seconds
-            tasks = (run.seconds_of("GuardTableTask"), run.seconds_of("ScoreTableTask"))
-            measured.append((run.seconds, alone, *tasks, blind))
-        whole, alone, guard, score, _ = (statistics.median(seconds) for seconds in zip(*measured, strict=True))
-        print(f"Booster.predict {alone:.2f} s, guard {guard:.2f} s, score {score:.2f} s, whole command {whole:.2f} s")
-        for name, ratios in {
-            "score / Booster.predict alone": [other / scored for _, other, _, scored, _ in measured],
-            "guard and score / Booster.predict alone": [other / (one + two) for _, other, one, two, _ in measured],
-            "whole command / Booster.predict alone": [other / total for total, other, *_ in measured],
-            "whole command / the same without the shift": [blind / total for total, *_, blind in measured],
-        }.items():
-            print(f"throughput of {name}: {statistics.median(ratios):4.2f}")
+        measure(Results(), Path(name), server, rows, pairs)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""Make a table of random flowers without a target, of any size, in little memory.
+"""Write a large table, chunk by chunk.
 
-python benchmark/make_table.py ROWS PATH [--shuffle]     PATH ends in .csv or .parquet
+python benchmark/make_table.py ROWS PATH [--shuffle] [--features N] [--classes N] [--target]
 """
+
+from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
@@ -14,23 +16,31 @@ import pyarrow.parquet as pq
 
 CHUNK_ROWS = 500_000
 LENGTHS = ("sepal_length", "sepal_width", "petal_length", "petal_width")
-SCHEMA = pa.schema([("id", pa.int64()), *((name, pa.float64()) for name in LENGTHS)])
 
 
-def make_chunks(rows: int, shuffle: bool) -> Iterator[pa.RecordBatch]:
+def make_chunks(rows: int, shuffle: bool, features: int, classes: int) -> Iterator[pa.RecordBatch]:
     """Make the rows in chunks; they are the same on every run.
 
     Args:
         rows: number of rows.
         shuffle: whether the ids are unordered instead of row numbers.
+        features: number of features, which are normally distributed; flowers without any.
+        classes: number of classes of the target, which depends on the first features; no target without any.
     """
     generator = np.random.default_rng(42)
     for start in range(0, rows, CHUNK_ROWS):
         numbers = np.arange(start, min(start + CHUNK_ROWS, rows))
         # Multiplication by an odd number keeps them distinct: it has an inverse modulo 2**63.
         ids = (numbers * 0x5DEECE66D1CE4E5B) & (2**63 - 1) if shuffle else numbers
-        lengths = [generator.uniform(0.1, 8.0, len(numbers)).round(1) for _ in LENGTHS]
-        yield pa.record_batch([ids, *lengths], schema=SCHEMA)
+        if features:
+            columns = {f"x{number}": generator.normal(size=len(numbers)) for number in range(features)}
+        else:
+            columns = {name: generator.uniform(0.1, 8.0, len(numbers)).round(1) for name in LENGTHS}
+        if classes:
+            one, two, three, *_ = columns.values()
+            score = one + two * three + np.sin(3 * two) + generator.normal(scale=0.5, size=len(numbers))
+            columns["target"] = np.searchsorted(np.quantile(score, np.arange(1, classes) / classes), score)
+        yield pa.record_batch({"id": ids, **columns})
 
 
 def main() -> None:
@@ -39,10 +49,15 @@ def main() -> None:
     parser.add_argument("rows", type=int)
     parser.add_argument("path", type=Path)
     parser.add_argument("--shuffle", action="store_true", help="ids in no order")
+    parser.add_argument("--features", type=int, default=0, help="number of features; those of iris by default")
+    parser.add_argument("--classes", type=int, default=0, help="number of classes of the target; none by default")
     arguments = parser.parse_args()
+    chunks = make_chunks(arguments.rows, arguments.shuffle, arguments.features, arguments.classes)
+    first = next(chunks)
     open_writer = pacsv.CSVWriter if arguments.path.suffix == ".csv" else pq.ParquetWriter
-    with open_writer(arguments.path, SCHEMA) as writer:
-        for chunk in make_chunks(arguments.rows, arguments.shuffle):
+    with open_writer(arguments.path, first.schema) as writer:
+        writer.write_batch(first)
+        for chunk in chunks:
             writer.write_batch(chunk)
 
 

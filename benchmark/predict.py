@@ -1,24 +1,29 @@
-"""Predict a table with LightGBM alone, in one call, as the baseline for the pipeline's batches.
+"""Predict a table in one call, with LightGBM or with the compiled model, as the baseline for the pipeline's batches.
 
-python benchmark/predict.py MODEL TABLE [PROBABILITIES]     prints the seconds that Booster.predict takes
+python benchmark/predict.py ENGINE MODEL TABLE [PROBABILITIES]     prints the seconds that the prediction takes
 """
 
+import os
 import sys
 import time
+from pathlib import Path
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
 
-FEATURES = ["sepal_length", "sepal_width", "petal_length", "petal_width", "petal_area"]
+from gokart_pipeline_sample.io.compiled_model import compile_model, get_default_folder
+from gokart_pipeline_sample.io.lightgbm_model import LightGBMModelProcessor
 
 
-def main(model: str, table: str, probabilities: str | None = None) -> None:
+def main(engine: str, model: str, table: str, probabilities: str | None = None) -> None:
     """Predict, print the duration in seconds, and save the probabilities if a file is given."""
     data = pd.read_parquet(table)
-    data["petal_area"] = data["petal_length"] * data["petal_width"]
-    features = data[FEATURES]
-    booster = lgb.Booster(model_file=model)
+    if "petal_length" in data:
+        data["petal_area"] = data["petal_length"] * data["petal_width"]
+    booster = LightGBMModelProcessor().deserialize(Path(model).read_bytes())
+    features = data[booster.feature_name()]
+    if engine == "compiled":
+        booster = compile_model(booster, get_default_folder(in_memory=False), os.cpu_count() or 1)
     booster.predict(features[:1000])
     started = time.perf_counter()
     predicted = booster.predict(features)
