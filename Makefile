@@ -41,8 +41,8 @@ chaos: setup  ## let whole runs meet faults, for twenty minutes
 simulate: setup  ## let sixty days of production pass, with and without trouble
 	$(BIN)/python benchmark/simulate_days.py
 
-bench: setup  ## measure the overhead of the pipeline over plain scripts
-	$(BIN)/python benchmark/compare.py
+bench: setup  ## measure whole runs and batches beside other ways to do them; takes about forty minutes
+	$(BIN)/python benchmark/bench.py
 
 bench-batch: setup  ## measure memory and throughput of batches of ten million rows
 	$(BIN)/python benchmark/batch.py

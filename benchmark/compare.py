@@ -1,101 +1,137 @@
-"""Measure the overhead of the pipeline over plain scripts: whole processes, alternating, on a real S3 server.
+"""Measure whole runs: beside plain scripts, the design of the talk and Kedro, each in turn, on a real S3 server.
 
-python benchmark/compare.py [PAIRS]     (make bench)
+python benchmark/compare.py [PAIRS]
 """
 
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+from results import Results
 
 from pipeline_runner import embedded_s3
 
 PROJECT = Path(__file__).resolve().parents[1]
-PAIRS = {"cold": 9, "up to date": 15, "plan": 9, "report": 9, "embedded S3": 9, "workspace on S3": 9}
+BENCHMARK = PROJECT / "benchmark"
+PAIRS = 9
 KEY = "--gokart-pipeline-sample.UploadS3Task-key"
+KEDRO = ("kedro>=1.7,<2", "kedro-datasets[pandas-parquetdataset,pickle-pickledataset]")
+# Those of Kedro's environment are those of this one.
+SHARED = ("boto3", "lightgbm", "numpy", "pandas", "pandera", "pyarrow", "scikit-learn", "scipy")
 
 
-def compare(name: str, pairs: int, ours: Callable[[int], float], theirs: Callable[[int], float]) -> None:
-    """Measure two commands alternately; print the medians of their times, pairwise ratios and pairwise differences."""
-    measured = [(ours(number), theirs(number)) for number in range(-1, pairs)][1:]  # The first pair warms up.
-    one, other = (statistics.median(seconds) for seconds in zip(*measured, strict=True))
-    ratio = statistics.median(mine / its for mine, its in measured)
-    difference = statistics.median(mine - its for mine, its in measured)
-    print(f"{name:48} {one:6.2f} s {other:6.2f} s   ratio {ratio:4.2f}   difference {difference:5.2f} s", flush=True)
+def install_kedro(folder: Path) -> Path:
+    """Make an environment with Kedro, and return its Python."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    python = folder / "bin" / "python"
+    libraries = [f"{name}=={version(name)}" for name in SHARED]
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *KEDRO, *libraries], check=True)
+    return python
 
 
-def main(pairs: dict[str, int]) -> None:
-    """Measure cold runs, runs that are up to date, plans, reports, and cold runs that start their own S3."""
-    with tempfile.TemporaryDirectory() as directory, embedded_s3.running(Path(directory) / "s3") as server:
+class Runs:
+    """Whole runs, each with a workspace and a key of its own unless they are named alike.
+
+    Args:
+        directory: a folder for all of them.
+        server: the server that they put to.
+    """
+
+    def __init__(self, directory: Path, server: embedded_s3.EmbeddedS3) -> None:
+        self._directory = directory
+        # Without the server's variables, a run starts a server of its own.
+        self.alone = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "BUCKET_NAME"))}
+        self._environment = {**self.alone, **server.environment()}
+
+    def run(self, *command: str | Path, environment: dict[str, str] | None = None) -> float:
+        """Run a command, and return its seconds."""
+        started = time.perf_counter()
+        subprocess.run(command, env=environment or self._environment, check=True, capture_output=True)
+        return time.perf_counter() - started
+
+    def script(self, name: str, *arguments: str) -> float:
+        """Run a script of this folder."""
+        return self.run(sys.executable, BENCHMARK / name, *arguments)
+
+    def pipeline(
+        self,
+        name: str,
+        *arguments: str,
+        report: bool = False,
+        workspace: str | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> float:
+        """Run the pipeline in a workspace of that name, or elsewhere."""
+        settings = (PROJECT / "conf" / "param.ini").read_text()
+        settings = settings.replace("./resources", workspace or str(self._directory / name))
+        ini = self._directory / f"{name}.ini"
+        ini.write_text(settings if report else settings.replace("write=true", "write=false"))
+        variables = {**(environment or self._environment), "LUIGI_CONFIG_PATH": str(ini)}
+        # The report is put beside the output.
+        key = () if environment else (KEY, f"{name}/output.csv")
+        return self.run(sys.executable, PROJECT / "main.py", *arguments, *key, environment=variables)
+
+
+def measure(results: Results, directory: Path, server: embedded_s3.EmbeddedS3, pairs: int) -> str:
+    """Run all measurements, and return the version of Kedro."""
+    runs, kedro = Runs(directory, server), install_kedro(directory / "environment")
+    folder = str(directory / "talk")
+
+    def compare_cold(name: str, ours: str, theirs: Callable[[int], float], **options: Any) -> None:
+        results.compare(name, pairs, lambda number: runs.pipeline(f"{ours}{number}", **options), theirs)
+
+    compare_cold("cold: plain script", "plain", lambda number: runs.script("plain.py", f"script{number}"))
+    compare_cold(
+        "cold with report: plain script", "report", lambda number: runs.script("plain.py", f"s{number}"), report=True
+    )
+    compare_cold("cold: the talk's design", "new", lambda n: runs.script("talk.py", f"{folder}{n}", f"talk{n}"))
+    compare_cold(
+        "cold: Kedro",
+        "beside",
+        lambda number: runs.run(kedro, BENCHMARK / "kedro_pipeline.py", directory / f"kedro{number}", f"kedro{number}"),
+    )
+    compare_cold("cold: S3 that runs already", "own", lambda n: runs.pipeline(f"running{n}"), environment=runs.alone)
+    results.compare(
+        "cold: workspace in a folder",
+        pairs,
+        lambda n: runs.pipeline(f"on_s3{n}", workspace=f"s3://{embedded_s3.BUCKET}/workspaces/{n}"),
+        lambda n: runs.pipeline(f"in_folder{n}"),
+    )
+    results.compare(
+        "up to date: imports and one HEAD",
+        pairs,
+        lambda _: runs.pipeline("up_to_date"),
+        lambda _: runs.script("head.py", "up_to_date/output.csv"),
+    )
+    results.compare(
+        "plan: run that is up to date",
+        pairs,
+        lambda _: runs.pipeline("up_to_date", "--plan"),
+        lambda _: runs.pipeline("up_to_date"),
+    )
+    found = subprocess.run(
+        [kedro, "-c", "from importlib.metadata import version; print(version('kedro'))"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return found.stdout.strip()
+
+
+def main(pairs: int) -> None:
+    """Measure in a folder that is removed afterwards."""
+    with tempfile.TemporaryDirectory() as name, embedded_s3.running(Path(name) / "s3") as server:
         server.wait_until_ready()
-        alone = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "BUCKET_NAME"))}
-        environment = {**alone, **server.environment()}
-        configuration = (PROJECT / "conf" / "param.ini").read_text()
-        without_report = configuration.replace("write=true", "write=false")
-
-        def run(*command: str, environment: dict[str, str] = environment) -> float:
-            started = time.perf_counter()
-            subprocess.run([sys.executable, *command], env=environment, check=True, capture_output=True)
-            return time.perf_counter() - started
-
-        def pipeline(
-            workspace: str,
-            *arguments: str,
-            environment: dict[str, str] = environment,
-            settings: str = without_report,
-        ) -> float:
-            ini = Path(directory) / f"{workspace}.ini"
-            ini.write_text(settings.replace("./resources", str(Path(directory) / workspace)))
-            return run(str(PROJECT / "main.py"), *arguments, environment={**environment, "LUIGI_CONFIG_PATH": str(ini)})
-
-        def cold(number: int) -> float:
-            return pipeline(f"cold{number}", KEY, f"cold{number}")
-
-        def plain(number: int) -> float:
-            return run(str(PROJECT / "benchmark" / "plain.py"), f"plain{number}")
-
-        def up_to_date(_: int) -> float:
-            return pipeline("up_to_date", KEY, "up_to_date")
-
-        def head(_: int) -> float:
-            return run(str(PROJECT / "benchmark" / "head.py"), "up_to_date")
-
-        def plan(_: int) -> float:
-            return pipeline("up_to_date", "--plan", KEY, "up_to_date")
-
-        def reported(number: int) -> float:
-            return pipeline(f"reported{number}", KEY, f"reported{number}/output.csv", settings=configuration)
-
-        def unreported(number: int) -> float:
-            return pipeline(f"unreported{number}", KEY, f"unreported{number}/output.csv")
-
-        def on_s3(number: int) -> float:
-            uri = f"s3://{embedded_s3.BUCKET}/workspaces/{number}"
-            settings = without_report.replace("./resources", uri)
-            return pipeline(f"on_s3{number}", KEY, f"on_s3{number}", settings=settings)
-
-        def in_folder(number: int) -> float:
-            return pipeline(f"in_folder{number}", KEY, f"in_folder{number}")
-
-        def embedded(number: int) -> float:
-            return pipeline(f"embedded{number}", environment=alone)
-
-        def running(number: int) -> float:
-            return pipeline(f"running{number}", KEY, f"running{number}")
-
-        compare("cold run / plain script", pairs["cold"], cold, plain)
-        compare("run that is up to date / imports and one HEAD", pairs["up to date"], up_to_date, head)
-        compare("plan / run, both up to date", pairs["plan"], plan, up_to_date)
-        compare("cold run: with a report / without", pairs["report"], reported, unreported)
-        compare("cold run: workspace on S3 / in a folder", pairs["workspace on S3"], on_s3, in_folder)
-        compare("cold run: embedded S3 / S3 that runs already", pairs["embedded S3"], embedded, running)
+        measure(Results(), Path(name), server, pairs)
 
 
 if __name__ == "__main__":
-    main({name: int(sys.argv[1]) if len(sys.argv) > 1 else count for name, count in PAIRS.items()})
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else PAIRS)

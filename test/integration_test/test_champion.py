@@ -185,7 +185,11 @@ class TestChangedCode:
     def test_that_the_model_does_not_depend_on_needs_another_document(
         self, trained: Checkout, first: Champion, bucket: str, s3: S3Client
     ) -> None:
-        trained.edit("gokart_pipeline_sample/pipeline/pred.py", "values = np.empty(", "values = np.zeros(")
+        trained.edit(
+            "gokart_pipeline_sample/pipeline/pred.py",
+            "pd.Index(PreprocessedSchema.target_classes())",
+            "pd.Index([*PreprocessedSchema.target_classes()])",
+        )
         run = trained.main(*TRAIN)
 
         assert run.exit_code == 0, run.stderr

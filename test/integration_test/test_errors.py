@@ -179,8 +179,8 @@ class TestTables:
             ),
             pytest.param(
                 f"{PIPELINE}/pred.py",
-                "classes[probabilities.to_numpy().argmax(axis=1)]",
-                "classes[probabilities.to_numpy().argmax(axis=1)] + 1",
+                "classes[probabilities.argmax(axis=1)]",
+                "classes[probabilities.argmax(axis=1)] + 1",
                 "error: PredTask: the frame breaks PredictionSchema: pred breaks isin([0, 1, 2]) in ",
                 id="predict",
             ),
