@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,14 +27,15 @@ import pyarrow as pa
 from gokart_pipeline_sample.errors import CompilationError
 from gokart_pipeline_sample.io.lightgbm_model import Booster, count_leaves, number_categories
 
-if TYPE_CHECKING:
-    pass
-
 _KEPT_LIBRARIES = 8
 _COMPILE_SECONDS = 600
-# It is a process of its own so that it can be ended, and has a folder of its own for the compiler's files.
+# A process group of its own, which ends with all compilers when the run ends or is killed: the pipe is closed then.
 _COMPILE = """
-import lignum, sys
+import lignum, os, sys, threading
+def end():
+    os.read(0, 1)
+    os.killpg(0, 9)
+threading.Thread(target=end, daemon=True).start()
 model, library, folder, trees = sys.argv[1:]
 lignum.load(model).compile(library=library, work_dir=folder, block_trees=int(trees))
 """
@@ -142,22 +143,28 @@ def _make_library(model: Path, folder: Path, key: str) -> Path:
     made = model.with_suffix(".so")
     leaves = count_leaves(model.read_text())
     trees_per_block = max(1, _LEAVES_PER_BLOCK * len(leaves) // sum(leaves))
-    command = [sys.executable, "-c", _COMPILE, str(model), str(made), str(model.parent), str(trees_per_block)]
+    command = [sys.executable, "-P", "-c", _COMPILE, str(model), str(made), str(model.parent), str(trees_per_block)]
     environment = {**os.environ, "TMPDIR": str(model.parent), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        run = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_COMPILE_SECONDS
-        )
-    except subprocess.TimeoutExpired as error:
-        raise RuntimeError(f"compiling takes more than {_COMPILE_SECONDS} s") from error
-    if run.returncode:
-        raise RuntimeError((run.stderr.splitlines() or [f"the compiler ended with {run.returncode}"])[-1])
+    log = model.with_suffix(".log")
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stderr=errors, start_new_session=True
+        ) as child,
+    ):
+        try:
+            exit_code = child.wait(_COMPILE_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise RuntimeError(f"compiling takes more than {_COMPILE_SECONDS} s") from error
+    if exit_code:
+        raise RuntimeError((log.read_text().splitlines() or [f"the compiler ended with {exit_code}"])[-1])
+    made.chmod(0o700)
     return made.rename(folder / _name_library(key, made.read_bytes()))
 
 
 def _forget_old(folder: Path) -> None:
     """Remove all but the libraries that were used last, and what runs that were killed have left."""
-    (*libraries,) = sorted(folder.glob("*.so"), key=lambda path: path.stat().st_mtime, reverse=True)
+    libraries = sorted(folder.glob("*.so"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in libraries[_KEPT_LIBRARIES:]:
         path.unlink(missing_ok=True)
     for path in folder.glob("compiling-*"):

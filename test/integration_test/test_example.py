@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from mypy_boto3_s3 import S3Client
-from support.batch import BATCH_CHAIN, RUN_BATCH, read_batch
+from support.batch import BATCH_CHAIN, RUN_BATCH, publish_with, read_batch
 from support.checkout import CHAIN, PROJECT, Checkout, Run, make_environment
 from support.reference_project import REFERENCE
 
@@ -127,6 +127,12 @@ class TestBatch:
         # The other two measurements are missing as well, but a row without its whole numbers is not looked at further.
         reason = "body_mass_g breaks not_nullable; flipper_length_mm breaks not_nullable"
         assert batch.rejected["reason"].tolist() == [reason, reason]
+
+    def test_a_compiled_model_publishes_the_same_bytes(self, penguins: Checkout, s3: S3Client) -> None:
+        options = ("--rows-per-part", "3")
+        expected = publish_with("lightgbm", penguins, s3, *options)
+        assert len(expected) == 4
+        assert publish_with("compiled", penguins, s3, *options) == expected
 
     def test_predicts_a_row_that_comes_alone_as_it_does_among_others(self, penguins: Checkout, s3: S3Client) -> None:
         options = ("--with-proba", "true", "--prefix")

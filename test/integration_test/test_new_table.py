@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from mypy_boto3_s3 import S3Client
 from support import hard_table
-from support.batch import RUN_BATCH, read_batch
+from support.batch import RUN_BATCH, publish_with, read_batch
 from support.checkout import CHAIN, Checkout
 from support.clone import Clone
 
@@ -52,6 +54,28 @@ def test_what_is_written_publishes(checkout: Checkout, table: Path, bucket: str,
     hard_table.write(hard_table.make_orders(300, labelled=False), checkout.directory / "new.parquet")
     assert checkout.main(*RUN_BATCH, "--table", str(checkout.directory / "new.parquet")).exit_code == 0
     assert len(read_batch(s3, bucket).published) == 300
+
+
+@pytest.mark.long
+def test_a_heavy_model_that_is_compiled_publishes_the_same_bytes(checkout: Checkout, s3: S3Client) -> None:
+    generator = np.random.default_rng(0)
+    rows = pd.DataFrame({f"x{number}": generator.normal(size=23_000) for number in range(20)})
+    score = rows["x0"] + rows["x1"] * rows["x2"] + generator.normal(scale=0.5, size=len(rows))
+    rows = rows.assign(kind=pd.qcut(score, 3, labels=False)).rename_axis(index="id").reset_index()
+    tables = [checkout.directory / name for name in ("old.parquet", "new.parquet")]
+    for table, part in zip(tables, (rows[:3_000], rows[3_000:].drop(columns="kind")), strict=True):
+        part.to_parquet(table, index=False)
+    assert checkout.main("--new-table", str(tables[0]), "--id", "id", "--target", "kind", "--yes").exit_code == 0
+    heavy = "num_boost_round=300\nearly_stopping_rounds=300\nlearning_rate=0.1\nnum_leaves=31"
+    checkout.edit(
+        "conf/param.ini", "require_acc=0.9", f"require_acc=0.5\n\n[gokart_pipeline_sample.TrainTask]\n{heavy}"
+    )
+    options = ("--table", str(tables[1]), "--rows-per-part", "6000", "--output-format", "parquet")
+
+    expected = publish_with("lightgbm", checkout, s3, *options)
+
+    assert len(expected) == 4
+    assert publish_with("compiled", checkout, s3, *options) == expected
 
 
 def test_nothing_is_written_unless_it_is_agreed_to(checkout: Checkout, table: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from mypy_boto3_s3 import S3Client
+from support.checkout import Checkout
 
 RUN_BATCH = ("gokart_pipeline_sample.RunBatchTask", "--local-scheduler")
 # The tasks of a batch that do something after the model has passed.
@@ -69,3 +70,13 @@ def read_objects(s3: S3Client, bucket: str) -> dict[str, tuple[bytes, dict[str, 
     keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
     answers = {key: s3.get_object(Bucket=bucket, Key=key) for key in keys}
     return {key: (answer["Body"].read(), answer["Metadata"]) for key, answer in answers.items()}
+
+
+def publish_with(engine: str, checkout: Checkout, s3: S3Client, *options: str) -> list[str]:
+    """Publish a batch with an engine, and return the digests of its parts."""
+    chosen = ("--prefix", engine, "--with-proba", "true", "--gokart-pipeline-sample.ScoreTableTask-engine", engine)
+    run = checkout.main(*RUN_BATCH, *chosen, *options, XDG_CACHE_HOME=str(checkout.directory / "cache"))
+    assert run.exit_code == 0, run.stderr
+    assert "LightGBM predicts" not in run.stderr
+    batch = read_batch(s3, checkout.environment["BUCKET_NAME"], engine)
+    return [part["sha256"] for part in batch.manifest["parts"]]

@@ -8,6 +8,7 @@ from typing import Any
 import lightgbm
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from gokart_pipeline_sample.errors import CompilationError
@@ -103,9 +104,14 @@ class TestLibrary:
         assert same(booster, folder, make_features())
         assert not list(folder.glob("compiling-*"))
 
-    def test_is_for_this_user_alone(self, booster: Booster, folder: Path) -> None:
-        compile_model(booster, folder, 1)
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    def test_is_for_this_user_alone_whatever_the_umask_is(self, booster: Booster, tmp_path: Path) -> None:
+        before = os.umask(0)
+        try:
+            compile_model(booster, tmp_path / "own", 1)
+        finally:
+            os.umask(before)
+        paths = [tmp_path / "own", *(tmp_path / "own").iterdir()]
+        assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o700}
 
     @pytest.mark.parametrize(
         "change", [lambda content: b"\0" + content[1:], pytest.param(lambda _: b"", marks=pytest.mark.long)]
@@ -175,6 +181,20 @@ class TestFailure:
         with pytest.raises(CompilationError, match="compiler"):
             compile_model(booster, tmp_path / "own", 1)
         assert not list((tmp_path / "own").iterdir())
+
+    def test_of_a_compiler_that_takes_too_long(
+        self, booster: Booster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        compiler = tmp_path / "cc"
+        compiler.write_text("#!/bin/sh\nexec sleep 100\n")
+        compiler.chmod(0o700)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        monkeypatch.setattr(compiled_model, "_COMPILE_SECONDS", 1)
+        with pytest.raises(CompilationError, match="compiling takes more than 1 s"):
+            compile_model(booster, tmp_path / "own", 1)
+        assert not list((tmp_path / "own").iterdir())
+        used = [process for process in psutil.process_iter(["cmdline"]) if str(compiler) in process.info["cmdline"]]
+        assert not used
 
     def test_of_a_model_that_pylignum_does_not_know(self, tmp_path: Path) -> None:
         with pytest.raises(CompilationError, match="linear"):
