@@ -86,7 +86,7 @@ def make_tables(measured: dict[str, dict[str, Any]], readme: str) -> str:
     lines += ["", _row(memory), "|---|---|---|---|"]
     for name, titles in MEMORY.items():
         found = measured[name]
-        speed = f"{found['rows_per_second']:,}"
+        speed = f"{round(found['rows_per_second'], -3):,}"
         lines.append(_row((titles[place], f"{found['small']} MiB", f"{found['large']} MiB", speed)))
     return "\n".join(lines) + "\n"
 
@@ -107,6 +107,8 @@ def draw(measured: dict[str, dict[str, Any]]) -> None:
     axes.bar_label(bars, labels=[f"{ratio:.2f}" for ratio in ratios], padding=3)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.margins(x=0.15)
+    axes.set_xticks([0.5, 1, 2, 4], labels=["½", "1", "2", "4"])
+    axes.minorticks_off()
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(CHART, dpi=110, metadata={"Software": None})
 

@@ -10,7 +10,8 @@ import math
 import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from dataclasses import dataclass
+from typing import Any, BinaryIO, TypeAlias
 
 import pandas as pd
 import pyarrow as pa
@@ -38,6 +39,24 @@ def read_iris() -> pd.DataFrame:
         .rename_axis(index="id")
         .reset_index()
     )
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Rows of a table as they were read; whoever works on them converts them to the types of the schema.
+
+    Args:
+        batches: the rows.
+    """
+
+    batches: list[pa.RecordBatch]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return sum(map(len, self.batches))
+
+
+Piece: TypeAlias = Chunk | range
 
 
 @functools.cache
@@ -138,18 +157,10 @@ class Table:
             TableError: a file cannot be read, lacks a column or has it with another type; the message names them.
             S3Error: S3 refuses the request or does not respond.
         """
-        pending: list[pa.RecordBatch] = []
-        count = 0
-        for batch in self._read_batches(schema):
-            rest = batch
-            while count + len(rest) > rows:
-                yield _to_frame([*pending, rest[: rows - count]], schema)
-                pending, rest, count = [], rest[rows - count :], 0
-            pending.append(rest)
-            count += len(rest)
-        yield _to_frame(pending, schema)
+        for chunk in self._read_chunks(schema, rows):
+            yield _to_frame(chunk.batches, schema)
 
-    def list_pieces(self, schema: pa.Schema, rows: int, *, elsewhere: bool) -> Iterator[pd.DataFrame | range]:
+    def list_pieces(self, schema: pa.Schema, rows: int, *, elsewhere: bool) -> Iterator[Piece]:
         """List the chunks of :meth:`read_chunks` for workers, each either as it was read or as the numbers of its rows.
 
         Args:
@@ -159,19 +170,19 @@ class Table:
         """
         count = sum(footer.num_rows for footer in self.footers) if elsewhere and self.is_shared else 0
         if not count:
-            yield from self.read_chunks(schema, rows)
+            yield from self._read_chunks(schema, rows)
         for start in range(0, count, rows):
             yield range(start, min(start + rows, count))
 
-    def read_piece(self, schema: pa.Schema, piece: pd.DataFrame | range) -> pd.DataFrame:
+    def read_piece(self, schema: pa.Schema, piece: Piece) -> pd.DataFrame:
         """Read a chunk that :meth:`list_pieces` has listed, in this or in another process.
 
         Raises:
             TableError: see :meth:`read_chunks`.
             S3Error: see :meth:`read_chunks`.
         """
-        if isinstance(piece, pd.DataFrame):
-            return piece
+        if isinstance(piece, Chunk):
+            return _to_frame(piece.batches, schema)
         batches: list[pa.RecordBatch] = []
         first = 0
         for place, footer in enumerate(self.footers):
@@ -196,6 +207,18 @@ class Table:
     def is_shared(self) -> bool:
         """Whether workers elsewhere can read its pieces: it consists of Parquet files on S3."""
         return all(isinstance(file, S3File) and file.path.lower().endswith(".parquet") for file in self._files)
+
+    def _read_chunks(self, schema: pa.Schema, rows: int) -> Iterator[Chunk]:
+        pending: list[pa.RecordBatch] = []
+        count = 0
+        for batch in self._read_batches(schema):
+            rest = batch
+            while count + len(rest) > rows:
+                yield Chunk([*pending, rest[: rows - count]])
+                pending, rest, count = [], rest[rows - count :], 0
+            pending.append(rest)
+            count += len(rest)
+        yield Chunk(pending)
 
     def _read_batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         for file in self._files:

@@ -15,7 +15,7 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import BadRowsError
 from gokart_pipeline_sample.io.duplicates import find_duplicates, get_bounds, increase
-from gokart_pipeline_sample.io.tables import Table, open_table
+from gokart_pipeline_sample.io.tables import Piece, Table, open_table
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import (
     Breaches,
@@ -168,7 +168,7 @@ class GuardTableTask(ClusterTask[GuardResult]):
         return preprocessed, breaches
 
 
-def check_piece(shared: tuple[Table, pd.Index[Any]], piece: pd.DataFrame | range) -> CheckedChunk:
+def check_piece(shared: tuple[Table, pd.Index[Any]], piece: Piece) -> CheckedChunk:
     """Check a piece of a table, given that table and the ids that occur more than once."""
     table, duplicates = shared
     data = table.read_piece(FeatureSchema.arrow_schema(FeatureSchema.new_row_columns()), piece)

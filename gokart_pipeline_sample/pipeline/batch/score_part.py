@@ -11,7 +11,7 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, ParquetProcessor, PyArrowCsvProcessor
 from gokart_pipeline_sample.io.lightgbm_model import get_fitted
 from gokart_pipeline_sample.io.s3_batch import Part, S3JsonTarget, S3ManifestTarget
-from gokart_pipeline_sample.io.tables import Table
+from gokart_pipeline_sample.io.tables import Piece, Table
 from gokart_pipeline_sample.pipeline.batch.engine import Engine
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardTableTask
 from gokart_pipeline_sample.pipeline.make_reference import Reference, RowCounts, count_rows
@@ -62,7 +62,7 @@ class PartRows(NamedTuple):
     """A part: its name, and its rows, or their numbers."""
 
     name: str
-    rows: pd.DataFrame | range
+    rows: Piece
 
 
 class MadePart(NamedTuple):

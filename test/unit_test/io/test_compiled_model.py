@@ -193,7 +193,9 @@ class TestFailure:
         with pytest.raises(CompilationError, match="compiling takes more than 1 s"):
             compile_model(booster, tmp_path / "own", 1)
         assert not list((tmp_path / "own").iterdir())
-        used = [process for process in psutil.process_iter(["cmdline"]) if str(compiler) in process.info["cmdline"]]
+        used = [
+            process for process in psutil.process_iter(["cmdline"]) if str(compiler) in (process.info["cmdline"] or [])
+        ]
         assert not used
 
     def test_of_a_model_that_pylignum_does_not_know(self, tmp_path: Path) -> None:

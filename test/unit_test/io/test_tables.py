@@ -16,7 +16,7 @@ from sklearn.datasets import load_iris
 
 from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.csv_files import MISSING
-from gokart_pipeline_sample.io.tables import Table, open_table, read_iris
+from gokart_pipeline_sample.io.tables import Chunk, Table, open_table, read_iris
 
 SCHEMA = pa.schema([("id", pa.int64()), ("width", pa.float64()), ("name", pa.string())])
 DTYPES = {"id": "int64", "width": "float64", "name": "str"}
@@ -255,7 +255,7 @@ class TestReadPiece:
         for piece, chunk in zip(
             table.list_pieces(SCHEMA, 3, elsewhere=True), table.read_chunks(SCHEMA, 3), strict=True
         ):
-            assert isinstance(piece, pd.DataFrame)
+            assert isinstance(piece, Chunk)
             pd.testing.assert_frame_equal(table.read_piece(SCHEMA, piece), chunk)
 
 
