@@ -520,6 +520,7 @@ class TestEngine:
         assert len(list(tmp_path.glob("cache/gokart_pipeline_sample/*.so"))) == 1
         assert read_objects(s3, bucket) == expected
 
+    @pytest.mark.long
     def test_lightgbm_does_what_cannot_be_compiled(
         self,
         published: Checkout,
@@ -536,6 +537,7 @@ class TestEngine:
         assert run.stderr.count("LightGBM predicts, the model cannot be compiled: ") == 1
         assert read_objects(s3, bucket) == expected
 
+    @pytest.mark.long
     def test_lightgbm_does_all_if_one_bit_of_a_later_part_is_another(
         self,
         published: Checkout,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,20 @@ def booster() -> Booster:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache") / "compiled"
+
+
+@pytest.fixture(scope="module")
+def made(booster: Booster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the library of that model alone."""
+    made = tmp_path_factory.mktemp("cache") / "compiled"
+    compile_model(booster, made, 1)
+    return made
+
+
+@pytest.fixture
+def own(made: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(made, tmp_path / "own"))
 
 
 def same(model: Booster, folder: Path, features: pd.DataFrame) -> bool:
@@ -116,11 +131,10 @@ class TestLibrary:
     @pytest.mark.parametrize(
         "change", [lambda content: b"\0" + content[1:], pytest.param(lambda _: b"", marks=pytest.mark.long)]
     )
-    def test_is_made_again_if_it_is_damaged(self, change: Any, booster: Booster, tmp_path: Path) -> None:
-        compile_model(booster, tmp_path / "own", 1)
-        (library,) = (tmp_path / "own").glob("*.so")
+    def test_is_made_again_if_it_is_damaged(self, change: Any, booster: Booster, own: Path) -> None:
+        (library,) = own.glob("*.so")
         library.write_bytes(change(library.read_bytes()))
-        assert same(booster, tmp_path / "own", make_features())
+        assert same(booster, own, make_features())
 
     def test_of_another_model_is_not_loaded(self, booster: Booster, tmp_path: Path) -> None:
         compile_model(train(2), tmp_path / "own", 1)
@@ -133,12 +147,11 @@ class TestLibrary:
             compile_model(booster, tmp_path / "own", 1)
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-    def test_of_another_user_is_not_loaded(self, booster: Booster, tmp_path: Path) -> None:
-        compile_model(booster, tmp_path / "own", 1)
-        (library,) = (tmp_path / "own").glob("*.so")
+    def test_of_another_user_is_not_loaded(self, booster: Booster, own: Path) -> None:
+        (library,) = own.glob("*.so")
         os.chown(library, 1234, 1234)
         with pytest.raises(CompilationError, match=r"\.so: others may have put it there: remove it"):
-            compile_model(booster, tmp_path / "own", 1)
+            compile_model(booster, own, 1)
 
     def test_in_a_folder_that_others_may_write_to_is_not_loaded(self, booster: Booster, tmp_path: Path) -> None:
         (tmp_path / "own").mkdir()
@@ -151,13 +164,12 @@ class TestLibrary:
         with pytest.raises(CompilationError, match="others may have put it there"):
             compile_model(booster, tmp_path / "own", 1)
 
-    def test_that_is_a_fifo_is_not_waited_for(self, booster: Booster, tmp_path: Path) -> None:
-        compile_model(booster, tmp_path / "own", 1)
-        (library,) = (tmp_path / "own").glob("*.so")
+    def test_that_is_a_fifo_is_not_waited_for(self, booster: Booster, own: Path) -> None:
+        (library,) = own.glob("*.so")
         library.unlink()
         os.mkfifo(library, 0o600)
         with pytest.raises(CompilationError, match="others may have put it there"):
-            compile_model(booster, tmp_path / "own", 1)
+            compile_model(booster, own, 1)
 
     def test_is_forgotten_when_many_others_are_newer(
         self, booster: Booster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
