@@ -147,9 +147,9 @@ def _make_library(model: Path, folder: Path, key: str) -> Path:
     environment = {**os.environ, "TMPDIR": str(model.parent), "PYTHONDONTWRITEBYTECODE": "1"}
     log = model.with_suffix(".log")
     with (
-        log.open("w") as errors,
+        log.open("w") as output,
         subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stderr=errors, start_new_session=True
+            command, env=environment, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True
         ) as child,
     ):
         try:

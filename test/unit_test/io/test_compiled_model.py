@@ -210,6 +210,14 @@ class TestFailure:
         ]
         assert not used
 
+    def test_says_what_the_compiler_said_and_the_run_does_not(
+        self, booster: Booster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(compiled_model, "_COMPILE", "print('out of registers'); raise SystemExit(3)")
+        with pytest.raises(CompilationError, match="out of registers"):
+            compile_model(booster, tmp_path / "own", 1)
+        assert capfd.readouterr() == ("", "")
+
     def test_of_a_model_that_pylignum_does_not_know(self, tmp_path: Path) -> None:
         with pytest.raises(CompilationError, match="linear"):
             compile_model(train(linear_tree=True), tmp_path / "own", 1)
