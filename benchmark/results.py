@@ -36,13 +36,10 @@ class Results:
         """Keep the medians of pairs of seconds: ours and theirs."""
         one, other = (statistics.median(seconds) for seconds in zip(*pairs, strict=True))
         ratio = statistics.median(mine / its for mine, its in pairs)
-        self._add(name, {"ours": one, "theirs": other, "ratio": ratio, "pairs": len(pairs)})
+        self.add(name, ours=one, theirs=other, ratio=ratio, pairs=len(pairs))
 
     def add(self, name: str, **figures: Any) -> None:
-        """Keep other figures."""
-        self._add(name, figures)
-
-    def _add(self, name: str, figures: dict[str, Any]) -> None:
+        """Keep figures."""
         self.measured[name] = {
             key: round(value, 3) if isinstance(value, float) else value for key, value in figures.items()
         }

@@ -30,7 +30,7 @@ _FILE = re.compile(r"_([0-9a-f]{32})\.\w+$")
 
 
 class Limits(NamedTuple):
-    """What to keep.
+    """Limits of the runs and files that are kept.
 
     Args:
         runs: the number of runs of each task.

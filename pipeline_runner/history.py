@@ -38,7 +38,7 @@ class TaskRecord(TypedDict):
 
 
 class LaterFigures(TypedDict, total=False):
-    """What the records of earlier versions lack."""
+    """Fields that the records of earlier versions lack."""
 
     estimated: tuple[float, float, float] | None  # accuracy of a batch, with its interval of 95%
     alarms: list[str] | None  # the shifts of a batch

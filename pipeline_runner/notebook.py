@@ -22,7 +22,7 @@ from pipeline_runner.configuration import check_names, load_config
 from pipeline_runner.errors import UsageError
 from pipeline_runner.recorder import RunRecorder
 
-# What luigi and gokart keep for the whole process: the configuration, the tasks and whether logging is set up.
+# State that luigi and gokart keep for the whole process: the configuration, the tasks and whether logging is set up.
 _STATE = (
     (LuigiConfigParser, "_config_paths"),
     (LuigiConfigParser, "_instance"),

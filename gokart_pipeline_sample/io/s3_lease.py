@@ -26,7 +26,7 @@ _LONGEST_PAUSE, _LOG_SECONDS = 2.0, 30.0
 
 
 class _State(NamedTuple):
-    """What a lease on S3 says: its ETag, its metadata, and for how many seconds nobody has renewed it."""
+    """The content of a lease on S3: its ETag, its metadata, and for how many seconds nobody has renewed it."""
 
     etag: str
     metadata: dict[str, str]

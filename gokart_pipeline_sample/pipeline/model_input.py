@@ -1,4 +1,4 @@
-"""What the model sees of a table."""
+"""The features of a table, as the model sees them."""
 
 from __future__ import annotations
 

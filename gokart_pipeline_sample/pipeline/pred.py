@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import gokart
 import numpy as np
@@ -49,11 +49,12 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
             lightgbm.basic.LightGBMError: the model was trained on a different number of features.
         """
         features = select_features(data, get_fitted(model))
-        return PredTask.label(predict_probabilities(model, features), data[PreprocessedSchema.id_column()])
+        labelled = PredTask.label(predict_probabilities(model, features), data[PreprocessedSchema.id_column()])
+        return cast("DataFrame[PredictionSchema]", labelled)
 
     @staticmethod
-    def label(probabilities: npt.NDArray[np.float64], ids: pd.Series[Any]) -> DataFrame[PredictionSchema]:
-        """Make a table of predictions.
+    def label(probabilities: npt.NDArray[np.float64], ids: pd.Series[Any]) -> pd.DataFrame:
+        """Make a table of predictions, which is for the caller to check.
 
         Args:
             probabilities: the probability of each class, row by row.
@@ -62,9 +63,6 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
         Returns:
             A frame with the id of each row, its most probable class and the probability of each class, in the order
             of the rows.
-
-        Raises:
-            pandera.errors.SchemaErrors: the predictions break their schema.
         """
         columns = PredictionSchema.probability_columns()
         classes = pd.Index(PreprocessedSchema.target_classes())
@@ -75,4 +73,4 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
             }
         )
         columns = [PredictionSchema.id_column(), PredictionSchema.target_column(), *columns]
-        return PredictionSchema.validate(prediction[columns], lazy=True)
+        return prediction[columns]

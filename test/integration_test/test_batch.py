@@ -6,7 +6,9 @@ import csv
 import gzip
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import lightgbm as lgb
 import numpy as np
@@ -15,7 +17,7 @@ import pyarrow.dataset
 import pyarrow.fs
 import pytest
 from mypy_boto3_s3 import S3Client
-from support.batch import BATCH_CHAIN, RUN_BATCH, make_flowers, read_batch, read_objects
+from support.batch import BATCH_CHAIN, RUN_BATCH, make_flowers, read_batch, read_objects, take_objects
 from support.checkout import CHAIN, Checkout, Run
 from support.recording_proxy import RecordingProxy
 
@@ -25,6 +27,7 @@ from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema
 from pipeline_runner.embedded_s3 import EmbeddedS3
 
 FLOWERS = make_flowers(10)
+Objects: TypeAlias = dict[str, tuple[bytes, dict[str, str]]]
 PROBABILITIES = ["probability_0", "probability_1", "probability_2"]
 
 
@@ -493,59 +496,44 @@ class TestEngine:
     OPTIONS = ("--rows-per-part", "4", "--with-proba", "true", "--gokart-pipeline-sample.ScoreTableTask-engine")
 
     @pytest.fixture
-    def expected(
-        self, published: Checkout, table: Path, bucket: str, s3: S3Client
-    ) -> dict[str, tuple[bytes, dict[str, str]]]:
-        """What LightGBM publishes; nothing of it is left."""
+    def expected(self, published: Checkout, table: Path, bucket: str, s3: S3Client) -> Objects:
+        """The objects with what LightGBM publishes; nothing of that is left."""
         assert score(published, table, *self.OPTIONS, "lightgbm").exit_code == 0
-        expected = read_objects(s3, bucket)
-        for key in expected:
-            if key.startswith("batch/"):
-                s3.delete_object(Bucket=bucket, Key=key)
-        return expected
+        return take_objects(s3, bucket, "batch/")
+
+    @pytest.fixture
+    def compile_and_score(self, published: Checkout, table: Path, tmp_path: Path) -> Callable[..., Run]:
+        """Scores the table with a compiled model, whose library is not there yet."""
+
+        def run(**variables: str) -> Run:
+            cache = str(tmp_path / "cache")
+            done = score(published, table, *self.OPTIONS, "compiled", XDG_CACHE_HOME=cache, **variables)
+            assert done.exit_code == 0, done.stderr
+            return done
+
+        return run
 
     def test_publishes_the_same_bytes(
-        self,
-        published: Checkout,
-        table: Path,
-        bucket: str,
-        s3: S3Client,
-        expected: dict[str, tuple[bytes, dict[str, str]]],
-        tmp_path: Path,
+        self, compile_and_score: Callable[..., Run], bucket: str, s3: S3Client, expected: Objects, tmp_path: Path
     ) -> None:
-        run = score(published, table, *self.OPTIONS, "compiled", XDG_CACHE_HOME=str(tmp_path / "cache"))
+        run = compile_and_score()
 
-        assert run.exit_code == 0, run.stderr
         assert "LightGBM" not in run.stderr
         assert len(list(tmp_path.glob("cache/gokart_pipeline_sample/*.so"))) == 1
         assert read_objects(s3, bucket) == expected
 
     @pytest.mark.long
     def test_lightgbm_does_what_cannot_be_compiled(
-        self,
-        published: Checkout,
-        table: Path,
-        bucket: str,
-        s3: S3Client,
-        expected: dict[str, tuple[bytes, dict[str, str]]],
-        tmp_path: Path,
+        self, compile_and_score: Callable[..., Run], bucket: str, s3: S3Client, expected: Objects, tmp_path: Path
     ) -> None:
-        nowhere = {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-        run = score(published, table, *self.OPTIONS, "compiled", **nowhere)
+        run = compile_and_score(PATH=str(tmp_path))
 
-        assert run.exit_code == 0, run.stderr
         assert run.stderr.count("LightGBM predicts, the model cannot be compiled: ") == 1
         assert read_objects(s3, bucket) == expected
 
     @pytest.mark.long
     def test_lightgbm_does_all_if_one_bit_of_a_later_part_is_another(
-        self,
-        published: Checkout,
-        table: Path,
-        bucket: str,
-        s3: S3Client,
-        expected: dict[str, tuple[bytes, dict[str, str]]],
-        tmp_path: Path,
+        self, published: Checkout, compile_and_score: Callable[..., Run], bucket: str, s3: S3Client, expected: Objects
     ) -> None:
         published.edit(
             "gokart_pipeline_sample/io/compiled_model.py",
@@ -554,9 +542,8 @@ class TestEngine:
             "        values[last, 0] = np.nextafter(values[last, 0], 1)\n"
             "        return values",
         )
-        run = score(published, table, *self.OPTIONS, "compiled", XDG_CACHE_HOME=str(tmp_path / "cache"))
+        run = compile_and_score()
 
-        assert run.exit_code == 0, run.stderr
         line = "the compiled model does not predict what LightGBM predicts: LightGBM predicts the whole table"
         assert run.stderr.count(line) == 1
         # Other code has another folder.

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from distributed import Client
 from mypy_boto3_s3 import S3Client
-from support.batch import RUN_BATCH, make_flowers, read_batch, read_objects
+from support.batch import RUN_BATCH, make_flowers, read_batch, read_objects, take_objects
 from support.checkout import Checkout, Run
 from support.dask_cluster import Cluster, clustering
 from support.recording_proxy import RecordingProxy, recording
@@ -91,14 +91,6 @@ def at_third_part(proxy: RecordingProxy, act: Callable[[], None]) -> None:
     proxy.before = look
 
 
-def forget(s3: S3Client, bucket: str) -> dict[str, tuple[bytes, dict[str, str]]]:
-    """Return what has been published, and delete it."""
-    found = read_objects(s3, bucket)
-    for key in found:
-        s3.delete_object(Bucket=bucket, Key=key)
-    return found
-
-
 def last_line(run: Run) -> str:
     assert run.exit_code == 40, run.stderr
     return run.stderr.splitlines()[-1]
@@ -140,7 +132,7 @@ class TestScoring:
                 s3.put_object(Bucket=table.split("/")[2], Key=f"flowers/{path.name}", Body=path.read_bytes())
         alone = score(project, "", table)
         assert alone.exit_code == 0, alone.stderr
-        expected = forget(s3, bucket)
+        expected = take_objects(s3, bucket)
 
         run = score(project, cluster.address, table)
 
@@ -166,7 +158,7 @@ class TestScoring:
         run = score(project, cluster.address)
 
         assert run.exit_code == 0, run.stderr
-        published = forget(s3, bucket)
+        published = take_objects(s3, bucket)
         assert score(project).exit_code == 0
         assert read_objects(s3, bucket) == published
 

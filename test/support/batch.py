@@ -72,6 +72,15 @@ def read_objects(s3: S3Client, bucket: str) -> dict[str, tuple[bytes, dict[str, 
     return {key: (answer["Body"].read(), answer["Metadata"]) for key, answer in answers.items()}
 
 
+def take_objects(s3: S3Client, bucket: str, prefix: str = "") -> dict[str, tuple[bytes, dict[str, str]]]:
+    """Return every object of a bucket, as :func:`read_objects` does, and delete those with a prefix."""
+    found = read_objects(s3, bucket)
+    for key in found:
+        if key.startswith(prefix):
+            s3.delete_object(Bucket=bucket, Key=key)
+    return found
+
+
 def publish_with(engine: str, checkout: Checkout, s3: S3Client, *options: str) -> list[str]:
     """Publish a batch with an engine, and return the digests of its parts."""
     chosen = ("--prefix", engine, "--with-proba", "true", "--gokart-pipeline-sample.ScoreTableTask-engine", engine)

@@ -6,7 +6,6 @@ import random
 import threading
 from logging import getLogger
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,13 +43,9 @@ class Engine:
         self._compiled: CompiledModel | None = None
         self._is_compared = False
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what another process needs."""
-        return {"model": self.model, "folder": self._folder, "threads": self._threads}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Be a copy in this process."""
-        self.__init__(**state)  # type: ignore[misc]
+    def __reduce__(self) -> tuple[type[Engine], tuple[Booster, Path | None, int]]:
+        """Make copies in other processes from the arguments."""
+        return Engine, (self.model, self._folder, self._threads)
 
     def predict(self, features: pd.DataFrame, seed: str) -> npt.NDArray[np.float64]:
         """Return the probability of each class, row by row.

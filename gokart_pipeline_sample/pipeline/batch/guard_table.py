@@ -44,7 +44,7 @@ class GuardResult(TypedDict):
 
 
 class CheckedChunk(NamedTuple):
-    """What is known of a chunk of the table: its rows, those that break the schema, how, and the bounds of its ids."""
+    """A checked chunk of the table: its rows, those that break the schema, how, and the bounds of its ids."""
 
     rows: int
     bad_rows: int

@@ -38,7 +38,7 @@ class UnseenValues(TypedDict):
 
 
 class PartFigures(TypedDict):
-    """What is known of the valid rows of a part beside their predictions; those of all parts are added."""
+    """Figures of the valid rows of a part; those of all parts are added."""
 
     counts: RowCounts
     unseen: dict[str, UnseenValues]  # by feature
@@ -75,7 +75,7 @@ class MadePart(NamedTuple):
 
 
 class PartScorer(NamedTuple):
-    """What is needed to score a part.
+    """All that is needed to score a part.
 
     Args:
         engine: predicts.
@@ -124,7 +124,8 @@ class PartScorer(NamedTuple):
         """
         preprocessed, breaches = GuardTableTask.preprocess_valid(data, duplicates)
         features = select_features(preprocessed, get_fitted(engine.model))
-        scored = PredTask.label(engine.predict(features, name), preprocessed[PreprocessedSchema.id_column()])
+        predictions = PredTask.label(engine.predict(features, name), preprocessed[PreprocessedSchema.id_column()])
+        scored = PredictionSchema.validate(predictions, lazy=True)
         reasons = (breaches["column"] + " breaks " + breaches["check"]).groupby(breaches["row"]).agg("; ".join)
         rejected = data.loc[reasons.index].astype("str").assign(reason=reasons)
         unseen = {

@@ -74,7 +74,7 @@ class ScoreTableTask(ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, An
         var_type=int,
         min_value=1,
         max_value=2**31,
-        description="Rows of the table per part; those of two parts are in memory at a time.",
+        description="Rows of the table per part; those of three parts are in memory at a time.",
     )
     with_proba: luigi.BoolParameter = luigi.BoolParameter(
         parsing=luigi.BoolParameter.EXPLICIT_PARSING,
@@ -84,8 +84,7 @@ class ScoreTableTask(ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, An
         default="auto",
         choices=list(ENGINES),
         significant=False,
-        description="What predicts, with the same result: LightGBM, or the model compiled; auto compiles it for large "
-        "tables.",
+        description="LightGBM or the compiled model, with the same predictions; auto compiles for large tables.",
     )
 
     def output(self) -> S3ManifestTarget:
