@@ -146,6 +146,7 @@ class TestTrain:
         assert (run.exit_code, run.tasks) == (50, [])
         assert "with split_by=random the champion may know the test rows" in last_line(run)
 
+    @pytest.mark.long
     def test_a_champion_of_another_split_is_not_compared(self, trained: Checkout, bucket: str, s3: S3Client) -> None:
         before, split = read_objects(s3, bucket), ("--gokart-pipeline-sample.SplitDataTask-test-fraction", "0.3")
         run = trained.main(*TRAIN, *split)

@@ -241,6 +241,7 @@ class TestScoring:
 
 
 class TestWrongClusters:
+    @pytest.mark.long
     def test_another_server(self, project: Checkout) -> None:
         with socketserver.ThreadingTCPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -68,6 +68,7 @@ def test_publishes_beside_the_workspace_and_serves_it_later(alone: Checkout) -> 
         assert connect(alone.workspace / "s3").head_object(Bucket=embedded_s3.BUCKET, Key="output.csv")
 
 
+@pytest.mark.long
 def test_serves_what_was_published_and_not_what_tells_of_it(alone: Checkout) -> None:
     alone.edit("conf/param.ini", "write=false", "write=true")
     assert alone.main("--gokart-pipeline-sample.UploadS3Task-key", "a/b c.csv").exit_code == 0

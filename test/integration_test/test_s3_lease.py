@@ -70,6 +70,7 @@ def test_the_lease_of_a_holder_that_died_is_taken_over(
     assert read_objects(s3, bucket) == {}
 
 
+@pytest.mark.long
 def test_the_lease_of_a_live_holder_is_not_taken_over(
     make: Callable[..., Lease], proxy: RecordingProxy, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -83,6 +83,7 @@ def test_a_signal_ends_the_run_and_all_that_belongs_to_it(
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
 
 
+@pytest.mark.long
 def test_a_command_that_is_running_is_not_run_again(checkout: Checkout) -> None:
     with training(checkout):
         run = checkout.main(*LONG)
