@@ -248,8 +248,12 @@ def _to_frame(batches: list[pa.RecordBatch], schema: pa.Schema) -> pd.DataFrame:
     # A folder may mix CSV files, with text columns, and Parquet files, with typed columns.
     for _, group in itertools.groupby(batches, key=operator.attrgetter("schema")):
         table = pa.Table.from_batches(group)
-        frames.append(pd.DataFrame({field.name: _to_series(table[field.name], field.type) for field in schema}))
-    return pd.concat(frames, ignore_index=True) if frames else schema.empty_table().to_pandas()
+        columns = {field.name: _to_series(table[field.name], field.type) for field in schema}
+        # pandas copies a column that is changed, and must not copy all of them before.
+        frames.append(pd.DataFrame(columns, copy=False))
+    if len(frames) > 1:
+        return pd.concat(frames, ignore_index=True)
+    return frames[0] if frames else schema.empty_table().to_pandas()
 
 
 def _to_series(column: pa.ChunkedArray, wanted: pa.DataType) -> pd.Series[Any]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypedDict, cast
 
 import luigi
 import pandas as pd
+import pyarrow as pa
 from gokart.target import TargetOnKart
 from pandera.errors import SchemaErrors
 from pandera.typing import DataFrame
@@ -32,7 +33,8 @@ from gokart_pipeline_sample.utils.progress import showing_progress
 
 logger = getLogger(__name__)
 
-CHUNK_ROWS = 131_072
+# Small chunks cost more for the calls of pandera and pandas, which hold Python's lock, than for their rows.
+CHUNK_BYTES = 20 * 2**20
 
 
 class GuardResult(TypedDict):
@@ -77,7 +79,7 @@ class GuardTableTask(ClusterTask[GuardResult]):
         if not increase(chunk.bounds for chunk in checked):
             ids = FeatureSchema.arrow_schema([FeatureSchema.id_column()])
             duplicates = find_duplicates(
-                lambda: (readable_ids(FeatureSchema, chunk) for chunk in table.read_chunks(ids, CHUNK_ROWS)),
+                lambda: (readable_ids(FeatureSchema, chunk) for chunk in table.read_chunks(ids, count_rows(ids))),
                 in_memory=self.is_on_s3,
             ).tolist()
             if duplicates:
@@ -90,7 +92,7 @@ class GuardTableTask(ClusterTask[GuardResult]):
         schema = FeatureSchema.arrow_schema(FeatureSchema.new_row_columns())
         checked: dict[int, CheckedChunk] = {}
         with self.start_workers() as workers, showing_progress("checked", None, "rows") as advance:
-            pieces = table.list_pieces(schema, CHUNK_ROWS, elsewhere=workers.are_elsewhere)
+            pieces = table.list_pieces(schema, count_rows(schema), elsewhere=workers.are_elsewhere)
             for number, chunk in workers.map(check_piece, (table, pd.Index(duplicates)), pieces):
                 checked[number] = chunk
                 advance(chunk.rows)
@@ -166,6 +168,11 @@ class GuardTableTask(ClusterTask[GuardResult]):
             good = good.drop(index=list(made["row"].unique()))
             preprocessed = PreprocessTask.preprocess(cast("DataFrame[FeatureSchema]", good))
         return preprocessed, breaches
+
+
+def count_rows(schema: pa.Schema) -> int:
+    """Return the number of rows of a chunk that has the given columns, of about eight bytes a cell."""
+    return CHUNK_BYTES // (8 * len(schema))
 
 
 def check_piece(shared: tuple[Table, pd.Index[Any]], piece: Piece) -> CheckedChunk:

@@ -69,7 +69,7 @@ def screen_rows(
         known = duplicates if isinstance(duplicates, pd.Index) else pd.Index(list(duplicates))
         repeated = data.index[known.get_indexer(pd.Index(data[schema.id_column()])) >= 0]
         breaches.append(_make_breaches(repeated, schema.id_column(), UNIQUENESS))
-    return readable, pd.concat(breaches)
+    return readable, _concat(breaches)
 
 
 def readable_ids(schema: Schema, data: pd.DataFrame) -> pd.Series[Any]:
@@ -118,6 +118,8 @@ class Breaches:
             breaches: ``row`` (from the index of ``data``), ``column`` and ``check``.
             data: the rows.
         """
+        if breaches.empty:
+            return
         for breach, group in breaches.groupby(["column", "check"], sort=False):
             self.counts[breach] = self.counts.get(breach, 0) + len(group)
             known = self.ids.setdefault(breach, [])
@@ -152,20 +154,21 @@ def describe_breach(column: str, check: str, rows: int, id_column: str, ids: lis
 
 def _read(schema: Schema, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Drop the rows with values that do not have their column's type, or with nulls if the type allows none."""
-    dtypes = {str(name): dtype for name, dtype in schema.empty().dtypes.items() if name in data}
+    dtypes = {name: dtype for name, dtype in schema.dtypes().items() if name in data}
     breaches = [_make_breaches(pd.Index([]), "", "")]
-    untyped = {name: dtype for name, dtype in dtypes.items() if is_object_dtype(data[name])}
+    found = data.dtypes.to_dict()
+    untyped = {name: dtype for name, dtype in dtypes.items() if is_object_dtype(found[name])}
     # pyarrow gives an integer or boolean column without nulls numpy's type. All others are for the schema to reject.
-    masked = {
-        name: dtype for name, dtype in dtypes.items() if _is_masked(dtype) and data[name].dtype.kind == dtype.kind
-    }
+    masked = {name: dtype for name, dtype in dtypes.items() if _is_masked(dtype) and found[name].kind == dtype.kind}
     for name, dtype in untyped.items():
         is_text = data[name].map(lambda value: isinstance(value, str))
         breaches.append(_make_breaches(data.index[is_text], name, f"dtype('{dtype}')"))
         if dtype.kind in "biu" and not _is_masked(dtype):
             breaches.append(_make_breaches(data.index[data[name].isna()], name, "not_nullable"))
-    unreadable = pd.concat(breaches)
-    return _drop(data, unreadable["row"]).astype(untyped | masked), unreadable
+    unreadable = _concat(breaches)
+    readable = _drop(data, unreadable["row"])
+    # Even if there is nothing to convert, the frame is another one, so that pandas copies a column that is changed.
+    return readable.astype(untyped | masked) if untyped or masked else readable.copy(deep=False), unreadable
 
 
 def _is_masked(dtype: Any) -> bool:
@@ -175,6 +178,10 @@ def _is_masked(dtype: Any) -> bool:
 def _drop(data: pd.DataFrame, rows: pd.Series[Any]) -> pd.DataFrame:
     # pandas would copy the whole frame even if there is nothing to drop.
     return data if rows.empty else data.drop(index=list(rows), errors="ignore")
+
+
+def _concat(breaches: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(breaches) if len(breaches) > 1 else breaches[0]
 
 
 def _make_breaches(rows: pd.Index[Any], column: Hashable, check: str) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from importlib import import_module
 from typing import Any, cast
@@ -130,6 +131,12 @@ class BaseSchema(pa.DataFrameModel):
     def arrow_schema(cls, columns: list[str]) -> pyarrow.Schema:
         """Return the Arrow types of the given columns."""
         return pyarrow.Schema.from_pandas(cls.empty()[columns], preserve_index=False).remove_metadata()
+
+    @classmethod
+    @functools.cache
+    def dtypes(cls) -> dict[str, Any]:
+        """Return the type of each column in a frame."""
+        return {str(name): dtype for name, dtype in cls.empty().dtypes.items()}
 
     @classmethod
     def python_type(cls, column: str) -> type:
