@@ -7,10 +7,8 @@ import logging
 import os
 import threading
 
-import slack_sdk
 from gokart.slack import SlackConfig
 from luigi.cmdline_parser import CmdlineParser
-from slack_sdk.errors import SlackApiError
 
 from pipeline_runner.error_messages import describe
 from pipeline_runner.masking import mask
@@ -78,6 +76,9 @@ def make_text(settings: SlackConfig, root: RootTask, result: RunResult, report: 
 
 
 def _send(token: str, channel: str, text: str) -> None:
+    import slack_sdk
+    from slack_sdk.errors import SlackApiError
+
     address = os.environ.get("SLACK_API_URL") or slack_sdk.WebClient.BASE_URL
     # A second attempt might send the message twice, and the logger of the client would repeat each error.
     quiet = logging.Logger("quiet", logging.CRITICAL)

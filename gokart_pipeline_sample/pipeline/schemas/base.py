@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
-from importlib import import_module
 from typing import Any, cast
 
 import numpy as np
@@ -27,20 +25,6 @@ TARGET = {"role": "target"}
 EPOCH = pd.Timestamp(0)
 # Infinity comes from an overflow or a division by zero, and may pass checks such as gt=0.
 FINITE = pa.Check(lambda values: ~np.isinf(values), name="finite", ignore_na=False)
-
-
-def _keep_pandera_from_dask() -> None:
-    """Let pandera do without Dask's frames, which are not used here and take it seconds wherever Dask is installed."""
-    module = "dask.dataframe" if "dask" in sys.modules else "dask"
-    if module not in sys.modules:
-        sys.modules[module] = None  # type: ignore[assignment]
-        try:
-            import_module("pandera.typing.dask")
-        finally:
-            del sys.modules[module]
-
-
-_keep_pandera_from_dask()
 
 
 class _FrameBackend(DataFrameSchemaBackend):
