@@ -10,17 +10,19 @@ import time
 from datetime import datetime
 
 import gokart
+import luigi
 
 from gokart_pipeline_sample.errors import S3Error
 from gokart_pipeline_sample.io.s3 import is_s3
 from gokart_pipeline_sample.io.s3_batch import S3EvaluationTarget
 from gokart_pipeline_sample.io.s3_lease import LEASES, release_leases
+from gokart_pipeline_sample.utils.lean_imports import prepare_for_tasks
 from pipeline_runner import signals, slack
 from pipeline_runner.history import SHOWN_RUNS, History, RunRecord
 from pipeline_runner.lock_folder import using_lock_folder
 from pipeline_runner.plan import Earlier
 from pipeline_runner.recorder import RunRecorder
-from pipeline_runner.report.charts import keep_no_fonts
+from pipeline_runner.report.chart_process import ChartProcess
 from pipeline_runner.report.report import render_report
 from pipeline_runner.root_task import RootTask, converting_to_usage_errors, resolve
 from pipeline_runner.run_record import (
@@ -62,21 +64,29 @@ def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> 
     # luigi's summary lists tasks with all their parameters; ours is printed below.
     logging.getLogger("luigi-interface").setLevel(logging.WARNING)
     recorder, slack_settings = RunRecorder(), slack.take_settings(root.arguments)
-    try:
-        exit_status = run_luigi_to_end(root, recorder)
-    except KeyboardInterrupt as interrupt:
-        signals.end_workers()
-        release_all(workspace)
-        if recorder.has_noted_tasks():
-            save_record_and_report(
-                root, make_result(root, recorder, started, signals.get_exit_status(interrupt)), workspace
-            )
-        raise
-    if exit_status:
-        release_all(workspace)
-    result = make_result(root, recorder, started, exit_status)
+    with ChartProcess(keeps_files=not is_s3(workspace)) as charts:
+
+        def prepare(*_: luigi.Task) -> None:
+            if root.report.write:
+                charts.start()
+            prepare_for_tasks()
+
+        # luigi has found something to do.
+        luigi.Task.event_handler(luigi.Event.DEPENDENCY_DISCOVERED)(prepare)
+        try:
+            exit_status = run_luigi_to_end(root, recorder)
+        except KeyboardInterrupt as interrupt:
+            signals.end_workers()
+            release_all(workspace)
+            if recorder.has_noted_tasks():
+                stopped = make_result(root, recorder, started, signals.get_exit_status(interrupt))
+                save_record_and_report(root, stopped, workspace, charts)
+            raise
+        if exit_status:
+            release_all(workspace)
+        result = make_result(root, recorder, started, exit_status)
+        report = save_record_and_report(root, result, workspace, charts) if recorder.has_noted_tasks() else None
     if recorder.has_noted_tasks():
-        report = save_record_and_report(root, result, workspace)
         print_summary(result, fetch, report)
         slack.notify(*slack_settings, root, result, report)
     if exit_status and (message := result.failure.message if result.failure else LAST_LINES.get(exit_status)):
@@ -146,7 +156,7 @@ def make_result(root: RootTask, recorder: RunRecorder, started: datetime, exit_s
     )
 
 
-def save_record_and_report(root: RootTask, result: RunResult, workspace: str) -> str | None:
+def save_record_and_report(root: RootTask, result: RunResult, workspace: str, charts: ChartProcess) -> str | None:
     """Save a record of a run, and write and publish its report; only warn if that fails.
 
     Returns:
@@ -163,9 +173,7 @@ def save_record_and_report(root: RootTask, result: RunResult, workspace: str) ->
         records = [record, *itertools.islice(earlier, SHOWN_RUNS - 1)][::-1] if is_reported else [record]
         history.add(stem, record)
         if is_reported:
-            if is_s3(workspace):
-                keep_no_fonts()
-            page = render_report(records, root.graph, metrics, find_shift(root.graph)).encode()
+            page = render_report(records, root.graph, metrics, find_shift(root.graph), charts.draw).encode()
             history.folder.write(f"{stem}.html", page, REPORT_TYPE)
             if root.report.publish:
                 publish_report(record, result, page)

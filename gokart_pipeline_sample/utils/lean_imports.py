@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -33,6 +34,17 @@ def _replacing(modules: dict[str, ModuleType | None]) -> Iterator[None]:
     finally:
         for name in replaced:
             del sys.modules[name]
+
+
+@functools.cache
+def prepare_for_tasks() -> None:
+    """Let pandera and SciPy, which tasks are about to import, leave out what is for tests and for readers: 0.5 s."""
+    # Where hypothesis is installed, pandera can generate examples of a schema with it.
+    with _replacing({"hypothesis": None}):
+        import_module("pandera.strategies.pandas_strategies")
+    # This decorator writes a note into the docstring of each function.
+    with contextlib.suppress(ImportError):
+        vars(import_module("scipy._lib._array_api"))["xp_capabilities"] = lambda *_, **__: lambda function: function
 
 
 with _replacing({name: _ModuleForLater(name) for name in _CLIENTS}):

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
 import re
+import sys
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-from gokart_pipeline_sample.pipeline.schemas.metrics import (
-    CalibrationBin,
-    ClassScores,
-    Importance,
-    LearningCurve,
-    Metrics,
-)
-from gokart_pipeline_sample.pipeline.shift import ColumnShift
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    # Not when this is run as a script, which has to be ready soon.
     from matplotlib.figure import Figure
+
+    from gokart_pipeline_sample.pipeline.schemas.metrics import CalibrationBin, ClassScores, Importance, LearningCurve
+    from gokart_pipeline_sample.pipeline.shift import ColumnShift
+
+# The kind of a chart, and its data.
+Chart = tuple[str, list[Any]]
+
+NO_FILES = "--no-files"
 
 SHOWN_FEATURES = 15
 SHOWN_CURVES = 8
@@ -48,6 +52,21 @@ STYLE = {
     "ytick.color": LINE,
     "ytick.labelcolor": MUTED,
 }
+
+
+def draw_charts(charts: dict[str, Chart]) -> dict[str, str]:
+    """Draw charts; return each as SVG under the same name.
+
+    Raises:
+        ImportError: the extra ``report`` is not installed.
+    """
+    return {name: draw_chart(chart) for name, chart in charts.items()}
+
+
+def draw_chart(chart: Chart) -> str:
+    """Draw a chart as SVG."""
+    kind, data = chart
+    return _KINDS[kind](*data)
 
 
 def draw_learning_curve(curve: LearningCurve) -> str:
@@ -180,7 +199,7 @@ def draw_over_time(series: dict[str, list[float | None]]) -> str:
     return _draw("Accuracy, estimated accuracy, rows and seconds of the last runs.", draw, 4.5)
 
 
-def keep_no_fonts() -> None:
+def _keep_no_fonts() -> None:
     """Let matplotlib neither make a folder nor keep a list of fonts; call it before the first chart."""
     # It makes the folder of its settings unless it is told where they are.
     os.environ.setdefault("MATPLOTLIBRC", os.devnull)
@@ -214,10 +233,29 @@ def _save(figure: Figure, description: str) -> str:
     return "<svg" + re.sub("|".join(VARIABLES), lambda found: f"var(--{VARIABLES[found[0]]})", svg)
 
 
-# The charts of a model, by name.
-OF_METRICS: dict[str, Callable[[Metrics], str]] = {
-    "learning_curve": lambda metrics: draw_learning_curve(metrics["learning_curve"]),
-    "importances": lambda metrics: draw_importances(metrics["importances"]),
-    "precision_recall": lambda metrics: draw_precision_recall(metrics["classes"]),
-    "calibration": lambda metrics: draw_calibration(metrics["calibration"]),
+# The functions that draw, by kind of chart.
+_KINDS: dict[str, Callable[..., str]] = {
+    "learning_curve": draw_learning_curve,
+    "importances": draw_importances,
+    "precision_recall": draw_precision_recall,
+    "calibration": draw_calibration,
+    "shift": draw_shift,
+    "over_time": draw_over_time,
 }
+
+
+def main() -> None:
+    """Draw the charts that JSON on stdin lists, as JSON on stdout; :class:`ChartProcess` runs this as a script."""
+    if sys.argv[1:] == [NO_FILES]:
+        _keep_no_fonts()
+    # The first chart takes longer: matplotlib is imported, and fonts are read.
+    draw_calibration([])
+    if listed := sys.stdin.read():
+        charts = json.loads(listed)
+        # Copies of this process are ready as well, and share the cores.
+        with ProcessPoolExecutor(mp_context=get_context("fork")) as pool:
+            json.dump(dict(zip(charts, pool.map(draw_chart, charts.values()), strict=True)), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

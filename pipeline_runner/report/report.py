@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from gokart_pipeline_sample.pipeline.make_reference import Shift
 from gokart_pipeline_sample.pipeline.schemas.base import FINITE
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.metrics import Metrics
+from gokart_pipeline_sample.pipeline.shift import ColumnShift
 from gokart_pipeline_sample.utils.parameters import TableParameter
 from gokart_pipeline_sample.utils.view import ViewTask
 from pipeline_runner.history import RunRecord, collect_series
 from pipeline_runner.masking import mask
-from pipeline_runner.report import charts
-from pipeline_runner.report.charts import sort_importances
+from pipeline_runner.report.charts import Chart, draw_charts, sort_importances
 from pipeline_runner.report.graph_drawing import BOX_HEIGHT, BOX_WIDTH, draw_graph
 from pipeline_runner.task_graph import TaskGraph, serialize_parameters
-
-if TYPE_CHECKING:
-    from markupsafe import Markup
 
 SHOWN_WRONG_FEATURES = 5
 LONGEST_RULES = 80
@@ -36,7 +34,13 @@ class Column(NamedTuple):
     description: str
 
 
-def render_report(records: list[RunRecord], graph: TaskGraph, metrics: Metrics | None, shift: Shift | None) -> str:
+def render_report(
+    records: list[RunRecord],
+    graph: TaskGraph,
+    metrics: Metrics | None,
+    shift: Shift | None,
+    draw: Callable[[dict[str, Chart]], dict[str, str]] = draw_charts,
+) -> str:
     """Render the page.
 
     Args:
@@ -44,6 +48,7 @@ def render_report(records: list[RunRecord], graph: TaskGraph, metrics: Metrics |
         graph: the tasks of the run.
         metrics: the metrics of the model, if the run got that far.
         shift: the shift of new rows, if the run got that far.
+        draw: draws the charts.
 
     Returns:
         Self-contained HTML.
@@ -52,6 +57,7 @@ def render_report(records: list[RunRecord], graph: TaskGraph, metrics: Metrics |
         ImportError: the extra ``report`` is not installed.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
 
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -60,14 +66,16 @@ def render_report(records: list[RunRecord], graph: TaskGraph, metrics: Metrics |
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    record, shown = records[-1], [*shift["columns"].items()][:SHOWN_SHIFTS] if shift else []
+    record = records[-1]
+    shifted = dict([*shift["columns"].items()][:SHOWN_SHIFTS]) if shift else {}
+    # The text of the table is escaped in the drawings.
+    drawn = {name: Markup(svg) for name, svg in draw(list_charts(records, metrics, shifted)).items()}  # noqa: S704
     return environment.get_template("report.html.j2").render(
         record=record,
         metrics=metrics,
         shift=shift,
-        drawn=_mark({name: draw(metrics) for name, draw in charts.OF_METRICS.items()} if metrics else {}),
-        shifted=_mark({name: charts.draw_shift(name, column) for name, column in shown}),
-        over_time=_mark({"chart": charts.draw_over_time(collect_series(records))} if len(records) > 1 else {}),
+        drawn=drawn,
+        shifted={name: drawn[f"shift of {name}"] for name in shifted},
         tasks=list(zip(graph.tasks, graph.names.values(), record["tasks"], strict=True)),
         drawing=draw_graph(graph),
         box=(BOX_WIDTH, BOX_HEIGHT),
@@ -77,6 +85,20 @@ def render_report(records: list[RunRecord], graph: TaskGraph, metrics: Metrics |
         wrong_features=_most_important(metrics) if metrics else [],
         evaluation=next((task["state"] for task in record["tasks"] if task["name"] == "EvaluateTask"), None),
     )
+
+
+def list_charts(records: list[RunRecord], metrics: Metrics | None, shifted: dict[str, ColumnShift]) -> dict[str, Chart]:
+    """List the charts of a page; see :func:`render_report`."""
+    charts: dict[str, Chart] = {}
+    if metrics:
+        charts["learning_curve"] = ("learning_curve", [metrics["learning_curve"]])
+        charts["importances"] = ("importances", [metrics["importances"]])
+        charts["precision_recall"] = ("precision_recall", [metrics["classes"]])
+        charts["calibration"] = ("calibration", [metrics["calibration"]])
+    charts |= {f"shift of {name}": ("shift", [name, column]) for name, column in shifted.items()}
+    if len(records) > 1:
+        charts["over_time"] = ("over_time", [collect_series(records)])
+    return charts
 
 
 def describe_columns() -> list[Column]:
@@ -102,12 +124,6 @@ def describe_columns() -> list[Column]:
         )
         for name, column in columns.items()
     ]
-
-
-def _mark(drawn: dict[str, str]) -> dict[str, Markup]:
-    from markupsafe import Markup
-
-    return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704 (text of the table is escaped in it)
 
 
 def _find_tables(graph: TaskGraph) -> list[tuple[str, str, str]]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import gokart
@@ -12,6 +13,7 @@ from gokart_pipeline_sample.errors import S3Error
 from gokart_pipeline_sample.io.s3_target import S3Target
 from pipeline_runner import run
 from pipeline_runner.recorder import RAN, UP_TO_DATE
+from pipeline_runner.report.chart_process import ChartProcess
 from pipeline_runner.report.settings import Report
 from pipeline_runner.root_task import RootTask
 from pipeline_runner.task_graph import TaskGraph
@@ -36,42 +38,55 @@ class TestRunLuigi:
         assert run.run_luigi([]) == status
 
 
+@pytest.fixture
+def charts() -> Iterator[ChartProcess]:
+    with ChartProcess(keeps_files=True) as process:
+        yield process
+
+
 class TestSaveRecordAndReport:
     def test_keeps_a_record_and_a_report_beside_the_output(
-        self, root: RootTask, workspace: Path, monkeypatch: pytest.MonkeyPatch
+        self, root: RootTask, workspace: Path, charts: ChartProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         put: list[str] = []
         monkeypatch.setattr(S3Target, "put_beside", lambda _, name, *__: put.append(name))
-        report = run.save_record_and_report(root, make_result(root.graph, RAN), str(workspace))
+        report = run.save_record_and_report(root, make_result(root.graph, RAN), str(workspace), charts)
         assert report == str(workspace / "runs" / "20260102T030405.000000Z.html")
         assert Path(report).read_text().startswith("<!doctype html>")
         assert json.loads(Path(report).with_suffix(".json").read_text())["verdict"] == "published"
         assert put == ["report.html"]
 
-    def test_keeps_only_a_record_of_a_run_that_was_up_to_date(self, root: RootTask, workspace: Path) -> None:
-        assert run.save_record_and_report(root, make_result(root.graph, UP_TO_DATE), str(workspace)) is None
+    def test_keeps_only_a_record_of_a_run_that_was_up_to_date(
+        self, root: RootTask, workspace: Path, charts: ChartProcess
+    ) -> None:
+        assert run.save_record_and_report(root, make_result(root.graph, UP_TO_DATE), str(workspace), charts) is None
         (record,) = (workspace / "runs").iterdir()
         assert json.loads(record.read_text())["verdict"] == "up to date"
 
     def test_publishes_no_report_of_a_run_that_failed(
-        self, root: RootTask, workspace: Path, monkeypatch: pytest.MonkeyPatch
+        self, root: RootTask, workspace: Path, charts: ChartProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(S3Target, "put_beside", lambda *_: pytest.fail("it was published"))
         failed = dataclasses.replace(make_result(root.graph, RAN), exit_status=40)
-        assert run.save_record_and_report(root, failed, str(workspace)) is not None
+        assert run.save_record_and_report(root, failed, str(workspace), charts) is not None
 
     def test_only_warns_if_the_report_cannot_be_published(
-        self, root: RootTask, workspace: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self,
+        root: RootTask,
+        workspace: Path,
+        charts: ChartProcess,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         monkeypatch.setattr(S3Target, "put_beside", refuse)
-        assert run.save_record_and_report(root, make_result(root.graph, RAN), str(workspace)) is not None
+        assert run.save_record_and_report(root, make_result(root.graph, RAN), str(workspace), charts) is not None
         assert "the report is not beside the output" in caplog.text
 
     def test_only_warns_if_the_record_cannot_be_kept(
-        self, root: RootTask, workspace: Path, caplog: pytest.LogCaptureFixture
+        self, root: RootTask, workspace: Path, charts: ChartProcess, caplog: pytest.LogCaptureFixture
     ) -> None:
         (workspace / "runs").write_text("")
-        assert run.save_record_and_report(root, make_result(root.graph, RAN), str(workspace)) is None
+        assert run.save_record_and_report(root, make_result(root.graph, RAN), str(workspace), charts) is None
         assert "the record or the report of this run is missing" in caplog.text
 
 

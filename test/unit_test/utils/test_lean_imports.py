@@ -1,0 +1,43 @@
+import subprocess
+import sys
+
+import pytest
+
+
+def run(code: str) -> str:
+    """Run code in a process that has imported nothing yet."""
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.mark.parametrize("module", ["redis", "apscheduler", "slack_sdk", "dask", "sklearn", "scipy", "lightgbm"])
+def test_the_package_does_without(module: str) -> None:
+    assert run(f"import gokart_pipeline_sample, sys; print({module!r} in sys.modules)") == "False"
+
+
+def test_gokart_has_its_clients_when_it_needs_them() -> None:
+    lock = "from gokart.conflict_prevention_lock import task_lock"
+    client = "print(type(task_lock.RedisClient('host', 1).get_redis_client()).__module__)"
+    assert run(f"import gokart_pipeline_sample; {lock}; {client}") == "redis.client"
+    assert run("import gokart_pipeline_sample, redis, slack_sdk; print(redis.Redis, slack_sdk.WebClient)")
+
+
+@pytest.mark.parametrize("client", ["redis", "slack_sdk"])
+def test_a_client_that_the_program_has_imported_stays(client: str) -> None:
+    imports = f"import {client}; before = {client}; import gokart_pipeline_sample; import {client}"
+    assert run(f"{imports}; print(before is {client})") == "True"
+
+
+def test_tasks_do_without_what_is_for_tests_and_readers() -> None:
+    prepare = "from gokart_pipeline_sample.utils.lean_imports import prepare_for_tasks; prepare_for_tasks()"
+    doc = "import scipy.stats; print('Array API' in scipy.stats.zscore.__doc__, 'hypothesis' in sys.modules)"
+    assert run(f"import sys; {doc}") == "True False"
+    assert run(f"import sys; {prepare}; {doc}") == "False False"
+    # What has been left out can still be imported.
+    assert run(f"{prepare}; import hypothesis; print(hypothesis.__name__)") == "hypothesis"
+
+
+def test_schemas_are_checked_without_hypothesis() -> None:
+    prepare = "from gokart_pipeline_sample.utils.lean_imports import prepare_for_tasks; prepare_for_tasks()"
+    check = "from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema; OutputSchema.validate"
+    code = f"import sys, pandas; {prepare}; {check}(pandas.DataFrame(dict(id=[1], pred=[2])))"
+    assert run(f"{code}; print('hypothesis' in sys.modules)") == "False"
