@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 REPORT_TYPE = "text/html; charset=utf-8"
 ALREADY_RUNNING, NOT_RUN = 10, 30
+RECURSION_LIMIT = 10_000
 PAUSE_SECONDS, LOGGED_PAUSES, MOST_REFUSALS = 1, 10, 10
 LAST_LINES = {ALREADY_RUNNING: "this command is running already: wait for it to end, or stop it"}
 
@@ -60,6 +61,8 @@ def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> 
         UsageError: the arguments or the configuration are wrong.
         KeyboardInterrupt: a signal has stopped the run.
     """
+    # gokart computes the ids of a chain of tasks recursively.
+    sys.setrecursionlimit(RECURSION_LIMIT)
     root = resolve(arguments)
     # luigi's summary lists tasks with all their parameters; ours is printed below.
     logging.getLogger("luigi-interface").setLevel(logging.WARNING)
