@@ -6,7 +6,7 @@ POETRY := .venv/poetry/bin/poetry
 # Test processes share the cores, and LightGBM's threads that wait for one another would take ages.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 
-.PHONY: setup run s3 test test-long no-files coverage rename chaos simulate bench bench-batch bench-dask screenshots lint
+.PHONY: setup run s3 test test-long no-files coverage rename chaos simulate bench bench-batch bench-growth bench-dask screenshots lint
 
 setup: .venv/ready
 
@@ -46,6 +46,9 @@ bench: setup  ## measure whole runs and batches beside other ways to do them; ta
 
 bench-batch: setup  ## measure memory and throughput of batches of ten million rows
 	$(BIN)/python benchmark/batch.py
+
+bench-growth: setup  ## measure how cost grows with rows, columns, classes, tasks and files
+	$(BIN)/python benchmark/growth.py
 
 bench-dask: setup  ## measure scoring and training on a Dask cluster
 	$(BIN)/python benchmark/dask_cluster.py

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+from environment import PROJECT, make_environment, write_ini
 from results import Results
 
 from pipeline_runner import embedded_s3
 
-PROJECT = Path(__file__).resolve().parents[1]
 TASK = ["gokart_pipeline_sample.RunBatchTask", "--local-scheduler"]
 PARQUET = ("--output-format", "parquet")
 COMPILED = ("--gokart-pipeline-sample.ScoreTableTask-engine", "compiled")
@@ -51,6 +51,7 @@ class Bench:
         server: the server.
         project: folder of the project.
         columns: options of ``make_table.py`` for the columns of its tables.
+        train: whether to train the model, on the table of the project.
     """
 
     def __init__(
@@ -59,19 +60,20 @@ class Bench:
         server: embedded_s3.EmbeddedS3,
         project: Path = PROJECT,
         columns: tuple[str, ...] = (),
+        *,
+        train: bool = True,
     ) -> None:
         self._directory = directory
         self._server = server
         self._project = project
         self._columns = columns
         # A library that another run has left would hide what compiling takes.
-        cache = {"XDG_CACHE_HOME": str(directory / "cache")}
-        alone = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "BUCKET_NAME"))}
-        self._environment = {**alone, **server.environment(), **cache}
+        self._environment = make_environment(server, XDG_CACHE_HOME=str(directory / "cache"))
         self._runs = 0
         directory.mkdir(parents=True, exist_ok=True)
-        self.score(self.make_table(1000, "parquet"), workspace="trained")
-        (self.model,) = (directory / "trained").glob("TrainTask_*.txt")
+        if train:
+            self.score(self.make_table(1000, "parquet"), workspace="trained")
+            (self.model,) = (directory / "trained").glob("TrainTask_*.txt")
 
     def make_table(self, rows: int, file_format: str, *options: str) -> Path:
         """Write a table with the given number of rows."""
@@ -91,20 +93,19 @@ class Bench:
 
     def run(self, script: str, workspace: str, *arguments: str) -> Run:
         """Run a script as main.py is run, with a workspace of that name in the folder."""
-        ini = self._directory / f"{workspace}.ini"
-        configuration = (self._project / "conf" / "param.ini").read_text()
-        ini.write_text(configuration.replace("./resources", str(self._directory / workspace)))
+        ini = write_ini(self._directory / f"{workspace}.ini", self._directory / workspace, self._project)
         return self._run(self._project / script, *arguments, LUIGI_CONFIG_PATH=str(ini))
 
-    def predict(self, table: Path, engine: str = "lightgbm", probabilities: Path | None = None) -> float:
-        """Return the seconds that an engine alone takes, which is called once."""
-        keep = [] if probabilities is None else [str(probabilities)]
-        script = PROJECT / "benchmark" / "predict.py"
-        return float(self._run(script, engine, str(self.model), str(table), *keep).stdout)
+    def predict(self, table: Path) -> float:
+        """Return the seconds that the compiled model alone takes, which is called once."""
+        return float(self._run(PROJECT / "benchmark" / "predict.py", str(self.model), str(table)).stdout)
 
-    def run_plain_script(self, table: Path) -> float:
-        """Return the seconds that the batch script that everyone writes takes."""
-        return self._run(PROJECT / "benchmark" / "batch_script.py", str(self.model), str(table), "script").seconds
+    def run_plain_script(self, table: Path, probabilities: Path | None = None) -> tuple[float, float]:
+        """Return the seconds that the batch script that everyone writes takes, and LightGBM in it, called once."""
+        script, keep = PROJECT / "benchmark" / "batch_script.py", [str(probabilities)] if probabilities else []
+        started = time.time()
+        seconds, done = self._run(script, str(self.model), str(table), "script", *keep).stdout.split()
+        return float(done) - started, float(seconds)
 
     def published_equals(self, probabilities: Path) -> bool:
         """Return whether the last run published exactly these probabilities, bit for bit."""
@@ -140,35 +141,63 @@ class Bench:
         return Run(seconds, usage.ru_maxrss / 1024, *texts)
 
 
-def make_heavy_bench(directory: Path, server: embedded_s3.EmbeddedS3) -> Bench:
-    """Adopt a table with 20 features in a copy of the project, and train a heavy model on it."""
-    project, columns = directory / "project", ("--features", "20", "--classes", "3")
+def adopt_table(directory: Path, rows: int, features: int, classes: int, **training: float) -> Path:
+    """Adopt a table in a copy of the project, and return its folder.
+
+    Args:
+        directory: a folder for the copy.
+        rows: number of rows.
+        features: number of features.
+        classes: number of classes.
+        training: parameters of TrainTask.
+    """
+    project, columns = directory / "project", ("--features", str(features), "--classes", str(classes))
     for name in ("main.py", "conf", "gokart_pipeline_sample", "pipeline_runner"):
         copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy2
         project.mkdir(parents=True, exist_ok=True)
         copy(PROJECT / name, project / name)
-    table = project / "heavy.parquet"
-    subprocess.run([sys.executable, PROJECT / "benchmark" / "make_table.py", "60000", table, *columns], check=True)
+    table = project / "labelled.parquet"
+    subprocess.run([sys.executable, PROJECT / "benchmark" / "make_table.py", str(rows), table, *columns], check=True)
     adopt = ("--new-table", table, "--id", "id", "--target", "target", "--yes")
     subprocess.run([sys.executable, project / "main.py", *adopt], check=True, capture_output=True)
-    settings = "num_boost_round=300\nearly_stopping_rounds=300\nlearning_rate=0.1\n"
+    settings = "".join(f"{name}={value}\n" for name, value in training.items())
     ini = project / "conf" / "param.ini"
-    text = ini.read_text().replace("require_acc=0.9", "require_acc=0.5").replace("heavy.parquet", str(table))
+    text = ini.read_text().replace("require_acc=0.9", "require_acc=0.0").replace("labelled.parquet", str(table))
     ini.write_text(f"{text}\n[gokart_pipeline_sample.TrainTask]\n{settings}")
-    return Bench(directory, server, project, ("--features", "20"))
+    return project
+
+
+def make_heavy_bench(directory: Path, server: embedded_s3.EmbeddedS3) -> Bench:
+    """Train a heavy model on a table with 20 features."""
+    training = {"num_boost_round": 300, "early_stopping_rounds": 300, "learning_rate": 0.1}
+    return Bench(directory, server, adopt_table(directory, 60_000, 20, 3, **training), ("--features", "20"))
+
+
+def add_memory(results: Results, name: str, small: Run, large: Run, rows: int) -> None:
+    """Keep the peak memory of two runs, and the throughput of the larger one."""
+    per_second = round(rows / large.seconds)
+    results.add(name, small=round(small.memory), large=round(large.memory), rows_per_second=per_second)
 
 
 def measure_engines(results: Results, name: str, bench: Bench, rows: int, pairs: int) -> None:
-    """Compare batches from Parquet to Parquet with the bare prediction of both engines."""
+    """Compare batches from Parquet to Parquet with the plain script, and with the bare prediction of both engines.
+
+    The library has been compiled before, as on all days but the first one; that is measured as well.
+    """
     table = bench.make_table(rows, "parquet")
     probabilities = table.with_suffix(".npy")
+    first, again = (bench.score(bench.make_table(rows // 100, "parquet"), *COMPILED).seconds for _ in range(2))
+    results.add(f"{name}: to compile", seconds=first - again)
     measured = []
     for number in range(pairs):
-        ours = bench.score(table, *PARQUET, *COMPILED).seconds
-        alone = bench.predict(table, probabilities=None if number else probabilities)
-        measured.append((ours, alone, bench.predict(table, "compiled")))
-    results.add_pairs(f"{name}: Booster.predict alone", [(ours, alone) for ours, alone, _ in measured])
-    results.add_pairs(f"{name}: compiled alone", [(ours, compiled) for ours, _, compiled in measured])
+        run = bench.score(table, *PARQUET, *COMPILED)
+        measured.append(
+            (run.seconds, *bench.run_plain_script(table, None if number else probabilities), bench.predict(table))
+        )
+    others = ("plain script, parquet", "Booster.predict alone", "compiled alone")
+    for place, other in enumerate(others, start=1):
+        results.add_pairs(f"{name}: {other}", [(pair[0], pair[place]) for pair in measured])
+    add_memory(results, f"memory: {name}", bench.score(bench.make_table(rows // 10, "parquet"), *PARQUET), run, rows)
     bench.score(table, *PARQUET, *COMPILED, "--with-proba", "true")
     results.add(f"{name}: bits as in one call", equal=bench.published_equals(probabilities))
 
@@ -176,25 +205,16 @@ def measure_engines(results: Results, name: str, bench: Bench, rows: int, pairs:
 def measure(results: Results, directory: Path, server: embedded_s3.EmbeddedS3, rows: int, pairs: int) -> None:
     """Run all measurements."""
     bench = Bench(directory / "light", server)
-    for file_format, options in (("parquet", []), ("csv", []), ("parquet", ["--shuffle"])):
+    measure_engines(results, "light", bench, rows, pairs)
+    for file_format, options in (("csv", []), ("parquet", ["--shuffle"])):
         small, large = (
             bench.score(bench.make_table(count, file_format, *options), "--output-format", file_format, *COMPILED)
             for count in (rows // 10, rows)
         )
-        name = f"memory: {' '.join([file_format, *options])}"
-        per_second = round(rows / large.seconds)
-        results.add(name, small=round(small.memory), large=round(large.memory), rows_per_second=per_second)
-    measure_engines(results, "light", bench, rows, pairs)
-    for file_format in ("parquet", "csv"):
-        table = bench.make_table(rows, file_format)
-        scored = [
-            (
-                bench.score(table, "--output-format", file_format, *COMPILED).seconds,
-                bench.run_plain_script(table),
-            )
-            for _ in range(pairs)
-        ]
-        results.add_pairs(f"light: plain script, {file_format}", scored)
+        add_memory(results, f"memory: {' '.join([file_format, *options])}", small, large, rows)
+    table = bench.make_table(rows, "csv")
+    scored = [(bench.score(table, *COMPILED).seconds, bench.run_plain_script(table)[0]) for _ in range(pairs)]
+    results.add_pairs("light: plain script, csv", scored)
     table = bench.make_table(rows, "parquet")
     blind = {"script": "benchmark/without_shift.py"}
     results.add_pairs(

@@ -5,7 +5,6 @@ python benchmark/compare.py [PAIRS]
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,11 +14,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from environment import PROJECT, make_environment, write_ini
 from results import Results
 
 from pipeline_runner import embedded_s3
 
-PROJECT = Path(__file__).resolve().parents[1]
 BENCHMARK = PROJECT / "benchmark"
 PAIRS = 9
 KEY = "--gokart-pipeline-sample.UploadS3Task-key"
@@ -48,8 +47,8 @@ class Runs:
     def __init__(self, directory: Path, server: embedded_s3.EmbeddedS3) -> None:
         self._directory = directory
         # Without the server's variables, a run starts a server of its own.
-        self.alone = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "BUCKET_NAME"))}
-        self._environment = {**self.alone, **server.environment()}
+        self.alone = make_environment()
+        self._environment = make_environment(server)
 
     def run(self, *command: str | Path, environment: dict[str, str] | None = None) -> float:
         """Run a command, and return its seconds."""
@@ -70,10 +69,7 @@ class Runs:
         environment: dict[str, str] | None = None,
     ) -> float:
         """Run the pipeline in a workspace of that name, or elsewhere."""
-        settings = (PROJECT / "conf" / "param.ini").read_text()
-        settings = settings.replace("./resources", workspace or str(self._directory / name))
-        ini = self._directory / f"{name}.ini"
-        ini.write_text(settings if report else settings.replace("write=true", "write=false"))
+        ini = write_ini(self._directory / f"{name}.ini", workspace or self._directory / name, report=report)
         variables = {**(environment or self._environment), "LUIGI_CONFIG_PATH": str(ini)}
         # The report is put beside the output.
         key = () if environment else (KEY, f"{name}/output.csv")

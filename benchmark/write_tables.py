@@ -47,6 +47,10 @@ RUNS = {
         "the same, CSV to CSV",
         "同じもの、CSV から CSV",
     ),
+    "heavy: plain script, parquet": (
+        "batch, heavy model / the same script",
+        "バッチ、重いモデル／同じスクリプト",
+    ),
     "heavy: Booster.predict alone": (
         "batch, heavy model / `Booster.predict` alone",
         "バッチ、重いモデル／`Booster.predict` だけ",
@@ -57,9 +61,10 @@ RUNS = {
     ),
 }
 MEMORY = {
-    "memory: parquet": ("Parquet → Parquet", "Parquet → Parquet"),
+    "memory: light": ("Parquet → Parquet", "Parquet → Parquet"),
     "memory: csv": ("CSV → CSV", "CSV → CSV"),
     "memory: parquet --shuffle": ("Parquet → Parquet, unsorted ids", "Parquet → Parquet、並んでいない id"),
+    "memory: heavy": ("Parquet → Parquet, heavy model, 20 features", "Parquet → Parquet、重いモデル、特徴量 20 個"),
 }
 READMES = {
     "README.md": (

@@ -66,11 +66,9 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
         """
         columns = PredictionSchema.probability_columns()
         classes = pd.Index(PreprocessedSchema.target_classes())
-        prediction = pd.DataFrame(probabilities, index=ids.index, columns=columns).assign(
-            **{
-                PredictionSchema.id_column(): ids,
-                PredictionSchema.target_column(): classes[probabilities.argmax(axis=1)],
-            }
-        )
-        columns = [PredictionSchema.id_column(), PredictionSchema.target_column(), *columns]
-        return prediction[columns]
+        labelled = {
+            PredictionSchema.id_column(): ids,
+            PredictionSchema.target_column(): classes[probabilities.argmax(axis=1)],
+            **dict(zip(columns, probabilities.T, strict=True)),
+        }
+        return pd.DataFrame(labelled, index=ids.index, copy=False)

@@ -34,7 +34,7 @@ from gokart_pipeline_sample.utils.progress import showing_progress
 logger = getLogger(__name__)
 
 # Small chunks cost more for the calls of pandera and pandas, which hold Python's lock, than for their rows.
-CHUNK_BYTES = 20 * 2**20
+CHUNK_BYTES = 32 * 2**20
 
 
 class GuardResult(TypedDict):

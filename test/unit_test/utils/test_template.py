@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import gokart
+import luigi
 import pandas as pd
 import pytest
 from gokart.task import TaskOnKart
@@ -49,6 +51,30 @@ class TestGokartTask:
             for seed in (42, 43)
         )
         assert train.make_unique_id() != other.make_unique_id()
+
+    def test_writes_down_what_it_requires_as_ids(self) -> None:
+        split = make_split()
+        assert GetDataTask(data_task=split, name="train").to_str_params(only_significant=True) == {
+            "data_task": split.task_id,
+            "name": "train",
+        }
+
+    def test_a_diamond_is_written_down_once(self) -> None:
+        class DiamondTask(GokartTask[int]):
+            number: luigi.IntParameter = luigi.IntParameter()
+            above: gokart.ListTaskInstanceParameter = gokart.ListTaskInstanceParameter(default=[])
+
+            def requires(self) -> list[DiamondTask]:
+                return list(self.above)
+
+        layer, sizes = [DiamondTask(number=0), DiamondTask(number=1)], []
+        for depth in range(1, 40):
+            layer = [DiamondTask(number=2 * depth + side, above=layer) for side in (0, 1)]
+            sizes.append(len(str(layer[0].to_str_params())))
+        assert max(sizes[1:]) - min(sizes[1:]) < 5
+        assert layer[0].make_unique_id() != layer[1].make_unique_id()
+        other = DiamondTask(number=2 * 39, above=layer)
+        assert layer[0].task_id != other.task_id
 
     def test_where_the_workspace_is_does_not_matter_to_its_identity(self) -> None:
         assert LoadDataTask(workspace_directory="/a").make_unique_id() == LoadDataTask().make_unique_id()
