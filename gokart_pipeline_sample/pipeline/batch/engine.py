@@ -19,7 +19,7 @@ logger = getLogger(__name__)
 
 ENGINES = ("auto", "lightgbm", "compiled")
 # So many rows are predicted by both: the first ones of all, and a sample of each later chunk.
-FIRST_ROWS = 50_000
+FIRST_ROWS = 20_000
 SAMPLE_ROWS = 250
 # On two cores, LightGBM takes so many seconds for a row and a tree, and the C compiler for its start and for a leaf.
 _PREDICT_SECONDS = 8e-9

@@ -33,8 +33,10 @@ from gokart_pipeline_sample.utils.progress import showing_progress
 
 logger = getLogger(__name__)
 
-# Small chunks cost more for the calls of pandera and pandas, which hold Python's lock, than for their rows.
-CHUNK_BYTES = 32 * 2**20
+# Small chunks cost more for the calls of pandera and pandas, which hold Python's lock, than for their rows. Wide rows
+# make smaller chunks.
+CHUNK_ROWS = 250_000
+CHUNK_BYTES = 64 * 2**20
 
 
 class GuardResult(TypedDict):
@@ -171,8 +173,8 @@ class GuardTableTask(ClusterTask[GuardResult]):
 
 
 def count_rows(schema: pa.Schema) -> int:
-    """Return the number of rows of a chunk that has the given columns, of about eight bytes a cell."""
-    return CHUNK_BYTES // (8 * len(schema))
+    """Return the number of rows of a chunk with the given columns, of about eight bytes a cell."""
+    return min(CHUNK_ROWS, CHUNK_BYTES // (8 * len(schema)))
 
 
 def check_piece(shared: tuple[Table, pd.Index[Any]], piece: Piece) -> CheckedChunk:
