@@ -41,7 +41,7 @@ chaos: setup  ## let whole runs meet faults, for twenty minutes
 simulate: setup  ## let sixty days of production pass, with and without trouble
 	$(BIN)/python benchmark/simulate_days.py
 
-bench: setup  ## measure whole runs and batches beside other ways to do them; takes about forty minutes
+bench: setup  ## measure whole runs and batches beside other ways to do them; takes half an hour
 	$(BIN)/python benchmark/bench.py
 
 bench-batch: setup  ## measure memory and throughput of batches of ten million rows

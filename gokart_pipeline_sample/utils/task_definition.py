@@ -8,8 +8,8 @@ import functools
 import hashlib
 import inspect
 import json
+import os
 import sys
-import tempfile
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import cache_from_source, find_spec, resolve_name
@@ -130,9 +130,9 @@ def _kept_path(module: str) -> Path | None:
 
 def _replace(path: Path, content: str) -> None:
     path.parent.mkdir(exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False) as file:
-        file.write(content)
-    Path(file.name).replace(path)
+    file = path.with_suffix(f".{os.getpid()}")
+    file.write_text(content)
+    file.replace(path)
 
 
 def _source(module: str) -> str:

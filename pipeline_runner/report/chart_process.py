@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -27,8 +29,9 @@ class ChartProcess:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._process:
-            self._process.kill()
+        if self._process and self._process.poll() is None:
+            # With the copies of it that are drawing.
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.communicate()
 
     def start(self) -> None:
