@@ -30,9 +30,9 @@ class ChartProcess:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._process and self._process.poll() is None:
-            # With the copies of it that are drawing.
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.communicate()
+            # With the copies of it that are drawing; its pipes are closed, and it is waited for.
+            with self._process:
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def start(self) -> None:
         """Start the process unless it has been started."""
