@@ -38,6 +38,10 @@ class OptionalTaskParameter(gokart.TaskInstanceParameter[Any]):
         """Return the task, or None for an empty text."""
         return super().parse(x) if x else None  # type: ignore[no-untyped-call]
 
+    def serialize(self, x: gokart.TaskOnKart[Any] | None) -> Any:
+        """Return gokart's text of the task, or an empty text for None."""
+        return super().serialize(x) if x else ""  # type: ignore[no-untyped-call]
+
     def _warn_on_wrong_param_type(self, param_name: str, param_value: object) -> None:
         if param_value is not None:
             super()._warn_on_wrong_param_type(param_name, param_value)  # type: ignore[no-untyped-call]

@@ -12,7 +12,7 @@ from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.tables import open_table
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
-from gokart_pipeline_sample.utils.parameters import SchedulerParameter, TableParameter, borrow
+from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, SchedulerParameter, TableParameter, borrow
 
 
 @pytest.fixture(autouse=True)
@@ -133,3 +133,9 @@ def test_a_scheduler_has_an_address_of_dask(address: str, is_one: bool) -> None:
     else:
         with pytest.raises(ValueError, match="give tcp://HOST:PORT or tls://HOST:PORT"):
             SchedulerParameter().parse(address)
+
+
+def test_a_task_that_is_none_has_a_text() -> None:
+    """gokart writes the parameters down when a task saves its output."""
+    assert OptionalTaskParameter(description="A task.").serialize(None) == ""
+    assert OptionalTaskParameter(description="A task.").parse("") is None
