@@ -136,6 +136,6 @@ def test_a_scheduler_has_an_address_of_dask(address: str, is_one: bool) -> None:
 
 
 def test_a_task_that_is_none_has_a_text() -> None:
-    """gokart writes the parameters down when a task saves its output."""
+    """Gokart writes the parameters down when a task saves its output."""
     assert OptionalTaskParameter(description="A task.").serialize(None) == ""
     assert OptionalTaskParameter(description="A task.").parse("") is None
