@@ -43,6 +43,10 @@ class Run:
         """Return the seconds that a task took."""
         return float(re.search(rf"{task} took ([\d.]+) s", self.stderr)[1])
 
+    def seconds_of_tasks(self) -> float:
+        """Return the seconds that all tasks took, without the start and the end of the process."""
+        return sum(float(seconds) for seconds in re.findall(r"Task took ([\d.]+) s", self.stderr))
+
 
 class Bench:
     """Tables, a model and a server in a folder.

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from batch import COMPILED, PARQUET, Bench, Run, adopt_table
+from batch import COMPILED, PARQUET, Bench, adopt_table
 from environment import PROJECT, make_environment
 from results import PATH
 
@@ -27,16 +26,11 @@ FILES_ROWS, TRAINING_ROWS = 100_000, 20_000
 TRAINING = ["gokart_pipeline_sample.RunTask", "--local-scheduler"]
 
 
-def sum_seconds(run: Run) -> float:
-    """Return the seconds that all tasks of a run took, without the start and the end of the process."""
-    return sum(float(seconds) for seconds in re.findall(r"Task took ([\d.]+) s", run.stderr))
-
-
 def measure_rows(directory: Path, server: embedded_s3.EmbeddedS3) -> Callable[[int], float]:
     """Score tables of iris with the compiled engine."""
     bench = Bench(directory, server)
     bench.score(bench.make_table(1000, "parquet"), *PARQUET, *COMPILED)
-    return lambda rows: sum_seconds(bench.score(bench.make_table(rows, "parquet"), *PARQUET, *COMPILED))
+    return lambda rows: bench.score(bench.make_table(rows, "parquet"), *PARQUET, *COMPILED).seconds_of_tasks()
 
 
 def measure_files(directory: Path, server: embedded_s3.EmbeddedS3) -> Callable[[int], float]:
@@ -51,7 +45,7 @@ def measure_files(directory: Path, server: embedded_s3.EmbeddedS3) -> Callable[[
         table = pq.read_table(bench.make_table(FILES_ROWS, "parquet"))
         for number in range(files):
             pq.write_table(table.slice(number * rows, rows), folder / f"{number:05d}.parquet")
-        return sum_seconds(bench.score(folder, *PARQUET))
+        return bench.score(folder, *PARQUET).seconds_of_tasks()
 
     return measure
 
@@ -65,7 +59,7 @@ def train_adopted(
     )
     bench = Bench(directory / name, server, project, train=False)
     key = ("--gokart-pipeline-sample.UploadS3Task-key", f"{name}.csv")
-    return sum_seconds(bench.run("main.py", "trained", *TRAINING, *key))
+    return bench.run("main.py", "trained", *TRAINING, *key).seconds_of_tasks()
 
 
 def measure_tasks(number: int) -> float:

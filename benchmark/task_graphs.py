@@ -18,7 +18,7 @@ import luigi
 
 from gokart_pipeline_sample.utils.template import GokartTask
 
-Bare: Any = gokart.TaskOnKart
+BASES: dict[str, Any] = {"ours": GokartTask, "bare": gokart.TaskOnKart}
 
 
 def make_class(base: Any) -> Any:
@@ -68,4 +68,4 @@ if __name__ == "__main__":
     sys.setrecursionlimit(10_000)
     kind, shape, size = sys.argv[1:]
     with tempfile.TemporaryDirectory() as workspace:
-        print(measure(GokartTask if kind == "ours" else Bare, shape, int(size), workspace))
+        print(measure(BASES[kind], shape, int(size), workspace))

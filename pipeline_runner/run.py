@@ -88,10 +88,10 @@ def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> 
         if exit_status:
             release_all(workspace)
         result = make_result(root, recorder, started, exit_status)
-        report = save_record_and_report(root, result, workspace, charts) if recorder.has_noted_tasks() else None
-    if recorder.has_noted_tasks():
-        print_summary(result, fetch, report)
-        slack.notify(*slack_settings, root, result, report)
+        if recorder.has_noted_tasks():
+            report = save_record_and_report(root, result, workspace, charts)
+            print_summary(result, fetch, report)
+            slack.notify(*slack_settings, root, result, report)
     if exit_status and (message := result.failure.message if result.failure else LAST_LINES.get(exit_status)):
         print(f"error: {message}", file=sys.stderr)
     return exit_status

@@ -8,13 +8,14 @@ import functools
 import hashlib
 import inspect
 import json
-import os
 import sys
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import cache_from_source, find_spec, resolve_name
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import luigi
 
 # Libraries whose new versions may change results. Import name: distribution name.
 _COMPUTING_LIBRARIES = {"lightgbm": "lightgbm", "pandas": "pandas", "scipy": "scipy", "sklearn": "scikit-learn"}
@@ -118,21 +119,14 @@ def _analyse(name: str) -> _Module:
     module = _Module(ast.unparse(tree), statements.imports)
     if path and not sys.dont_write_bytecode:
         # Python, too, goes on if it may not write there.
-        with contextlib.suppress(OSError):
-            _replace(path, json.dumps({"digest": digest, **module._asdict()}))
+        with contextlib.suppress(OSError), luigi.LocalTarget(path).open("w") as file:
+            file.write(json.dumps({"digest": digest, **module._asdict()}))
     return module
 
 
 def _kept_path(module: str) -> Path | None:
     file = getattr(import_module(module), "__file__", None)
     return Path(cache_from_source(file)).with_suffix(".json") if file and file.endswith(".py") else None
-
-
-def _replace(path: Path, content: str) -> None:
-    path.parent.mkdir(exist_ok=True)
-    file = path.with_suffix(f".{os.getpid()}")
-    file.write_text(content)
-    file.replace(path)
 
 
 def _source(module: str) -> str:

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
@@ -54,13 +54,17 @@ STYLE = {
 }
 
 
-def draw_charts(charts: dict[str, Chart]) -> dict[str, str]:
+def draw_charts(charts: dict[str, Chart], mapping: Callable[..., Iterable[str]] = map) -> dict[str, str]:
     """Draw charts; return each as SVG under the same name.
+
+    Args:
+        charts: the charts.
+        mapping: calls a function for each of them, as ``map`` does.
 
     Raises:
         ImportError: the extra ``report`` is not installed.
     """
-    return {name: draw_chart(chart) for name, chart in charts.items()}
+    return dict(zip(charts, mapping(draw_chart, charts.values()), strict=True))
 
 
 def draw_chart(chart: Chart) -> str:
@@ -251,10 +255,9 @@ def main() -> None:
     # The first chart takes longer: matplotlib is imported, and fonts are read.
     draw_calibration([])
     if listed := sys.stdin.read():
-        charts = json.loads(listed)
         # Copies of this process are ready as well, and share the cores.
         with ProcessPoolExecutor(mp_context=get_context("fork")) as pool:
-            json.dump(dict(zip(charts, pool.map(draw_chart, charts.values()), strict=True)), sys.stdout)
+            json.dump(draw_charts(json.loads(listed), pool.map), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -89,13 +89,15 @@ def render_report(
 
 def list_charts(records: list[RunRecord], metrics: Metrics | None, shifted: dict[str, ColumnShift]) -> dict[str, Chart]:
     """List the charts of a page; see :func:`render_report`."""
-    charts: dict[str, Chart] = {}
+    charts: dict[str, Chart] = {f"shift of {name}": ("shift", [name, column]) for name, column in shifted.items()}
     if metrics:
-        charts["learning_curve"] = ("learning_curve", [metrics["learning_curve"]])
-        charts["importances"] = ("importances", [metrics["importances"]])
-        charts["precision_recall"] = ("precision_recall", [metrics["classes"]])
-        charts["calibration"] = ("calibration", [metrics["calibration"]])
-    charts |= {f"shift of {name}": ("shift", [name, column]) for name, column in shifted.items()}
+        drawn = {
+            "learning_curve": metrics["learning_curve"],
+            "importances": metrics["importances"],
+            "precision_recall": metrics["classes"],
+            "calibration": metrics["calibration"],
+        }
+        charts |= {kind: (kind, [data]) for kind, data in drawn.items()}
     if len(records) > 1:
         charts["over_time"] = ("over_time", [collect_series(records)])
     return charts

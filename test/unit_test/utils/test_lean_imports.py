@@ -3,6 +3,8 @@ import sys
 
 import pytest
 
+PREPARE = "from gokart_pipeline_sample.utils.lean_imports import prepare_for_tasks; prepare_for_tasks()"
+
 
 def run(code: str) -> str:
     """Run code in a process that has imported nothing yet."""
@@ -28,16 +30,14 @@ def test_a_client_that_the_program_has_imported_stays(client: str) -> None:
 
 
 def test_tasks_do_without_what_is_for_tests_and_readers() -> None:
-    prepare = "from gokart_pipeline_sample.utils.lean_imports import prepare_for_tasks; prepare_for_tasks()"
     doc = "import scipy.stats; print('Array API' in scipy.stats.zscore.__doc__, 'hypothesis' in sys.modules)"
     assert run(f"import sys; {doc}") == "True False"
-    assert run(f"import sys; {prepare}; {doc}") == "False False"
+    assert run(f"import sys; {PREPARE}; {doc}") == "False False"
     # What has been left out can still be imported.
-    assert run(f"{prepare}; import hypothesis; print(hypothesis.__name__)") == "hypothesis"
+    assert run(f"{PREPARE}; import hypothesis; print(hypothesis.__name__)") == "hypothesis"
 
 
 def test_schemas_are_checked_without_hypothesis() -> None:
-    prepare = "from gokart_pipeline_sample.utils.lean_imports import prepare_for_tasks; prepare_for_tasks()"
     check = "from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema; OutputSchema.validate"
-    code = f"import sys, pandas; {prepare}; {check}(pandas.DataFrame(dict(id=[1], pred=[2])))"
+    code = f"import sys, pandas; {PREPARE}; {check}(pandas.DataFrame(dict(id=[1], pred=[2])))"
     assert run(f"{code}; print('hypothesis' in sys.modules)") == "False"
