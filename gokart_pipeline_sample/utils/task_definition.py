@@ -111,7 +111,8 @@ def _analyse(name: str) -> _Module:
     digest = hashlib.sha256(f"{sys.version}\n{source}".encode()).hexdigest()
     path = _kept_path(name)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        kept = json.loads(path.read_text()) if path else None
+        # Reading a FIFO may block for ever.
+        kept = json.loads(path.read_text()) if path and path.is_file() else None
         if kept and kept["digest"] == digest:
             return _Module(kept["code"], kept["imports"])
     statements = _Statements()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -156,6 +157,14 @@ class TestKeptCode:
             path.write_bytes(content.encode(errors="surrogateescape"))
         assert define() == before
         assert all(json.loads(path.read_text())["code"] for path in kept if path.name.startswith("helpers"))
+
+    def test_is_replaced_if_it_is_a_fifo(self, define: Define, tmp_path: Path) -> None:
+        before = define()
+        (kept,) = tmp_path.rglob("helpers.*.json")
+        kept.unlink()
+        os.mkfifo(kept)
+        assert define() == before
+        assert json.loads(kept.read_text())["code"]
 
     def test_is_not_needed(self, define: Define, tmp_path: Path) -> None:
         (tmp_path / "some_project").mkdir()
