@@ -72,7 +72,7 @@ def test_contains_all_files_of_the_packages_and_the_settings(installation: Insta
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     sources = installation.wheel.parent / "sources"
     files = [path for package in PACKAGES for path in (sources / package).rglob("*") if path.is_file()]
-    needed = {path.relative_to(sources).as_posix() for path in files if path.suffix != ".pyc"}
+    needed = {path.relative_to(sources).as_posix() for path in files if "__pycache__" not in path.parts}
     settings = {f"pipeline_runner/{path.relative_to(sources)}" for path in (sources / "conf").iterdir()}
 
     # What changes the project itself has no use there.

@@ -265,7 +265,7 @@ DAMAGES: dict[str, Callable[[Path, random.Random, Path], Any]] = {
 }
 # The tasks in the order in which they need each other; the files of later ones are deleted, so that a damage is met.
 ORDER = (
-    *("LoadDataTask", "PreprocessTask", "SplitDataTask", "TrainTask", "PredTask", "metrics"),
+    *("LoadDataTask", "PreprocessTask", "SplitDataTask", "TrainTask", "PredTask", "metrics", "reference"),
     *("MakeOutputTask", "CheckAccuracyTask", "GuardTableTask"),
 )
 
