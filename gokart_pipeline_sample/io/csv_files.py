@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 # Cells of a CSV file without a value, unless they are quoted.
 MISSING = ["", "NA", "NaN", "nan", "NULL", "null"]
 BLOCK_BYTES = 1024 * 1024
+_HEXADECIMAL = re.compile(rb"0[xX]")
 _CSV_COMPRESSION = {".csv": None, ".csv.gz": "gzip", ".csv.zst": "zstd"}
 
 
@@ -35,38 +37,62 @@ def infer_csv(content: BinaryIO, path: str) -> pa.Table:
     return table
 
 
-def _open_csv(content: BinaryIO, path: str) -> _CsvText:
+def _open_csv(content: BinaryIO, path: str, has_integers: bool = False) -> _CsvText:
     ending = next((ending for ending in _CSV_COMPRESSION if path.lower().endswith(ending)), None)
     if ending is None:
         raise TableError(f"{path}: its format is told by its name: let that end in .parquet, .csv, .csv.gz or .csv.zst")
     compression = _CSV_COMPRESSION[ending]
     plain: Any = content if compression is None else pa.CompressedInputStream(content, compression)
-    return _CsvText(plain)
+    return _CsvText(plain, has_integers)
 
 
 def read_csv(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Yield the columns of a schema as text, batch by batch.
+    """Yield the columns of a schema, batch by batch: numbers in their type, and everything else as text.
+
+    Numbers are text, too, from the first batch on that has one which cannot be read.
 
     Raises:
         TableError: a column is missing or repeated, or a quote is not closed.
     """
-    text = _open_csv(content, path)
-    stream = io.BufferedReader(text, BLOCK_BYTES)
-    header = io.StringIO(stream.peek().decode("utf-8-sig", errors="replace"), newline="")
-    check_names(next(csv.reader(header), []), path, schema)
-    yield from pacsv.open_csv(
-        stream,
-        pacsv.ReadOptions(block_size=BLOCK_BYTES),
-        pacsv.ParseOptions(newlines_in_values=True),
-        pacsv.ConvertOptions(
-            include_columns=schema.names,
-            column_types=dict.fromkeys(schema.names, pa.string()),
-            null_values=MISSING,
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        ),
-    )
+    text = pa.schema([(name, pa.string()) for name in schema.names])
+    fields = [field if _is_number(field.type) else text.field(field.name) for field in schema]
+    rows = 0
+    try:
+        for batch in _read_batches(content, path, pa.schema(fields)):
+            yield batch
+            rows += len(batch)
+        return
+    except pa.ArrowInvalid:
+        content.seek(0)
+    for batch in _read_batches(content, path, text):
+        if rows < len(batch):
+            yield batch[rows:]
+        rows = max(rows - len(batch), 0)
+
+
+def _read_batches(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    text = _open_csv(content, path, any(pa.types.is_integer(field.type) for field in schema))
+    # Closed before the content is read again: pyarrow reads ahead in a thread of its own.
+    with io.BufferedReader(text, BLOCK_BYTES) as stream:
+        header = io.StringIO(stream.peek().decode("utf-8-sig", errors="replace"), newline="")
+        check_names(next(csv.reader(header), []), path, schema)
+        yield from pacsv.open_csv(
+            stream,
+            pacsv.ReadOptions(block_size=BLOCK_BYTES),
+            pacsv.ParseOptions(newlines_in_values=True),
+            pacsv.ConvertOptions(
+                include_columns=schema.names,
+                column_types=schema,
+                null_values=MISSING,
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        )
     _check_quotes(text, path)
+
+
+def _is_number(arrow_type: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(arrow_type) or pa.types.is_floating(arrow_type))
 
 
 def _check_quotes(text: _CsvText, path: str) -> None:
@@ -75,10 +101,15 @@ def _check_quotes(text: _CsvText, path: str) -> None:
 
 
 class _CsvText(io.RawIOBase):
-    """Passes a file through, adds a missing final newline, which pyarrow needs after a header, and counts quotes."""
+    """Passes a file through, adds a missing final newline, which pyarrow needs after a header, and counts quotes.
 
-    def __init__(self, file: BinaryIO) -> None:
+    Raises:
+        pyarrow.ArrowInvalid: the file may have a hexadecimal number, which pyarrow would read as an integer.
+    """
+
+    def __init__(self, file: BinaryIO, has_integers: bool) -> None:
         self._file = file
+        self._has_integers = has_integers
         self._last = b"\n"
         self.quotes = 0
 
@@ -90,6 +121,8 @@ class _CsvText(io.RawIOBase):
         content = self._file.read(len(view))
         if not content and self._last != b"\n":
             content = b"\n"
+        if self._has_integers and (b"x" in content or b"X" in content) and _HEXADECIMAL.search(self._last + content):
+            raise pa.ArrowInvalid("a hexadecimal number")
         view[: len(content)] = content
         self._last = content[-1:] or self._last
         self.quotes += content.count(b'"')
