@@ -125,7 +125,8 @@ class _CsvText(io.RawIOBase):
             raise pa.ArrowInvalid("a hexadecimal number")
         view[: len(content)] = content
         self._last = content[-1:] or self._last
-        self.quotes += content.count(b'"')
+        # Looking for the first one takes a tenth of the time of counting none.
+        self.quotes += content.count(b'"') if b'"' in content else 0
         return len(content)
 
 

@@ -20,7 +20,6 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 from gokart.file_processor import FileProcessor
 
-
 # pyarrow's own 1,024 take twice the time.
 _ROWS_PER_WRITE = 65_536
 
