@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline_runner import embedded_s3
+from pipeline_runner.allocators import return_freed_memory
 from pipeline_runner.arguments import needs_bucket_name, parse_arguments
 from pipeline_runner.configuration import IS_INSTALLED, load_config
 from pipeline_runner.errors import ConfigurationError, UsageError
@@ -34,6 +35,7 @@ def main() -> None:
     """
     require_utf8()
     guard_streams()
+    return_freed_memory()
     with handling_signals():
         # Imports create half a million objects that stay alive. Searching them for garbage takes half a second for
         # nothing.
