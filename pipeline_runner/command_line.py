@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline_runner import embedded_s3
-from pipeline_runner.allocators import return_freed_memory
 from pipeline_runner.arguments import needs_bucket_name, parse_arguments
 from pipeline_runner.configuration import IS_INSTALLED, load_config
 from pipeline_runner.errors import ConfigurationError, UsageError
@@ -35,7 +34,9 @@ def main() -> None:
     """
     require_utf8()
     guard_streams()
-    return_freed_memory()
+    # Read when pyarrow is imported: milliseconds after which its allocator returns freed memory to the system. Its own
+    # delay makes a batch of wide rows larger, none at all makes it slower.
+    os.environ.setdefault("MIMALLOC_PURGE_DELAY", "5")
     with handling_signals():
         # Imports create half a million objects that stay alive. Searching them for garbage takes half a second for
         # nothing.

@@ -175,14 +175,17 @@ class Table:
             yield range(start, min(start + rows, count))
 
     def read_piece(self, schema: pa.Schema, piece: Piece) -> pd.DataFrame:
-        """Read a chunk that :meth:`list_pieces` has listed, in this or in another process.
+        """Read a chunk that :meth:`list_pieces` has listed, once, in this or in another process.
 
         Raises:
             TableError: see :meth:`read_chunks`.
             S3Error: see :meth:`read_chunks`.
         """
         if isinstance(piece, Chunk):
-            return _to_frame(piece.batches, schema)
+            data = _to_frame(piece.batches, schema)
+            # Whoever has listed the piece still refers to it.
+            piece.batches.clear()
+            return data
         batches: list[pa.RecordBatch] = []
         first = 0
         for place, footer in enumerate(self.footers):

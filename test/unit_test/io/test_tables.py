@@ -15,7 +15,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.csv_files import MISSING
+from gokart_pipeline_sample.io.csv_files import BLOCK_BYTES, MISSING
 from gokart_pipeline_sample.io.tables import Chunk, Table, open_table, read_iris
 
 SCHEMA = pa.schema([("id", pa.int64()), ("width", pa.float64()), ("name", pa.string())])
@@ -256,7 +256,9 @@ class TestReadPiece:
             table.list_pieces(SCHEMA, 3, elsewhere=True), table.read_chunks(SCHEMA, 3), strict=True
         ):
             assert isinstance(piece, Chunk)
+            assert len(piece) == len(chunk)
             pd.testing.assert_frame_equal(table.read_piece(SCHEMA, piece), chunk)
+            assert piece.batches == [], "the rows stay in memory as they were read"
 
 
 class TestRead:
@@ -415,6 +417,54 @@ class TestReadCsv:
         assert series.dtype == object
         assert series.tolist() == values
         assert [type(value) for value in series] == [type(value) for value in values]
+
+    @pytest.mark.parametrize("column", ["id", "width"])
+    @pytest.mark.parametrize(
+        "cell",
+        [
+            *(
+                " 1",
+                "1 ",
+                "\t1\t",
+                '" 1"',
+                "+1",
+                "-0",
+                "007",
+                "1e3",
+                "1e400",
+                "1.",
+                ".5",
+                "1.5 ",
+                "inf",
+                "-nan",
+                "0x1A",
+                "x",
+            ),
+            *(" ", '""', '" "', " NA", '"NA"', "1_000", '"1,5"', "\u00a01", "\uff11", str(2**53 + 1), str(2**63)),
+        ],
+    )
+    def test_reads_a_number_alike_whatever_the_other_cells_are(self, write: Write, column: str, cell: str) -> None:
+        schema = pa.schema([SCHEMA.field(column), SCHEMA.field("name")])
+        cells = [
+            Table(write(f"{number}.csv", f"{column},name\n7,a\n{cell},b\n{end},c\n")).read(schema)[column].tolist()
+            for number, end in enumerate(["8", "no number"])
+        ]
+        assert repr(cells[0][:2]) == repr(cells[1][:2])
+        assert cells[0][2:] == [8]
+        assert cells[1][2:] == ["no number"]
+
+    def test_spaces_around_a_number_are_no_part_of_it(self, write: Write) -> None:
+        data = Table(write("table.csv", "id,width,name\n 1,\t0.5 , a \n")).read(SCHEMA)
+        assert data.to_numpy().tolist() == [[1, 0.5, " a "]]
+
+    def test_reads_all_rows_if_a_late_one_has_no_number(self, write: Write) -> None:
+        rows = 3 * BLOCK_BYTES // len("100000,0.5,a\n")
+        lines = [f"{100_000 + row},0.5,a" for row in range(rows)]
+        path = write("table.csv", "\n".join(["id,width,name", *lines, "1,wide,b", "2,1.5,c"]))
+        data = pd.concat(Table(path).read_chunks(SCHEMA, 50_000), ignore_index=True)
+        assert data["id"].tolist() == [*range(100_000, 100_000 + rows), 1, 2]
+        assert data["width"][rows - 1 :].tolist() == [0.5, "wide", 1.5]
+        assert data["name"].value_counts().to_dict() == {"a": rows, "b": 1, "c": 1}
 
     def test_keeps_large_integers_exact_beside_gaps(self, write: Write) -> None:
         data = Table(write("table.csv", f"id,width,name\n{2**53 + 1},1,a\n,2,b\n")).read(SCHEMA)
