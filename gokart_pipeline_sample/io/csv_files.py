@@ -55,7 +55,7 @@ def read_csv(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[pa.Rec
         TableError: a column is missing or repeated, or a quote is not closed.
     """
     text = pa.schema([(name, pa.string()) for name in schema.names])
-    fields = [field if _is_number(field.type) else text.field(field.name) for field in schema]
+    fields = [field if is_number(field.type) else text.field(field.name) for field in schema]
     rows = 0
     try:
         for batch in _read_batches(content, path, pa.schema(fields)):
@@ -91,7 +91,8 @@ def _read_batches(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[p
     _check_quotes(text, path)
 
 
-def _is_number(arrow_type: pa.DataType) -> bool:
+def is_number(arrow_type: pa.DataType) -> bool:
+    """Return whether an Arrow type is one of integers or floats."""
     return bool(pa.types.is_integer(arrow_type) or pa.types.is_floating(arrow_type))
 
 

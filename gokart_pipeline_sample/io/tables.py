@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.csv_files import BLOCK_BYTES, infer_csv, read_csv
+from gokart_pipeline_sample.io.csv_files import BLOCK_BYTES, infer_csv, is_number, read_csv
 from gokart_pipeline_sample.io.parquet_files import is_text, read_parquet
 from gokart_pipeline_sample.io.table_files import LocalFile, S3File, list_files
 
@@ -77,8 +77,8 @@ class Table:
     """A table in CSV (``.csv``, ``.csv.gz``, ``.csv.zst``) or Parquet (``.parquet``) files.
 
     In CSV, text is UTF-8, the first line names the columns, and an unquoted cell in ``MISSING`` is null. A cell is a
-    number if pyarrow reads it as one, without spaces around it, and it is not hexadecimal, a boolean if it is ``true``,
-    ``false``, ``1`` or ``0`` in any case, and a timestamp if it is one of ISO 8601 without a zone, or a date.
+    number if pyarrow reads it as one and it is not hexadecimal (spaces around it are ignored), a boolean if it is
+    ``true``, ``false``, ``1`` or ``0`` in any case, and a timestamp if it is one of ISO 8601 without a zone, or a date.
 
     In Parquet, columns have types: integers and decimals are converted to floats, narrow numbers to wide ones, dates to
     timestamps and timestamps to UTC, where the schema expects those. Any other type is an error, including text that
@@ -272,7 +272,7 @@ def _to_series(column: pa.ChunkedArray, wanted: pa.DataType) -> pd.Series[Any]:
 
 def _cast(column: Any, wanted: pa.DataType) -> Any:
     """Cast an array; raise an ArrowInvalid if a value cannot be converted."""
-    if not (is_text(column.type) and (pa.types.is_integer(wanted) or pa.types.is_floating(wanted))):
+    if not (is_text(column.type) and is_number(wanted)):
         return column.cast(wanted)
     # pyarrow would read 0x1A as a number.
     if pa.types.is_integer(wanted) and pc.any(pc.match_substring(column, "x", ignore_case=True)).as_py():
