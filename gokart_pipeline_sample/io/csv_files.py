@@ -56,22 +56,23 @@ def read_csv(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[pa.Rec
     """
     text = pa.schema([(name, pa.string()) for name in schema.names])
     fields = [field if is_number(field.type) else text.field(field.name) for field in schema]
+    # Kept to the end: a compressed stream closes the content when it goes.
+    first = _open_csv(content, path, any(pa.types.is_integer(field.type) for field in schema))
     rows = 0
     try:
-        for batch in _read_batches(content, path, pa.schema(fields)):
+        for batch in _read_batches(first, path, pa.schema(fields)):
             yield batch
             rows += len(batch)
         return
     except pa.ArrowInvalid:
         content.seek(0)
-    for batch in _read_batches(content, path, text):
+    for batch in _read_batches(_open_csv(content, path), path, text):
         if rows < len(batch):
             yield batch[rows:]
         rows = max(rows - len(batch), 0)
 
 
-def _read_batches(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    text = _open_csv(content, path, any(pa.types.is_integer(field.type) for field in schema))
+def _read_batches(text: _CsvText, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     # Closed before the content is read again: pyarrow reads ahead in a thread of its own.
     with io.BufferedReader(text, BLOCK_BYTES) as stream:
         header = io.StringIO(stream.peek().decode("utf-8-sig", errors="replace"), newline="")

@@ -437,6 +437,15 @@ class TestReadCsv:
         assert cells[0][2:] == [8]
         assert cells[1][2:] == ["no number"]
 
+    @pytest.mark.parametrize(("ending", "compression"), [("gz", "gzip"), ("zst", "zstd")])
+    def test_leaves_the_text_of_what_is_no_number_in_a_compressed_file(
+        self, tmp_path: Path, ending: str, compression: str
+    ) -> None:
+        path = tmp_path / f"table.csv.{ending}"
+        with pa.CompressedOutputStream(str(path), compression) as file:
+            file.write(to_csv(ROWS.assign(width="wide")).encode())
+        assert set(Table(str(path)).read(SCHEMA)["width"]) == {"wide"}
+
     def test_spaces_around_a_number_are_no_part_of_it(self, write: Write) -> None:
         data = Table(write("table.csv", "id,width,name\n 1,\t0.5 , a \n")).read(SCHEMA)
         assert data.to_numpy().tolist() == [[1, 0.5, " a "]]
