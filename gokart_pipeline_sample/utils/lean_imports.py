@@ -47,6 +47,15 @@ def prepare_for_tasks() -> None:
         vars(import_module("scipy._lib._array_api"))["xp_capabilities"] = lambda *_, **__: lambda function: function
 
 
+def import_lightgbm_to_predict() -> None:
+    """Import LightGBM without scikit-learn, which takes a second and which only its estimators and ``cv`` need.
+
+    Those are out of reach in a process that has done this first; ``train`` is not.
+    """
+    with _replacing({"sklearn": None}):
+        import_module("lightgbm")
+
+
 with _replacing({name: _ModuleForLater(name) for name in _CLIENTS}):
     import_module("gokart")
 # pandera supports frames that are not used here. Those of Dask take it seconds wherever Dask is installed.

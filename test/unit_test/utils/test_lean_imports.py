@@ -41,3 +41,18 @@ def test_schemas_are_checked_without_hypothesis() -> None:
     check = "from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema; OutputSchema.validate"
     code = f"import sys, pandas; {PREPARE}; {check}(pandas.DataFrame(dict(id=[1], pred=[2])))"
     assert run(f"{code}; print('hypothesis' in sys.modules)") == "False"
+
+
+def test_predicting_and_training_do_without_scikit_learn() -> None:
+    train = "lightgbm.train({'verbosity': -1}, lightgbm.Dataset(numpy.ones((9, 1)), numpy.arange(9)))"
+    code = f"""
+import sys
+from gokart_pipeline_sample.utils.lean_imports import import_lightgbm_to_predict
+import_lightgbm_to_predict()
+import lightgbm, numpy
+print({train}.predict(numpy.ones((1, 1))), "sklearn" in sys.modules)
+"""
+    assert run(code) == "[4.] False"
+    # It can still be imported, and stays where it has been imported before.
+    assert run(f"{code}import sklearn.metrics").endswith("False")
+    assert run(f"import sklearn{code}print(lightgbm.LGBMClassifier())").endswith("LGBMClassifier()")
