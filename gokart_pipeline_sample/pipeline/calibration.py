@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import TypedDict
 
 import numpy as np
@@ -97,9 +98,7 @@ def estimate_accuracy(
         test_rows: rows that the calibration was fitted to.
         test_accuracy: the accuracy on them.
     """
-    from scipy.stats import norm
-
     accuracy, likely = right / rows, (test_accuracy * test_rows + 2) / (test_rows + 4)
     deviation = np.sqrt(variance / rows**2 + likely * (1 - likely) / (test_rows + 4))
-    margin = float(norm.isf((1 - CONFIDENCE) / 2) * deviation)
+    margin = float(NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * deviation)
     return EstimatedAccuracy(accuracy=accuracy, low=max(accuracy - margin, 0.0), high=min(accuracy + margin, 1.0))
