@@ -258,6 +258,9 @@ def main() -> None:
         # Copies of this process are ready as well, and share the cores.
         with ProcessPoolExecutor(mp_context=get_context("fork")) as pool:
             json.dump(draw_charts(json.loads(listed), pool.map), sys.stdout)
+    sys.stdout.flush()
+    # Without taking matplotlib down, which takes 0.2 s.
+    os._exit(0)
 
 
 if __name__ == "__main__":
