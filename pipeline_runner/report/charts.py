@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import logging
@@ -216,13 +217,18 @@ def _keep_no_fonts() -> None:
 
 def _draw(description: str, draw: Callable[[Figure], None], height: float = HEIGHT) -> str:
     from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with rc_context(STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
         # The browser renders the text, in a font that has the glyphs that matplotlib's lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        # At the resolution of SVG. With the layout as a setting of the figure, everything would be drawn twice.
+        figure = Figure(figsize=(WIDTH, height), dpi=72)
+        FigureCanvasSVG(figure)
         draw(figure)
+        ConstrainedLayoutEngine().execute(figure)
         return _save(figure, description)
 
 
@@ -252,6 +258,8 @@ def main() -> None:
     """Draw the charts that JSON on stdin lists, as JSON on stdout; :class:`ChartProcess` runs this as a script."""
     if sys.argv[1:] == [NO_FILES]:
         _keep_no_fonts()
+    # A few charts do not fill the memory.
+    gc.disable()
     # The first chart takes longer: matplotlib is imported, and fonts are read.
     draw_calibration([])
     if listed := sys.stdin.read():
