@@ -142,9 +142,8 @@ def compare_column(reference: Distribution, counts: list[int], comparisons: int)
         alarms.append(f"the distance from the test rows is {distance:.2f}, at most {threshold:.2f} is usual")
     for place, trouble in ((-2, "new or out of the range of the training rows"), (-1, "missing")):
         usual, share = known[place] / known.sum(), new[place] / new.sum()
-        if share <= usual + SMALLEST_SHARE:
-            continue
-        if find_chance(known[place], known.sum(), new[place], new.sum()) < FALSE_ALARMS / comparisons:
+        is_larger = share > usual + SMALLEST_SHARE
+        if is_larger and find_chance(known[place], known.sum(), new[place], new.sum()) < FALSE_ALARMS / comparisons:
             alarms.append(f"{share:.1%} of the values are {trouble}, {usual:.1%} is usual")
     return ColumnShift(distance=distance, threshold=threshold, alarms=alarms, reference=reference, counts=counts)
 
