@@ -31,7 +31,7 @@ coverage: setup  ## the tests, with the branches that they reach
 	$(PYTEST) --numprocesses=auto --dist=worksteal --cov --cov-append --cov-report=term-missing:skip-covered
 
 rename: setup  ## give the project your own name: make rename NAME=your_name
-	$(BIN)/python -m pipeline_runner.rename "$(NAME)"
+	$(BIN)/python -m pipeline_runner.adopt.rename "$(NAME)"
 	$(BIN)/ruff check --quiet --select I --fix
 	$(BIN)/ruff format --quiet
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from environment import PROJECT, make_environment, write_ini
 from results import Results
 
-from pipeline_runner import embedded_s3
+from pipeline_runner.local_s3 import embedded_s3
 
 TASK = ["gokart_pipeline_sample.RunBatchTask", "--local-scheduler"]
 PARQUET = ("--output-format", "parquet")

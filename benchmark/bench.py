@@ -14,7 +14,7 @@ import compare
 import write_tables
 from results import Results
 
-from pipeline_runner import embedded_s3
+from pipeline_runner.local_s3 import embedded_s3
 
 
 def main(rows: int, pairs: int) -> None:

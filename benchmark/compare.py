@@ -17,7 +17,7 @@ from typing import Any
 from environment import PROJECT, make_environment, write_ini
 from results import Results
 
-from pipeline_runner import embedded_s3
+from pipeline_runner.local_s3 import embedded_s3
 
 BENCHMARK = PROJECT / "benchmark"
 PAIRS = 9

@@ -17,7 +17,7 @@ from pathlib import Path
 from batch import Bench, Run
 from distributed import LocalCluster
 
-from pipeline_runner import embedded_s3
+from pipeline_runner.local_s3 import embedded_s3
 
 TASKS = ("GuardTableTask", "ScoreTableTask")
 

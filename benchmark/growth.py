@@ -19,7 +19,7 @@ from batch import COMPILED, PARQUET, Bench, adopt_table
 from environment import PROJECT, make_environment
 from results import PATH
 
-from pipeline_runner import embedded_s3
+from pipeline_runner.local_s3 import embedded_s3
 
 JSON, CHART = PATH.with_name("growth.json"), PATH.with_name("growth.png")
 FILES_ROWS, TRAINING_ROWS = 100_000, 20_000

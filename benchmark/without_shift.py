@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gokart_pipeline_sample.pipeline.batch import score_part
-from gokart_pipeline_sample.pipeline.make_reference import Reference, RowCounts
-from pipeline_runner.command_line import main
+from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, RowCounts
+from pipeline_runner.cli.command_line import main
 
 
 def count_nothing(_features: Any, _prediction: Any, reference: Reference) -> RowCounts:

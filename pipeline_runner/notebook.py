@@ -13,14 +13,14 @@ from luigi.configuration import LuigiConfigParser
 from luigi.setup_logging import InterfaceLogging
 from luigi.task_register import Register
 
-import pipeline_runner.root_task  # noqa: F401 (registers the tasks)
+import pipeline_runner.cli.root_task  # noqa: F401 (registers the tasks)
 from gokart_pipeline_sample.io.s3 import client_of_process
-from gokart_pipeline_sample.io.tables import open_table
-from pipeline_runner.arguments import parse_arguments
-from pipeline_runner.command_line import providing_s3
-from pipeline_runner.configuration import check_names, load_config
+from gokart_pipeline_sample.io.tables.table import open_table
+from pipeline_runner.cli.arguments import parse_arguments
+from pipeline_runner.cli.command_line import providing_s3
+from pipeline_runner.cli.configuration import check_names, load_config
 from pipeline_runner.errors import UsageError
-from pipeline_runner.recorder import RunRecorder
+from pipeline_runner.watch.recorder import RunRecorder
 
 # State that luigi and gokart keep for the whole process: the configuration, the tasks and whether logging is set up.
 _STATE = (

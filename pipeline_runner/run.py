@@ -14,18 +14,19 @@ import luigi
 
 from gokart_pipeline_sample.errors import S3Error
 from gokart_pipeline_sample.io.s3 import is_s3
-from gokart_pipeline_sample.io.s3_batch import S3EvaluationTarget
 from gokart_pipeline_sample.io.s3_lease import LEASES, release_leases
+from gokart_pipeline_sample.pipeline.batch.manifest import S3EvaluationTarget
 from gokart_pipeline_sample.utils.lean_imports import prepare_for_tasks
-from pipeline_runner import signals, slack
-from pipeline_runner.history import SHOWN_RUNS, History, RunRecord
+from pipeline_runner import signals
+from pipeline_runner.cli.root_task import RootTask, converting_to_usage_errors, resolve
 from pipeline_runner.lock_folder import using_lock_folder
-from pipeline_runner.plan import Earlier
-from pipeline_runner.recorder import RunRecorder
-from pipeline_runner.report.chart_process import ChartProcess
-from pipeline_runner.report.report import render_report
-from pipeline_runner.root_task import RootTask, converting_to_usage_errors, resolve
-from pipeline_runner.run_record import (
+from pipeline_runner.watch import slack
+from pipeline_runner.watch.history import SHOWN_RUNS, History, RunRecord
+from pipeline_runner.watch.plan import Earlier
+from pipeline_runner.watch.recorder import RunRecorder
+from pipeline_runner.watch.report.chart_process import ChartProcess
+from pipeline_runner.watch.report.report import render_report
+from pipeline_runner.watch.run_record import (
     PUBLISHED,
     RunResult,
     find_figures,

@@ -19,7 +19,7 @@ from support.checkout import Checkout, make_environment
 from support.recording_proxy import recording
 from support.storm import Attempt, Storm, scenarios
 
-from pipeline_runner import embedded_s3
+from pipeline_runner.local_s3 import embedded_s3
 
 SCENARIOS = 27
 

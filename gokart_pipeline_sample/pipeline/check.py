@@ -12,7 +12,7 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import AccuracyTooLowError
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
-from gokart_pipeline_sample.pipeline.requirements import RequirementsParameter, explain_failures
+from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, explain_failures
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, ShareParameter

@@ -13,10 +13,11 @@ from gokart.target import TargetOnKart
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster
-from gokart_pipeline_sample.pipeline import scores
-from gokart_pipeline_sample.pipeline.data_warnings import find_warnings
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
-from gokart_pipeline_sample.pipeline.schemas.metrics import Losses, Metrics
+from gokart_pipeline_sample.pipeline.model.boosting import Losses
+from gokart_pipeline_sample.pipeline.quality import scores
+from gokart_pipeline_sample.pipeline.quality.data_warnings import find_warnings
+from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.template import GokartTask

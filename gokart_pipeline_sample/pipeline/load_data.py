@@ -12,7 +12,7 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import BadRowsError
 from gokart_pipeline_sample.io.memory import get_memory
-from gokart_pipeline_sample.io.tables import open_table, read_iris
+from gokart_pipeline_sample.io.tables.table import open_table, read_iris
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import Breaches, separate_rows
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.utils.parameters import ShareParameter, TableParameter

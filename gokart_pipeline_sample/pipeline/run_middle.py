@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
+from gokart_pipeline_sample.pipeline.drift.make_reference import MakeReferenceTask
 from gokart_pipeline_sample.pipeline.evaluate import EvaluateTask
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
-from gokart_pipeline_sample.pipeline.make_reference import MakeReferenceTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema

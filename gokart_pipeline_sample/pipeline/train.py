@@ -12,10 +12,9 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor, set_fitted
 from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
-from gokart_pipeline_sample.pipeline.boosting import CLASS_WEIGHTS, boost, make_datasets
-from gokart_pipeline_sample.pipeline.fit_features import FitFeaturesTask
 from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
-from gokart_pipeline_sample.pipeline.schemas.metrics import Losses
+from gokart_pipeline_sample.pipeline.model.boosting import CLASS_WEIGHTS, Losses, boost, make_datasets
+from gokart_pipeline_sample.pipeline.model.fit_features import FitFeaturesTask
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.template import GokartTask
 

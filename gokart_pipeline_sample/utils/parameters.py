@@ -12,7 +12,7 @@ import gokart
 import luigi
 from luigi.parameter import _no_value
 
-from gokart_pipeline_sample.io.tables import open_table
+from gokart_pipeline_sample.io.tables.table import open_table
 
 
 class TableParameter(luigi.Parameter[str]):

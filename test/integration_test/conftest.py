@@ -17,7 +17,7 @@ from support.checkout import Checkout, make_environment
 from support.recording_proxy import RecordingProxy, recording
 
 from gokart_pipeline_sample import RunTask
-from pipeline_runner import embedded_s3
+from pipeline_runner.local_s3 import embedded_s3
 
 
 @pytest.fixture(scope="session")

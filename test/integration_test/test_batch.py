@@ -21,10 +21,10 @@ from support.batch import BATCH_CHAIN, RUN_BATCH, make_flowers, read_batch, read
 from support.checkout import CHAIN, Checkout, Run
 from support.recording_proxy import RecordingProxy
 
-from gokart_pipeline_sample.io.tables import read_iris
+from gokart_pipeline_sample.io.tables.table import read_iris
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema
-from pipeline_runner.embedded_s3 import EmbeddedS3
+from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
 
 FLOWERS = make_flowers(10)
 Objects: TypeAlias = dict[str, tuple[bytes, dict[str, str]]]

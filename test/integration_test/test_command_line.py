@@ -12,7 +12,7 @@ from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout
 from support.luigid import list_tasks, scheduling
 
-from pipeline_runner.embedded_s3 import OTHER_S3_VARIABLES
+from pipeline_runner.local_s3.embedded_s3 import OTHER_S3_VARIABLES
 
 LUIGI = str(Path(sys.executable).with_name("luigi"))
 

@@ -13,7 +13,7 @@ import boto3
 import pytest
 from support.checkout import CHAIN, PROJECT, Checkout
 
-from pipeline_runner import embedded_s3
+from pipeline_runner.local_s3 import embedded_s3
 
 # The policy that the README asks for, and what it adds for a workspace on S3.
 LEAST_PRIVILEGES, FOR_WORKSPACE = (

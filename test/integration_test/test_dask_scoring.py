@@ -22,7 +22,7 @@ from support.checkout import Checkout, Run
 from support.dask_cluster import Cluster, clustering
 from support.recording_proxy import RecordingProxy, recording
 
-from pipeline_runner.embedded_s3 import EmbeddedS3
+from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
 
 FLOWERS = make_flowers(3_000)
 FLOWERS.loc[1_234, "petal_width"] = -1.0

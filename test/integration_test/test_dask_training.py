@@ -17,7 +17,7 @@ from support.batch import make_flowers
 from support.checkout import Checkout, Run, make_environment
 from support.dask_cluster import Cluster, clustering
 
-from pipeline_runner.embedded_s3 import EmbeddedS3
+from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
 
 pytestmark = pytest.mark.long
 

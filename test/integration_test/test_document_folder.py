@@ -6,8 +6,8 @@ import pytest
 from mypy_boto3_s3 import S3Client
 
 from gokart_pipeline_sample.errors import S3Error
-from pipeline_runner.document_folder import DocumentFolder
-from pipeline_runner.embedded_s3 import EmbeddedS3
+from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
+from pipeline_runner.watch.document_folder import DocumentFolder
 
 
 @pytest.fixture

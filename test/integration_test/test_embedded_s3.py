@@ -16,8 +16,8 @@ import pytest
 from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout, make_environment
 
-from pipeline_runner import embedded_s3, seaweedfs
 from pipeline_runner.errors import EmbeddedS3Error
+from pipeline_runner.local_s3 import embedded_s3, seaweedfs
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_the_last_user_stops_the_server(tmp_path: Path) -> None:
 def test_a_server_that_was_left_behind_is_used_and_stopped(tmp_path: Path) -> None:
     abandon = f"""
 import os, pathlib, signal
-from pipeline_runner import embedded_s3
+from pipeline_runner.local_s3 import embedded_s3
 with embedded_s3.running(pathlib.Path({str(tmp_path)!r})) as server:
     server.wait_until_ready()
     os.kill(os.getpid(), signal.SIGKILL)
@@ -167,7 +167,7 @@ def test_a_server_whose_starter_was_killed_at_once_is_used(tmp_path: Path) -> No
     """It is killed where it knows of the server, and nobody else does."""
     abandon = f"""
 import os, pathlib, signal, subprocess
-from pipeline_runner import embedded_s3, seaweedfs
+from pipeline_runner.local_s3 import embedded_s3, seaweedfs
 class Popen(subprocess.Popen):
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)

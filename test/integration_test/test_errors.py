@@ -11,7 +11,7 @@ import pytest
 from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout
 
-from pipeline_runner import embedded_s3
+from pipeline_runner.local_s3 import embedded_s3
 
 PIPELINE = "gokart_pipeline_sample/pipeline"
 
@@ -134,7 +134,7 @@ class TestTables:
         ("file", "old", "new", "last_line"),
         [
             pytest.param(
-                "gokart_pipeline_sample/io/tables.py",
+                "gokart_pipeline_sample/io/tables/table.py",
                 ".reset_index()",
                 '.reset_index().assign(petal_width=lambda data: data["petal_width"].where(data["id"] % 50 != 7, -1.0))',
                 "error: LoadDataTask: the frame breaks IrisFeatureSchema: petal_width breaks greater_than(0) "
@@ -142,7 +142,7 @@ class TestTables:
                 id="load",
             ),
             pytest.param(
-                "gokart_pipeline_sample/io/tables.py",
+                "gokart_pipeline_sample/io/tables/table.py",
                 ".reset_index()",
                 '.reset_index().drop(columns="sepal_width").assign(note="x", target=lambda data: data["target"] * 1.0)',
                 "error: LoadDataTask: the frame breaks IrisFeatureSchema: the column note is not described; "
@@ -150,14 +150,14 @@ class TestTables:
                 id="load, several at once",
             ),
             pytest.param(
-                "gokart_pipeline_sample/io/tables.py",
+                "gokart_pipeline_sample/io/tables/table.py",
                 ".reset_index()",
                 ".reset_index()[:0]",
                 "error: LoadDataTask: ValueError: the table has 0 rows of the classes []: give at least two classes",
                 id="load, no rows",
             ),
             pytest.param(
-                "gokart_pipeline_sample/io/tables.py",
+                "gokart_pipeline_sample/io/tables/table.py",
                 ".reset_index()",
                 ".reset_index()[:50]",
                 "error: LoadDataTask: ValueError: the table has 50 rows of the classes [0]: give at least two classes",

@@ -18,7 +18,7 @@ from support.batch import BATCH_CHAIN, RUN_BATCH, publish_with, read_batch
 from support.checkout import CHAIN, PROJECT, Checkout, Run, make_environment
 from support.reference_project import REFERENCE
 
-from pipeline_runner.embedded_s3 import EmbeddedS3
+from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
 
 pytestmark = pytest.mark.long
 

@@ -13,7 +13,7 @@ from support import hard_table
 from support.batch import BATCH_CHAIN, RUN_BATCH, read_batch, read_objects
 from support.checkout import CHAIN, Checkout, make_environment
 
-from pipeline_runner.embedded_s3 import EmbeddedS3
+from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
 
 pytestmark = pytest.mark.long
 

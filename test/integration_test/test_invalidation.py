@@ -43,7 +43,7 @@ def chain_from(task: str) -> list[str]:
         ),
         pytest.param(f"{PIPELINE}/schemas/prediction.py", "le=1", "le=1.0", "PredTask", id="field of a later schema"),
         pytest.param(
-            "gokart_pipeline_sample/io/tables.py",
+            "gokart_pipeline_sample/io/tables/table.py",
             'replace(" ", "_")',
             'replace(" ", "_", 9)',
             "LoadDataTask",

@@ -24,8 +24,14 @@ TABLES = {
 UNIT_TESTS = [
     "test/unit_test/test_readme.py",
     "test/unit_test/pipeline/schemas",
-    *(f"test/unit_test/pipeline/test_{name}.py" for name in ("load_data", "model_input", "run", "split_data")),
-    *(f"test/unit_test/pipeline_runner/test_{name}.py" for name in ("new_table", "table_sketch", "task_graph")),
+    *(
+        f"test/unit_test/pipeline/{name}.py"
+        for name in ("test_load_data", "model/test_model_input", "test_run", "test_split_data")
+    ),
+    *(
+        f"test/unit_test/pipeline_runner/{name}.py"
+        for name in ("adopt/test_new_table", "adopt/test_table_sketch", "watch/test_task_graph")
+    ),
 ]
 INTEGRATION_TESTS = [
     "test/integration_test/test_invalidation.py::test_a_change_runs_the_task_and_what_follows[made field]",

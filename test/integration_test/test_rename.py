@@ -9,7 +9,7 @@ import pytest
 from support.checkout import CHAIN, PROJECT
 from support.clone import Clone
 
-from pipeline_runner import embedded_s3
+from pipeline_runner.local_s3 import embedded_s3
 
 pytestmark = pytest.mark.long
 
@@ -24,11 +24,11 @@ TESTS = [
     "test/unit_test/pipeline/test_pred.py",
     "test/unit_test/pipeline/test_run.py",
     "test/unit_test/pipeline/schemas",
-    "test/unit_test/pipeline_runner/test_arguments.py",
-    "test/unit_test/pipeline_runner/test_configuration.py",
-    "test/unit_test/pipeline_runner/test_new_table.py",
-    "test/unit_test/pipeline_runner/test_plan.py",
-    "test/unit_test/pipeline_runner/test_rename.py",
+    "test/unit_test/pipeline_runner/cli/test_arguments.py",
+    "test/unit_test/pipeline_runner/cli/test_configuration.py",
+    "test/unit_test/pipeline_runner/adopt/test_new_table.py",
+    "test/unit_test/pipeline_runner/watch/test_plan.py",
+    "test/unit_test/pipeline_runner/adopt/test_rename.py",
     "test/unit_test/utils",
 ]
 

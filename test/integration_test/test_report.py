@@ -14,8 +14,8 @@ from playwright.sync_api import Browser
 from support.browser import browsing, find_browser, visit
 from support.checkout import CHAIN, Checkout, Run, make_environment
 
-from pipeline_runner.embedded_s3 import EmbeddedS3
-from pipeline_runner.history import RunRecord
+from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
+from pipeline_runner.watch.history import RunRecord
 
 KEY = ("--gokart-pipeline-sample.UploadS3Task-key", "daily/output.csv")
 

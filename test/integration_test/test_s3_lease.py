@@ -15,7 +15,7 @@ from support.recording_proxy import RecordingProxy
 from gokart_pipeline_sample.errors import S3Error
 from gokart_pipeline_sample.io.s3 import client_of_process
 from gokart_pipeline_sample.io.s3_lease import Lease, release_leases
-from pipeline_runner.embedded_s3 import EmbeddedS3
+from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
 
 KEY = "work/leases/task.json"
 

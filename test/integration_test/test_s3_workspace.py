@@ -17,7 +17,7 @@ from gokart_pipeline_sample.errors import DamagedFileError, S3Error
 from gokart_pipeline_sample.io.file_formats import JsonProcessor
 from gokart_pipeline_sample.io.s3 import client_of_process
 from gokart_pipeline_sample.io.s3_workspace import S3WorkspaceTarget
-from pipeline_runner.embedded_s3 import EmbeddedS3
+from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
 
 PREPARE = ("gokart_pipeline_sample.PrepareDataTask", "--local-scheduler")
 NAME = f"rows_{'0' * 32}.json"

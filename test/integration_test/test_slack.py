@@ -11,7 +11,7 @@ from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout, Run
 from support.slack_server import SlackServer, playing_slack
 
-from pipeline_runner.slack import SECONDS
+from pipeline_runner.watch.slack import SECONDS
 
 pytestmark = pytest.mark.long
 

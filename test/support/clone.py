@@ -10,7 +10,7 @@ from pathlib import Path
 
 from support.checkout import PROJECT, Checkout, Run, make_environment
 
-from pipeline_runner.rename import list_files
+from pipeline_runner.adopt.rename import list_files
 
 TOOLS = Path(sys.executable).parent
 SCRIPTS = ("lint-imports", "mypy", "pytest")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from gokart_pipeline_sample.io.s3_target import PublishedFigures
-from pipeline_runner.history import RunRecord
-from pipeline_runner.recorder import Outcome
-from pipeline_runner.run_record import RunResult, find_publication, make_run_record
-from pipeline_runner.task_graph import TaskGraph
+from pipeline_runner.watch.history import RunRecord
+from pipeline_runner.watch.recorder import Outcome
+from pipeline_runner.watch.run_record import RunResult, find_publication, make_run_record
+from pipeline_runner.watch.task_graph import TaskGraph
 
 
 def make_result(graph: TaskGraph, state: str) -> RunResult:

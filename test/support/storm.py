@@ -28,7 +28,7 @@ from support.checkout import Checkout
 from support.recording_proxy import LASTING_FAULTS, PASSING_FAULTS, RecordingProxy
 from support.reference import make_noisy_table, predict, train
 
-from pipeline_runner import embedded_s3
+from pipeline_runner.local_s3 import embedded_s3
 
 Attempt = tuple[str, bool, str]  # the fault, whether it held, and what was seen
 KILLED = -signal.SIGKILL

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from pandera.errors import SchemaError
 
-from gokart_pipeline_sample.io.tables import read_iris
+from gokart_pipeline_sample.io.tables.table import read_iris
 from gokart_pipeline_sample.pipeline.schemas import IrisFeatureSchema
 
 

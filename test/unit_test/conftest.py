@@ -9,8 +9,8 @@ import pytest
 import support.reference_project  # noqa: F401 - before the pipeline is imported
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster
-from gokart_pipeline_sample.io.tables import read_iris
-from gokart_pipeline_sample.pipeline.make_reference import MakeReferenceTask, Reference
+from gokart_pipeline_sample.io.tables.table import read_iris
+from gokart_pipeline_sample.pipeline.drift.make_reference import MakeReferenceTask, Reference
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask

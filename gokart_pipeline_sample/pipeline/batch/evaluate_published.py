@@ -11,14 +11,14 @@ import luigi
 import pandas as pd
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.s3_batch import S3EvaluationTarget, get_intact_object, read_latest
-from gokart_pipeline_sample.io.tables import open_table
+from gokart_pipeline_sample.io.tables.table import open_table
+from gokart_pipeline_sample.pipeline.batch.manifest import S3EvaluationTarget, get_intact_object, read_latest
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
-from gokart_pipeline_sample.pipeline.calibration import EstimatedAccuracy
+from gokart_pipeline_sample.pipeline.drift.calibration import EstimatedAccuracy
+from gokart_pipeline_sample.pipeline.quality.metrics import Interval
+from gokart_pipeline_sample.pipeline.quality.scores import make_interval
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
-from gokart_pipeline_sample.pipeline.schemas.metrics import Interval
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
-from gokart_pipeline_sample.pipeline.scores import make_interval
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 from gokart_pipeline_sample.utils.parameters import TableParameter, borrow
 from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask

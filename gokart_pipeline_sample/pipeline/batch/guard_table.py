@@ -15,8 +15,8 @@ from pandera.errors import SchemaErrors
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import BadRowsError
-from gokart_pipeline_sample.io.duplicates import find_duplicates, get_bounds, increase
-from gokart_pipeline_sample.io.tables import Piece, Table, open_table
+from gokart_pipeline_sample.io.tables.duplicates import find_duplicates, get_bounds, increase
+from gokart_pipeline_sample.io.tables.table import Piece, Table, open_table
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import (
     Breaches,

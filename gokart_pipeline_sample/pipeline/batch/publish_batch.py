@@ -10,10 +10,10 @@ import gokart
 import luigi
 
 from gokart_pipeline_sample.errors import ShiftError
-from gokart_pipeline_sample.io.s3_batch import S3ManifestTarget, S3PointerTarget
+from gokart_pipeline_sample.pipeline.batch.manifest import S3ManifestTarget, S3PointerTarget
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
-from gokart_pipeline_sample.pipeline.data_warnings import shorten
-from gokart_pipeline_sample.pipeline.make_reference import find_alarms
+from gokart_pipeline_sample.pipeline.drift.make_reference import find_alarms
+from gokart_pipeline_sample.pipeline.quality.data_warnings import shorten
 from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, ShareParameter, borrow
 from gokart_pipeline_sample.utils.template import GokartTask
 

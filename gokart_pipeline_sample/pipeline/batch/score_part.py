@@ -10,12 +10,12 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, ParquetProcessor, PyArrowCsvProcessor
 from gokart_pipeline_sample.io.lightgbm_model import get_fitted
-from gokart_pipeline_sample.io.s3_batch import Part, S3JsonTarget, S3ManifestTarget
-from gokart_pipeline_sample.io.tables import Piece, Table
+from gokart_pipeline_sample.io.tables.table import Piece, Table
 from gokart_pipeline_sample.pipeline.batch.engine import Engine
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardTableTask
-from gokart_pipeline_sample.pipeline.make_reference import Reference, RowCounts, count_rows
-from gokart_pipeline_sample.pipeline.model_input import count_unseen, select_features
+from gokart_pipeline_sample.pipeline.batch.manifest import Part, S3JsonTarget, S3ManifestTarget
+from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, RowCounts, count_rows
+from gokart_pipeline_sample.pipeline.model.model_input import count_unseen, select_features
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema

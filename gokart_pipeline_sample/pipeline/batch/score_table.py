@@ -16,10 +16,10 @@ from gokart.utils import FlattenableItems
 from gokart_pipeline_sample.errors import PredictionError
 from gokart_pipeline_sample.io.compiled_model import get_default_folder
 from gokart_pipeline_sample.io.lightgbm_model import Booster
-from gokart_pipeline_sample.io.s3_batch import Part, S3ManifestTarget
-from gokart_pipeline_sample.io.tables import open_table
+from gokart_pipeline_sample.io.tables.table import open_table
 from gokart_pipeline_sample.pipeline.batch.engine import ENGINES, Engine, is_worth_compiling
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult
+from gokart_pipeline_sample.pipeline.batch.manifest import Part, S3ManifestTarget
 from gokart_pipeline_sample.pipeline.batch.score_part import (
     PART_FORMATS,
     REJECTED,
@@ -30,7 +30,7 @@ from gokart_pipeline_sample.pipeline.batch.score_part import (
     UnseenValues,
     make_figures_target,
 )
-from gokart_pipeline_sample.pipeline.make_reference import Reference, add_counts, measure_shift
+from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, add_counts, measure_shift
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.utils.cluster_task import ClusterTask
 from gokart_pipeline_sample.utils.lean_imports import import_lightgbm_to_predict

@@ -14,7 +14,8 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.errors import AccuracyTooLowError, ChampionError
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
-from gokart_pipeline_sample.io.s3_champion import (
+from gokart_pipeline_sample.pipeline.champion.comparison import Right, compare_models
+from gokart_pipeline_sample.pipeline.champion.registry import (
     DOCUMENT,
     KEPT,
     MODEL,
@@ -28,14 +29,13 @@ from gokart_pipeline_sample.io.s3_champion import (
     point_to,
 )
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
-from gokart_pipeline_sample.pipeline.comparison import Right, compare_models
+from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
-from gokart_pipeline_sample.pipeline.make_reference import Reference
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
-from gokart_pipeline_sample.pipeline.requirements import RequirementsParameter, explain_failures
-from gokart_pipeline_sample.pipeline.schemas.metrics import Metrics
+from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
+from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, explain_failures
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask

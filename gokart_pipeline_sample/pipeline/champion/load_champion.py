@@ -11,8 +11,8 @@ from gokart.utils import FlattenableItems
 
 from gokart_pipeline_sample.io.file_formats import JsonProcessor
 from gokart_pipeline_sample.io.lightgbm_model import LightGBMModelProcessor
-from gokart_pipeline_sample.io.s3_champion import ChampionDocument, Champions, S3ChampionFile
 from gokart_pipeline_sample.pipeline.champion.choose_champion import ChooseChampionTask
+from gokart_pipeline_sample.pipeline.champion.registry import ChampionDocument, Champions, S3ChampionFile
 from gokart_pipeline_sample.utils.parameters import borrow
 from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
 

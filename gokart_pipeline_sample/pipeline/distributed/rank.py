@@ -20,8 +20,8 @@ import pandas as pd
 
 from gokart_pipeline_sample.errors import ClusterError
 from gokart_pipeline_sample.io.lightgbm_model import LightGBMModelProcessor
-from gokart_pipeline_sample.pipeline.boosting import boost, make_datasets
 from gokart_pipeline_sample.pipeline.distributed.split_pieces import Rows, TableSplit
+from gokart_pipeline_sample.pipeline.model.boosting import boost, make_datasets
 from gokart_pipeline_sample.utils.mapping import POLL_SECONDS
 
 # LightGBM waits for the other ranks for so many minutes; the driver gives up a lost rank before.

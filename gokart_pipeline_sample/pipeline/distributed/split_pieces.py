@@ -11,7 +11,7 @@ from gokart.utils import FlattenableItems
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.tables import Table, open_table
+from gokart_pipeline_sample.io.tables.table import Table, open_table
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema

@@ -15,7 +15,7 @@ from pandera.backends.pandas.components import ColumnBackend
 from pandera.backends.pandas.container import DataFrameSchemaBackend
 
 from gokart_pipeline_sample.errors import SchemaDefinitionError
-from gokart_pipeline_sample.io.duplicates import is_increasing
+from gokart_pipeline_sample.io.tables.duplicates import is_increasing
 from gokart_pipeline_sample.pipeline.schemas.column_types import find_isin, find_problem, is_text
 
 # Metadata of the field that identifies a row, an int or a str. Rows are matched by it, and it is never a feature.

@@ -14,7 +14,7 @@ from gokart_pipeline_sample.io.file_formats import (
     ParquetProcessor,
     PyArrowCsvProcessor,
 )
-from gokart_pipeline_sample.io.tables import Table
+from gokart_pipeline_sample.io.tables.table import Table
 
 DATA = pd.DataFrame(
     {

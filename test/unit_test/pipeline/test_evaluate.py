@@ -19,9 +19,9 @@ from typeguard import CollectionCheckStrategy, check_type
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.pipeline.evaluate import EvaluateTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
+from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
+from gokart_pipeline_sample.pipeline.quality.scores import find_wrong, make_interval
 from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema
-from gokart_pipeline_sample.pipeline.schemas.metrics import Metrics
-from gokart_pipeline_sample.pipeline.scores import find_wrong, make_interval
 from gokart_pipeline_sample.pipeline.train import TrainTask
 
 Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]

@@ -11,9 +11,9 @@ from luigi.task_register import Register
 from support.records import make_record
 
 from gokart_pipeline_sample import RunTask
-from pipeline_runner.history import RunRecord
-from pipeline_runner.recorder import RAN
-from pipeline_runner.task_graph import TaskGraph
+from pipeline_runner.watch.history import RunRecord
+from pipeline_runner.watch.recorder import RAN
+from pipeline_runner.watch.task_graph import TaskGraph
 
 
 @pytest.fixture(autouse=True)

@@ -61,7 +61,7 @@ print({train}.predict(numpy.ones((1, 1))), "sklearn" in sys.modules)
 def test_shift_is_measured_without_what_takes_long_to_import() -> None:
     code = """
 import sys
-from gokart_pipeline_sample.pipeline.shift import Distribution, compare
+from gokart_pipeline_sample.pipeline.drift.shift import Distribution, compare
 known = Distribution(starts=[0.0, 1.0], is_ordered=True, counts=[30, 0, 0, 0])
 (shift,) = compare({"length": known}, {"length": [30, 0, 20, 0]}).values()
 print(len(shift["alarms"]), {"sklearn", "scipy.stats", "scipy.spatial", "scipy.optimize"} & {*sys.modules})

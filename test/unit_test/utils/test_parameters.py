@@ -9,7 +9,7 @@ import luigi.cmdline_parser
 import pytest
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.tables import open_table
+from gokart_pipeline_sample.io.tables.table import open_table
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, SchedulerParameter, TableParameter, borrow

@@ -12,12 +12,12 @@ import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gokart_pipeline_sample.io.duplicates import find_duplicates
 from gokart_pipeline_sample.io.lightgbm_model import Booster
-from gokart_pipeline_sample.io.tables import Table
+from gokart_pipeline_sample.io.tables.duplicates import find_duplicates
+from gokart_pipeline_sample.io.tables.table import Table
 from gokart_pipeline_sample.pipeline.batch.engine import Engine
 from gokart_pipeline_sample.pipeline.batch.score_part import PartScorer
-from gokart_pipeline_sample.pipeline.make_reference import Reference
+from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas import IrisFeatureSchema

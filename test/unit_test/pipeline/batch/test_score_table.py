@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gokart_pipeline_sample.io.s3_batch import Part
+from gokart_pipeline_sample.pipeline.batch.manifest import Part
 from gokart_pipeline_sample.pipeline.batch.score_part import UnseenValues
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask, add_unseen
 

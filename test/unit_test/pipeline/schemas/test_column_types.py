@@ -15,7 +15,7 @@ import pytest
 from pandera.typing import Series
 
 from gokart_pipeline_sample.errors import SchemaDefinitionError
-from gokart_pipeline_sample.io.tables import Table
+from gokart_pipeline_sample.io.tables.table import Table
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import separate_rows
 from gokart_pipeline_sample.pipeline.schemas.base import ID, TARGET, BaseSchema
 

@@ -1,0 +1,291 @@
+"""Tables to train on and tables to score."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import hashlib
+import itertools
+import math
+import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, TypeAlias
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from gokart_pipeline_sample.errors import TableError
+from gokart_pipeline_sample.io.tables.csv_files import BLOCK_BYTES, infer_csv, is_number, read_csv
+from gokart_pipeline_sample.io.tables.parquet_files import is_text, read_parquet
+from gokart_pipeline_sample.io.tables.table_files import LocalFile, S3File, list_files
+
+
+def read_iris() -> pd.DataFrame:
+    """Read the iris table that scikit-learn ships (Fisher 1936), without touching the network.
+
+    Returns:
+        150 rows: ``id`` (int, the row number), ``sepal_length``, ``sepal_width``, ``petal_length``, ``petal_width``
+        (float, cm), ``target`` (int: 0 setosa, 1 versicolor, 2 virginica).
+    """
+    from sklearn.datasets import load_iris
+
+    iris: pd.DataFrame = load_iris(as_frame=True).frame
+    return (
+        iris.rename(columns=lambda name: name.removesuffix(" (cm)").replace(" ", "_"))
+        .rename_axis(index="id")
+        .reset_index()
+    )
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Rows of a table as they were read; whoever works on them converts them to the types of the schema.
+
+    Args:
+        batches: the rows.
+    """
+
+    batches: list[pa.RecordBatch]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return sum(map(len, self.batches))
+
+
+Piece: TypeAlias = Chunk | range
+
+
+@functools.cache
+def open_table(uri: str) -> Table:
+    """List the files of a table, once per process; reading it later fails if a file has changed since then.
+
+    Args:
+        uri: see :class:`Table`.
+
+    Raises:
+        TableError: there is no such table.
+        S3Error: S3 refuses the request or does not respond.
+    """
+    return Table(uri)
+
+
+class Table:
+    """A table in CSV (``.csv``, ``.csv.gz``, ``.csv.zst``) or Parquet (``.parquet``) files.
+
+    In CSV, text is UTF-8, the first line names the columns, and an unquoted cell in ``MISSING`` is null. A cell is a
+    number if pyarrow reads it as one and it is not hexadecimal (spaces around it are ignored), a boolean if it is
+    ``true``, ``false``, ``1`` or ``0`` in any case, and a timestamp if it is one of ISO 8601 without a zone, or a date.
+
+    In Parquet, columns have types: integers and decimals are converted to floats, narrow numbers to wide ones, dates to
+    timestamps and timestamps to UTC, where the schema expects those. Any other type is an error, including text that
+    looks like a number.
+
+    Args:
+        uri: path or URI (``s3://bucket/key``) of a file, or of a folder of files, which are read in the order of their
+            paths.
+
+    Raises:
+        TableError: there is no such table.
+        S3Error: S3 refuses the request or does not respond.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._files = list_files(uri)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the content of the table, in hexadecimal digits."""
+        return hashlib.sha256("\n".join(file.digest for file in self._files).encode()).hexdigest()
+
+    def read(self, schema: pa.Schema, max_bytes: float = math.inf) -> pd.DataFrame:
+        """Read the whole table; see :meth:`read_chunks`.
+
+        Args:
+            schema: the columns to read, and their types.
+            max_bytes: the largest size that it may have in memory, in Arrow's format; the frame is about as large.
+
+        Raises:
+            TableError: the table is larger, or cannot be read.
+            S3Error: S3 refuses the request or does not respond.
+        """
+        batches, rows, size = [], 0, 0
+        for batch in self._read_batches(schema):
+            batches.append(batch)
+            rows += len(batch)
+            size += batch.nbytes
+            if size > max_bytes:
+                raise TableError(
+                    f"the table {self._uri} takes more than {max_bytes / 2**20:,.0f} MiB of memory, its first "
+                    f"{rows:,} rows alone: train on a sample of it, or raise max_memory_share of LoadDataTask"
+                )
+        return _to_frame(batches, schema)
+
+    def infer(self) -> pa.Table:
+        """Read the whole table with the types that its Parquet files have, or that pyarrow infers from CSV files.
+
+        Raises:
+            TableError: a file cannot be read, or two files have types that do not fit together.
+            S3Error: S3 refuses the request or does not respond.
+        """
+        tables = []
+        for file in self._files:
+            with _explaining(file) as content:
+                is_parquet = file.path.lower().endswith(".parquet")
+                tables.append(pq.read_table(content) if is_parquet else infer_csv(content, file.path))
+        try:
+            return pa.concat_tables(tables, promote_options="permissive")
+        except pa.ArrowException as error:
+            raise TableError(f"the files of the table {self._uri} do not fit together: {error}") from error
+
+    def read_chunks(self, schema: pa.Schema, rows: int) -> Iterator[pd.DataFrame]:
+        """Read the table in chunks.
+
+        Args:
+            schema: the columns to read, and their types.
+            rows: number of rows of each chunk; the last one may have fewer.
+
+        Yields:
+            Frames, each with an index from 0; at least one, possibly without rows. A column with a value that cannot be
+            read as its type has dtype ``object`` and holds that value as text.
+
+        Raises:
+            TableError: a file cannot be read, lacks a column or has it with another type; the message names them.
+            S3Error: S3 refuses the request or does not respond.
+        """
+        for chunk in self._read_chunks(schema, rows):
+            yield _to_frame(chunk.batches, schema)
+
+    def list_pieces(self, schema: pa.Schema, rows: int, *, elsewhere: bool) -> Iterator[Piece]:
+        """List the chunks of :meth:`read_chunks` for workers, each either as it was read or as the numbers of its rows.
+
+        Args:
+            schema: the columns to read, and their types.
+            rows: number of rows of each chunk.
+            elsewhere: whether the workers are other processes: they read Parquet files on S3 themselves.
+        """
+        count = sum(footer.num_rows for footer in self.footers) if elsewhere and self.is_shared else 0
+        if not count:
+            yield from self._read_chunks(schema, rows)
+        for start in range(0, count, rows):
+            yield range(start, min(start + rows, count))
+
+    def read_piece(self, schema: pa.Schema, piece: Piece) -> pd.DataFrame:
+        """Read a chunk that :meth:`list_pieces` has listed, once, in this or in another process.
+
+        Raises:
+            TableError: see :meth:`read_chunks`.
+            S3Error: see :meth:`read_chunks`.
+        """
+        if isinstance(piece, Chunk):
+            data = _to_frame(piece.batches, schema)
+            # Whoever has listed the piece still refers to it.
+            piece.batches.clear()
+            return data
+        batches: list[pa.RecordBatch] = []
+        first = 0
+        for place, footer in enumerate(self.footers):
+            file = self._files[place]
+            if piece.start < first + footer.num_rows and first < piece.stop:
+                with _explaining(file) as content:
+                    rows = range(piece.start - first, piece.stop - first)
+                    batches += read_parquet(content, file.path, schema, rows, footer)
+            first += footer.num_rows
+        return _to_frame(batches, schema)
+
+    @functools.cached_property
+    def footers(self) -> list[pq.FileMetaData]:
+        """The metadata of each of the Parquet files; a copy in another process has them if this one has."""
+        footers = []
+        for file in self._files:
+            with _explaining(file) as content:
+                footers.append(pq.read_metadata(content))
+        return footers
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether workers elsewhere can read its pieces: it consists of Parquet files on S3."""
+        return all(isinstance(file, S3File) and file.path.lower().endswith(".parquet") for file in self._files)
+
+    def _read_chunks(self, schema: pa.Schema, rows: int) -> Iterator[Chunk]:
+        pending: list[pa.RecordBatch] = []
+        count = 0
+        for batch in self._read_batches(schema):
+            rest = batch
+            while count + len(rest) > rows:
+                yield Chunk([*pending, rest[: rows - count]])
+                pending, rest, count = [], rest[rows - count :], 0
+            pending.append(rest)
+            count += len(rest)
+        yield Chunk(pending)
+
+    def _read_batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        for file in self._files:
+            read = read_parquet if file.path.lower().endswith(".parquet") else read_csv
+            with _explaining(file) as content:
+                for batch in read(content, file.path, schema):
+                    # Not only at the end: rows may be published before the end is read.
+                    file.check_unchanged()
+                    yield batch.select(schema.names)
+
+
+@contextmanager
+def _explaining(file: LocalFile | S3File) -> Iterator[BinaryIO]:
+    try:
+        with file.open() as content:
+            yield content
+    except (pa.ArrowException, OSError, csv.Error) as error:
+        if "straddling object" in str(error):
+            raise TableError(
+                f"{file.path}: a row is longer than {BLOCK_BYTES:,} bytes: shorten its cells, or use Parquet"
+            ) from error
+        raise TableError(f"{file.path}: it cannot be read: {error}") from error
+
+
+def _to_frame(batches: list[pa.RecordBatch], schema: pa.Schema) -> pd.DataFrame:
+    frames = []
+    # A folder may mix CSV files, with text columns, and Parquet files, with typed columns.
+    for _, group in itertools.groupby(batches, key=operator.attrgetter("schema")):
+        table = pa.Table.from_batches(group)
+        columns = {field.name: _to_series(table[field.name], field.type) for field in schema}
+        # pandas copies a column that is changed, and must not copy all of them before.
+        frames.append(pd.DataFrame(columns, copy=False))
+    if len(frames) > 1:
+        return pd.concat(frames, ignore_index=True)
+    return frames[0] if frames else schema.empty_table().to_pandas()
+
+
+def _to_series(column: pa.ChunkedArray, wanted: pa.DataType) -> pd.Series[Any]:
+    try:
+        typed = _cast(column, wanted)
+    except pa.ArrowInvalid:
+        cells = itertools.chain.from_iterable(_read_cells(chunk, wanted) for chunk in column.chunks)
+        return pd.Series(list(cells), dtype=object)
+    # Integers with nulls would become floats, which represent large integers inexactly.
+    series: pd.Series[Any] = typed.to_pandas(integer_object_nulls=True)
+    return series
+
+
+def _cast(column: Any, wanted: pa.DataType) -> Any:
+    """Cast an array; raise an ArrowInvalid if a value cannot be converted."""
+    if not (is_text(column.type) and is_number(wanted)):
+        return column.cast(wanted)
+    # pyarrow would read 0x1A as a number.
+    if pa.types.is_integer(wanted) and pc.any(pc.match_substring(column, "x", ignore_case=True)).as_py():
+        raise pa.ArrowInvalid("a hexadecimal number")
+    # As the reader of CSV files does.
+    return pc.ascii_trim(column, " \t").cast(wanted)
+
+
+def _read_cells(column: pa.Array, wanted: pa.DataType) -> list[object]:
+    """Read the cells one by one if they cannot be read all at once; unreadable cells stay text."""
+    try:
+        cells: list[object] = _cast(column, wanted).to_pylist()
+        return cells
+    except pa.ArrowInvalid:
+        halves = (column[: len(column) // 2], column[len(column) // 2 :])
+        return [str(column[0])] if len(column) == 1 else [cell for half in halves for cell in _read_cells(half, wanted)]

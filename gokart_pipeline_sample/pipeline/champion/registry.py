@@ -1,0 +1,225 @@
+"""Champions on S3: a folder for each, with its model, and a pointer to the one in use."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from logging import getLogger
+from typing import Any, NamedTuple, TypedDict
+
+from gokart_pipeline_sample.errors import DamagedFileError
+from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
+from gokart_pipeline_sample.io.s3 import SHA256, get_status, put_object, read_metadata, s3_client
+from gokart_pipeline_sample.io.s3_target import UNIQUE_ID, PublishedFigures
+from gokart_pipeline_sample.pipeline.batch.manifest import S3JsonTarget, get_intact_object, make_folder, require_intact
+
+logger = getLogger(__name__)
+
+POINTER = "champion.json"
+# The beginning of a decision.
+PROMOTED, KEPT = "promoted", "kept"
+DOCUMENT, MODEL, REFERENCE = "document.json", "model.txt", "reference.json"
+IF_MISSING, IF_DAMAGED = "there is no such champion: see --champion", "delete it, and go back (--champion)"
+
+
+class File(TypedDict):
+    """A file of a champion."""
+
+    key: str
+    sha256: str  # hexadecimal digits
+
+
+class ChampionDocument(TypedDict):
+    """A champion; its document never changes."""
+
+    model: File
+    reference: File
+    task: str  # unique id of the task that trained it
+    accuracy: float  # on the test rows of its day
+    rows: int  # number of these
+    split: dict[str, Any]  # parameters of the split
+    preprocessing: str  # hash of the code that preprocesses rows
+
+
+class Pointer(TypedDict):
+    """The pointer to the champion in use, and the last decision."""
+
+    champion: str  # key of the document
+    since: str  # ISO 8601, UTC
+    previous: str | None  # key of the document of the champion before
+    considered: str  # unique id of the task that decided last
+    decision: str  # of that task, as a sentence
+
+
+def point_to(champion: str, pointer: Pointer | None, considered: str, decision: str) -> Pointer:
+    """Return a pointer to another champion than before.
+
+    Args:
+        champion: key of its document.
+        pointer: the pointer before, if there was one.
+        considered: see :class:`Pointer`.
+        decision: see :class:`Pointer`.
+    """
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    # A champion whose files are put again is no champion before itself.
+    before = pointer and pointer["previous" if pointer["champion"] == champion else "champion"]
+    return Pointer(champion=champion, since=now, previous=before, considered=considered, decision=decision)
+
+
+class Champions(NamedTuple):
+    """The champions of a bucket.
+
+    Args:
+        bucket: name of the bucket.
+        prefix: prefix of all keys.
+        encryption: the arguments of S3's PutObject that request encryption.
+    """
+
+    bucket: str
+    prefix: str
+    encryption: dict[str, Any] = {}  # noqa: RUF012 (it is never changed)
+
+    def path(self, key: str) -> str:
+        """Return the URI of an object."""
+        return f"s3://{self.bucket}/{key}"
+
+    @property
+    def pointer_key(self) -> str:
+        """The key of the pointer."""
+        return f"{self.folder}{POINTER}"
+
+    @property
+    def folder(self) -> str:
+        """The prefix of the folders of all champions."""
+        return make_folder(self.prefix)
+
+    def read_pointer(self) -> tuple[Pointer | None, str | None]:
+        """Return the pointer, if there is one, and its ETag.
+
+        Raises:
+            DamagedFileError: it is not what was put.
+            S3Error: S3 refuses the request or does not respond.
+        """
+        with s3_client(self.path(self.pointer_key), "read it") as client:
+            try:
+                answer = client.get_object(Bucket=self.bucket, Key=self.pointer_key)
+            except client.exceptions.ClientError as error:
+                if get_status(error) != 404:
+                    raise
+                client.head_bucket(Bucket=self.bucket)
+                return None, None
+            content = answer["Body"].read()
+        require_intact(self.path(self.pointer_key), content, answer["Metadata"], IF_DAMAGED)
+        pointer: Pointer = json.loads(content)
+        return pointer, answer["ETag"]
+
+    def read_document(self, key: str) -> ChampionDocument:
+        """Return the document of a champion.
+
+        Raises:
+            DamagedFileError: it is not what was put.
+            S3Error: there is none, or S3 refuses the request or does not respond.
+        """
+        document: ChampionDocument = json.loads(get_intact_object(self.bucket, key, IF_MISSING, IF_DAMAGED))
+        return document
+
+    def find_document(self, key: str) -> ChampionDocument | None:
+        """Return the document of a champion, or None if it or a file of the champion is not there or not what was put.
+
+        Raises:
+            S3Error: S3 refuses the request or does not respond.
+        """
+        try:
+            document = self.read_document(key) if read_metadata(self.bucket, key) else None
+        except DamagedFileError:
+            document = None
+        files = [document["model"], document["reference"]] if document else []
+        if files and all(read_metadata(self.bucket, file["key"]).get(SHA256) == file["sha256"] for file in files):
+            return document
+        logger.warning("%s, or a file of this champion, is missing or damaged", self.path(key))
+        return None
+
+    def put_file(self, unique_id: str, name: str, content: bytes, content_type: str) -> File:
+        """Put a file of a champion into the folder of the task that makes it.
+
+        Raises:
+            S3Error: S3 refuses the request or does not respond.
+        """
+        key = f"{self.folder}{unique_id}/{name}"
+        metadata = {UNIQUE_ID: unique_id}
+        stored = put_object(self.bucket, key, content, content_type, metadata, self.encryption)
+        return File(key=key, sha256=stored.sha256)
+
+    def put_pointer(self, pointer: Pointer, etag: str | None) -> None:
+        """Put the pointer, unless another one has been put since it was read.
+
+        Args:
+            pointer: the pointer.
+            etag: the ETag of the pointer that was read; None if there was none.
+
+        Raises:
+            S3Error: another one has been put, or S3 refuses the request or does not respond.
+        """
+        condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
+        content, metadata = JsonProcessor().serialize(pointer), {UNIQUE_ID: pointer["considered"]}
+        put_object(
+            self.bucket,
+            self.pointer_key,
+            content,
+            JsonProcessor.content_type,
+            metadata,
+            {**self.encryption, **condition},
+        )
+        logger.info("put %s", self.path(self.pointer_key))
+
+
+class S3ChampionPointer(S3JsonTarget):
+    """The pointer as the output of the task that has decided last; it exists if the champion is whole, too.
+
+    Args:
+        champions: the champions.
+        unique_id: unique id of the task.
+    """
+
+    def __init__(self, champions: Champions, unique_id: str) -> None:
+        super().__init__(champions.bucket, champions.pointer_key, unique_id, champions.encryption)
+        self.champions = champions
+
+    def _exists(self) -> bool:
+        if self._is_put or not super()._exists():
+            return self._is_put
+        pointer, _ = self.champions.read_pointer()
+        return pointer is not None and self.champions.find_document(pointer["champion"]) is not None
+
+    def _dump(self, obj: Any, *_: object, **__: object) -> None:
+        """Put the pointer, on the condition that it still has that ETag."""
+        self.champions.put_pointer(*obj)
+        self._is_put = True
+
+    def describe(self) -> PublishedFigures:
+        """Return the accuracy of the champion and the last decision.
+
+        Raises:
+            S3Error: S3 refuses the request or does not respond.
+        """
+        pointer: Pointer = self._load()
+        document = self.champions.read_document(pointer["champion"])
+        return PublishedFigures(accuracy=document["accuracy"], champion=pointer["decision"])
+
+
+class S3ChampionFile(S3JsonTarget):
+    """A file of a champion; it exists if its content is what the document of the champion says.
+
+    Args:
+        bucket: name of the bucket.
+        file: its key and digest.
+        processor: its format.
+    """
+
+    def __init__(self, bucket: str, file: File, processor: FormatProcessor) -> None:
+        super().__init__(bucket, file["key"], "", {})
+        self.processor: FormatProcessor = processor
+        self._sha256 = file["sha256"]
+
+    def _is_ours(self, metadata: dict[str, str]) -> bool:
+        return metadata.get(SHA256) == self._sha256

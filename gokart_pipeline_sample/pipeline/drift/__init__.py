@@ -1,0 +1,1 @@
+"""Whether new rows are like those that the model was tested on."""

@@ -1,0 +1,175 @@
+"""Describe the test rows, which new rows are compared with."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import gokart
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+from gokart.target import TargetOnKart
+from pandera.typing import DataFrame
+
+from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
+from gokart_pipeline_sample.pipeline.drift import calibration
+from gokart_pipeline_sample.pipeline.drift.calibration import Calibration, EstimatedAccuracy
+from gokart_pipeline_sample.pipeline.drift.shift import (
+    ColumnShift,
+    Distribution,
+    compare,
+    count_values,
+    describe_column,
+)
+from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
+from gokart_pipeline_sample.pipeline.model.model_input import select_features
+from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+from gokart_pipeline_sample.utils.template import GokartTask
+
+PREDICTED = "the predicted class"
+
+
+class Reference(TypedDict):
+    """The test rows, as far as new rows are compared with them."""
+
+    rows: int
+    accuracy: float
+    calibration: Calibration
+    columns: dict[str, Distribution]  # of the features, and of PREDICTED
+
+
+class RowCounts(TypedDict):
+    """Counts of new rows; those of several chunks can be added."""
+
+    rows: int
+    right: float  # sum of the calibrated probabilities of the predicted classes
+    variance: float  # sum of p(1 - p) over them
+    columns: dict[str, list[int]]
+
+
+class Shift(TypedDict):
+    """The shift of new rows."""
+
+    rows: int
+    estimated_accuracy: EstimatedAccuracy
+    columns: dict[str, ColumnShift]  # the greatest shift first
+
+
+class MakeReferenceTask(GokartTask[Reference]):
+    """Outputs a :class:`Reference` document, ``reference.json``."""
+
+    model_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Booster]] = gokart.TaskInstanceParameter(
+        description="Task that outputs the model."
+    )
+    pred_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PredictionSchema]]] = (
+        gokart.TaskInstanceParameter(description="Task that outputs the PredictionSchema frame of the test rows.")
+    )
+    train_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
+        gokart.TaskInstanceParameter(description="Task that outputs the training rows.")
+    )
+    test_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
+        gokart.TaskInstanceParameter(description="Task that outputs the predicted rows, a PreprocessedSchema frame.")
+    )
+
+    def output(self) -> TargetOnKart:
+        """Return the JSON file of the document."""
+        return self.make_target("reference.json")
+
+    def run(self) -> None:
+        """Describe the rows and save the document."""
+        model, prediction = self.load(self.model_task), self.load(self.pred_task)
+        self.dump(self.make_reference(model, prediction, self.load(self.train_task), self.load(self.test_task)))
+
+    @staticmethod
+    @pa.check_types(lazy=True)
+    def make_reference(
+        model: Booster,
+        prediction: DataFrame[PredictionSchema],
+        train: DataFrame[PreprocessedSchema],
+        test: DataFrame[PreprocessedSchema],
+    ) -> Reference:
+        """Describe the test rows.
+
+        Args:
+            model: the model.
+            prediction: its predictions of the test rows, in any order; they are matched with the rows by id.
+            train: the training rows, which suggest the ranges of values.
+            test: the predicted rows, with their target.
+        """
+        matched = MakeOutputTask.match(prediction, test[PreprocessedSchema.id_column()])
+        predicted, truth = matched[PredictionSchema.target_column()], PreprocessedSchema.target_column()
+        right = predicted.to_numpy() == test[truth].to_numpy()
+        learned, tested = (select_features(rows, get_fitted(model)) for rows in (train, test))
+        columns = {str(name): describe_column(learned[name], tested[name]) for name in learned}
+        classes = pd.CategoricalDtype(PreprocessedSchema.target_classes())
+        columns[PREDICTED] = describe_column(train[truth].astype(classes), predicted)
+        return Reference(
+            rows=len(test),
+            accuracy=float(right.mean()),
+            calibration=calibration.fit_calibration(get_confidence(matched), right),
+            columns=columns,
+        )
+
+
+def get_confidence(prediction: pd.DataFrame) -> calibration.Floats:
+    """Return the probability of the predicted class, row by row."""
+    greatest: calibration.Floats = prediction[PredictionSchema.probability_columns()].to_numpy().max(axis=1, initial=0)
+    return greatest
+
+
+def count_rows(features: pd.DataFrame, prediction: DataFrame[PredictionSchema], reference: Reference) -> RowCounts:
+    """Count new rows as the reference counts the test rows.
+
+    Args:
+        features: the features of the rows, as the model sees them.
+        prediction: their predictions.
+        reference: the description of the test rows.
+    """
+    probable = calibration.calibrate(get_confidence(prediction), reference["calibration"])
+    columns = {**features, PREDICTED: prediction[PredictionSchema.target_column()]}
+    return RowCounts(
+        rows=len(prediction),
+        right=float(probable.sum()),
+        variance=float((probable * (1 - probable)).sum()),
+        columns={
+            name: count_values(columns[name], distribution).tolist()
+            for name, distribution in reference["columns"].items()
+        },
+    )
+
+
+def add_counts(chunks: list[RowCounts]) -> RowCounts:
+    """Return the counts of all chunks together."""
+    return RowCounts(
+        rows=sum(chunk["rows"] for chunk in chunks),
+        right=sum(chunk["right"] for chunk in chunks),
+        variance=sum(chunk["variance"] for chunk in chunks),
+        columns={
+            name: np.sum([chunk["columns"][name] for chunk in chunks], axis=0).tolist() for name in chunks[0]["columns"]
+        },
+    )
+
+
+def measure_shift(counts: RowCounts, reference: Reference) -> Shift | None:
+    """Compare new rows with the test rows; None if there are no new rows."""
+    if not counts["rows"]:
+        return None
+    estimated = calibration.estimate_accuracy(
+        counts["rows"], counts["right"], counts["variance"], reference["rows"], reference["accuracy"]
+    )
+    columns = compare(reference["columns"], counts["columns"])
+    return Shift(rows=counts["rows"], estimated_accuracy=estimated, columns=columns)
+
+
+def find_alarms(shift: Shift | None, require_acc: float) -> list[str]:
+    """Return a sentence for each column that has shifted, and for an accuracy that is estimated as too low."""
+    if shift is None:
+        return []
+    estimate, alarms = shift["estimated_accuracy"], []
+    if estimate["high"] < require_acc:
+        alarms.append(
+            f"the accuracy is estimated as {estimate['accuracy']:.4f}, {estimate['high']:.4f} at most, "
+            f"below the required {require_acc}"
+        )
+    return alarms + [f"{name}: {alarm}" for name, column in shift["columns"].items() for alarm in column["alarms"]]

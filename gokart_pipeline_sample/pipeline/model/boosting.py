@@ -1,0 +1,89 @@
+"""Train a LightGBM model."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandera.typing import DataFrame
+
+from gokart_pipeline_sample.io.lightgbm_model import Booster
+from gokart_pipeline_sample.pipeline.model.model_input import select_features
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+from gokart_pipeline_sample.utils.progress import showing_progress
+
+if TYPE_CHECKING:
+    from lightgbm import Dataset
+
+# The learning curve as LightGBM records it: by set of rows ("train", "valid") and by loss, one value per round.
+Losses = dict[str, dict[str, list[float]]]
+FIXED_PARAMETERS: dict[str, str | float] = {
+    "objective": "multiclass",
+    "metric": "multi_logloss",
+    # The same model for any number of threads: https://lightgbm.readthedocs.io/en/stable/Parameters.html#deterministic
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbosity": -1,
+}
+CLASS_WEIGHTS = ("none", "balanced")
+
+
+def boost(
+    train: Dataset, valid: Dataset, num_boost_round: int, parameters: dict[str, str | float]
+) -> tuple[Booster, Losses]:
+    """Add trees until the loss of the validation rows stops falling; see :meth:`TrainTask.fit`."""
+    import lightgbm as lgb
+
+    curve: Losses = {}
+    with showing_progress("trained", num_boost_round, "rounds") as advance:
+        booster = lgb.train(
+            {**parameters, **FIXED_PARAMETERS, "num_class": len(PreprocessedSchema.target_classes())},
+            train,
+            num_boost_round,
+            valid_sets=[train, valid],
+            valid_names=["train", "valid"],
+            callbacks=[lgb.record_evaluation(curve), lambda _: advance(1)],
+        )
+    return booster, curve
+
+
+def make_datasets(
+    train: DataFrame[PreprocessedSchema],
+    valid: DataFrame[PreprocessedSchema],
+    fitted: dict[str, Any],
+    class_weight: str,
+) -> tuple[Dataset, Dataset]:
+    """Return LightGBM's datasets of the training and the validation rows.
+
+    Args:
+        train: training rows, with their target.
+        valid: validation rows, with their target.
+        fitted: the output of FitFeaturesTask.
+        class_weight: "balanced" gives each class of the training rows the same total weight, as in scikit-learn:
+            https://scikit-learn.org/stable/modules/generated/sklearn.utils.class_weight.compute_class_weight.html
+    """
+    import lightgbm as lgb
+
+    targets = [PreprocessedSchema.encode_target(rows).to_numpy() for rows in (train, valid)]
+    weights = weigh_classes(targets[0]) if class_weight == "balanced" else None
+    datasets = []
+    for rows, target in zip((train, valid), targets, strict=True):
+        features = select_features(rows, fitted)
+        features.columns = pd.Index(name_features(list(features.columns)))
+        datasets.append(lgb.Dataset(features, label=target, weight=None if weights is None else weights[target]))
+    return datasets[0], datasets[1]
+
+
+def weigh_classes(target: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
+    """Return the weight of each class; see :func:`make_datasets`. A class without rows gets the weight 1."""
+    counts = np.bincount(target, minlength=len(PreprocessedSchema.target_classes()))
+    return np.where(counts, len(target) / (np.count_nonzero(counts) * np.maximum(counts, 1)), 1.0)
+
+
+def name_features(columns: list[str]) -> list[str]:
+    """Return names that LightGBM accepts: without white space and without the punctuation of JSON, and unique."""
+    names = [re.sub(r'[\s",:\[\]{}]', "_", column) for column in columns]
+    return names if len(set(names)) == len(names) else [f"{name}_{place}" for place, name in enumerate(names)]

@@ -1,0 +1,96 @@
+"""The document ``metrics.json``: the metrics of a model on the test rows."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+
+class Scores(TypedDict):
+    """Scores of all predictions; None if undefined."""
+
+    accuracy: float  # share of correct predictions
+    balanced_accuracy: float  # mean recall of the classes that occur in the rows
+    log_loss: float  # mean of -ln(probability of the true class)
+    brier_score: float  # mean squared distance of the probabilities from the truth, from 0 (best) to 2
+    roc_auc: float | None  # mean over the classes, each against the rest; needs rows of every class
+
+
+class Interval(TypedDict):
+    """The exact confidence interval of the accuracy."""
+
+    level: float  # probability that such an interval contains the accuracy of the model on all rows of its kind
+    low: float
+    high: float
+
+
+class Threshold(TypedDict):
+    """Scores of a class if it is predicted wherever it is at least so probable."""
+
+    probability: float
+    precision: float
+    recall: float
+    f1: float
+
+
+class ClassScores(TypedDict):
+    """Scores of one class against the rest; None if undefined."""
+
+    name: Any  # the class, as the target has it
+    rows: int  # rows of that class
+    precision: float | None  # share of the rows predicted as this class that are of this class
+    recall: float | None  # share of the rows of this class that are predicted as this class
+    f1: float | None  # harmonic mean of the two
+    roc_auc: float | None
+    thresholds: list[Threshold]  # the precision-recall curve, by rising probability; empty without rows of that class
+
+
+class CalibrationBin(TypedDict):
+    """Rows whose predicted classes are about equally probable."""
+
+    probability: float  # mean probability of the predicted class
+    accuracy: float  # share of correct predictions
+    rows: int
+
+
+class Importance(TypedDict):
+    """The importance of a feature."""
+
+    feature: str
+    gain: float  # total reduction of the training loss by its splits
+    permutation: float | None  # mean drop in accuracy on test rows when its values are shuffled; None if none are
+    permutation_std: float | None  # standard deviation of that drop over the shuffles
+
+
+class LearningCurve(TypedDict):
+    """The loss after each round of training."""
+
+    loss: str  # LightGBM's name for it
+    train: list[float]
+    valid: list[float]
+    model_rounds: int  # rounds that the model keeps: by default those up to the lowest validation loss
+
+
+class WrongRow(TypedDict):
+    """A misclassified row."""
+
+    id: Any
+    target: Any
+    pred: Any
+    probability: float  # of the predicted class
+    features: dict[str, Any]
+
+
+class Metrics(TypedDict):
+    """The whole document."""
+
+    rows: int  # test rows
+    model: Scores
+    baseline: Scores  # of a model that knows only the class frequencies in the test rows
+    accuracy_interval: Interval
+    classes: list[ClassScores]
+    confusion_matrix: list[list[int]]  # rows by true class (outer) and predicted class (inner), in the order of classes
+    calibration: list[CalibrationBin]
+    importances: list[Importance]  # in the order of the schema
+    learning_curve: LearningCurve
+    warnings: list[str]  # about the training and test rows
+    most_confidently_wrong: list[WrongRow]  # at most ten, the most probable first

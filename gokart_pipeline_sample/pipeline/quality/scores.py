@@ -1,0 +1,239 @@
+"""Metrics of a model; ``Codes`` are class numbers, in the order of the schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandera.typing import DataFrame
+
+from gokart_pipeline_sample.io.lightgbm_model import Booster, encode_categories, get_fitted
+from gokart_pipeline_sample.pipeline.model.boosting import Losses
+from gokart_pipeline_sample.pipeline.model.model_input import select_features
+from gokart_pipeline_sample.pipeline.quality.metrics import (
+    CalibrationBin,
+    ClassScores,
+    Importance,
+    Interval,
+    LearningCurve,
+    Scores,
+    Threshold,
+    WrongRow,
+)
+from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+
+CONFIDENCE = 0.95
+CALIBRATION_BINS = 10
+SHOWN_WRONG_ROWS = 10
+# More rows would hardly change the importances, but each feature and shuffle costs a prediction of all of them.
+SHUFFLED_ROWS = 10_000
+# Bounds the time: two cores predict about 1e8 trees of 31 leaves, each for one row, in a second.
+SHUFFLED_TREES = 300_000_000
+SHOWN_THRESHOLDS = 40
+
+Codes = npt.NDArray[np.integer[Any]]
+Probabilities = npt.NDArray[np.float64]
+
+
+def score(truth: Codes, predicted: Codes, probabilities: Probabilities) -> Scores:
+    """Score all predictions.
+
+    Args:
+        truth: number of the true class of each row.
+        predicted: number of the predicted class of each row.
+        probabilities: probability of each class (columns), row by row.
+    """
+    from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, recall_score
+
+    labels = range(probabilities.shape[1])
+    areas = [_area_under_curve(truth, probabilities, label) for label in labels]
+    known = [area for area in areas if area is not None]
+    return Scores(
+        accuracy=float(accuracy_score(truth, predicted)),
+        # The same as balanced_accuracy_score, which warns if a class is predicted that no row has.
+        balanced_accuracy=float(recall_score(truth, predicted, labels=np.unique(truth), average="macro")),
+        log_loss=float(log_loss(truth, probabilities, labels=labels)),
+        brier_score=float(brier_score_loss(truth, probabilities, labels=labels, scale_by_half=False)),
+        roc_auc=sum(known) / len(known) if len(known) == len(areas) else None,
+    )
+
+
+def score_baseline(truth: Codes, classes: int) -> Scores:
+    """Score a model that knows only how frequent each class is; see :func:`score`."""
+    frequencies = np.bincount(truth, minlength=classes) / len(truth)
+    return score(truth, np.full(len(truth), frequencies.argmax()), np.tile(frequencies, (len(truth), 1)))
+
+
+def make_interval(accuracy: float, rows: int) -> Interval:
+    """Return the exact confidence interval of an accuracy, which counts the number of correct predictions as binomial.
+
+    Clopper and Pearson, The use of confidence or fiducial limits illustrated in the case of the binomial,
+    Biometrika 26 (1934).
+    """
+    from scipy.stats import binomtest
+
+    interval = binomtest(round(accuracy * rows), rows).proportion_ci(CONFIDENCE, method="exact")
+    return Interval(level=CONFIDENCE, low=float(interval.low), high=float(interval.high))
+
+
+def score_classes(truth: Codes, predicted: Codes, probabilities: Probabilities) -> list[ClassScores]:
+    """Score each class against the rest; see :func:`score`."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    names = PreprocessedSchema.target_classes()
+    scores = precision_recall_fscore_support(truth, predicted, labels=range(len(names)), zero_division=np.nan)
+    return [
+        ClassScores(
+            name=name,
+            rows=int(rows),
+            precision=_number_or_none(precision),
+            recall=_number_or_none(recall),
+            f1=_number_or_none(f1),
+            roc_auc=_area_under_curve(truth, probabilities, label),
+            thresholds=find_thresholds(truth == label, probabilities[:, label]),
+        )
+        for label, (name, precision, recall, f1, rows) in enumerate(zip(names, *scores, strict=True))
+    ]
+
+
+def find_thresholds(positive: npt.NDArray[np.bool_], probabilities: Probabilities) -> list[Threshold]:
+    """Return points of the precision-recall curve of a class: ``SHOWN_THRESHOLDS`` at most, and that of the highest F1.
+
+    Args:
+        positive: whether each row is of the class.
+        probabilities: its probability, row by row.
+    """
+    from sklearn.metrics import precision_recall_curve
+
+    if not positive.any():
+        return []
+    precisions, recalls, thresholds = precision_recall_curve(positive, probabilities)
+    sums = precisions + recalls
+    f1 = np.divide(2 * precisions * recalls, sums, out=np.zeros_like(sums), where=sums > 0)[:-1]
+    steps = np.linspace(0, len(thresholds) - 1, SHOWN_THRESHOLDS).round().astype(int)
+    shown = np.union1d(steps, f1.argmax())
+    points = zip(*(values[shown].tolist() for values in (thresholds, precisions, recalls, f1)), strict=True)
+    return [Threshold(probability=point[0], precision=point[1], recall=point[2], f1=point[3]) for point in points]
+
+
+def measure_calibration(right: npt.NDArray[np.bool_], confidence: Probabilities) -> list[CalibrationBin]:
+    """Compare the probabilities of predicted classes with the share of correct predictions.
+
+    Args:
+        right: whether each prediction is correct.
+        confidence: probability of the predicted class of each row.
+
+    Returns:
+        The non-empty bins, which have equal widths, in order.
+    """
+    from sklearn.calibration import calibration_curve
+
+    accuracies, means = calibration_curve(right, confidence, n_bins=CALIBRATION_BINS)
+    edges = np.linspace(0, 1, CALIBRATION_BINS + 1).tolist()
+    rows = pd.cut(pd.Series(confidence), edges, include_lowest=True).value_counts(sort=False)
+    return [
+        CalibrationBin(probability=float(mean), accuracy=float(accuracy), rows=int(count))
+        for mean, accuracy, count in zip(means, accuracies, rows[rows > 0], strict=True)
+    ]
+
+
+def measure_importances(
+    model: Booster, test: DataFrame[PreprocessedSchema], permutation_repeats: int, random_state: int
+) -> list[Importance]:
+    """Measure the importance of each feature; see :meth:`EvaluateTask.evaluate`."""
+    features = select_features(test, get_fitted(model))
+    gains = model.feature_importance("gain")
+    shuffled = shuffle_features(model, encode_categories(model, features), test, permutation_repeats, random_state)
+    return [
+        Importance(feature=name, gain=float(gain), permutation=mean, permutation_std=std)
+        for name, gain, (mean, std) in zip(features.columns, gains, shuffled, strict=True)
+    ]
+
+
+def shuffle_features(
+    model: Booster,
+    features: npt.NDArray[np.float64],
+    test: DataFrame[PreprocessedSchema],
+    permutation_repeats: int,
+    random_state: int,
+) -> list[tuple[float | None, float | None]]:
+    """Return the mean and the standard deviation of the loss of accuracy when a feature is shuffled, for each feature.
+
+    Both are None without repeats, and 0 for a feature that no tree uses.
+    """
+    from sklearn.frozen import FrozenEstimator
+    from sklearn.inspection import permutation_importance
+
+    if not permutation_repeats:
+        return [(None, None)] * features.shape[1]
+    losses: list[tuple[float | None, float | None]] = [(0.0, 0.0)] * features.shape[1]
+    used = np.flatnonzero(model.feature_importance("split"))
+    most_rows = SHUFFLED_TREES // max(permutation_repeats * len(used) * model.num_trees(), 1)
+
+    def score(frozen: Any, rows: npt.NDArray[np.float64], truth: Codes) -> float:
+        """Return the accuracy; scikit-learn's accuracy_score takes longer than the prediction."""
+        values = np.zeros((len(rows), features.shape[1]))
+        values[:, used] = rows
+        return float((frozen.predict(values).argmax(axis=1) == truth).mean())
+
+    permutation = permutation_importance(
+        FrozenEstimator(model),
+        features[:, used],
+        PreprocessedSchema.encode_target(test).to_numpy(),
+        scoring=score,
+        n_repeats=permutation_repeats,
+        random_state=random_state,
+        max_samples=max(min(len(test), SHUFFLED_ROWS, most_rows), 1),
+    )
+    for place, mean, std in zip(used, permutation.importances_mean, permutation.importances_std, strict=True):
+        losses[place] = (float(mean), float(std))
+    return losses
+
+
+def describe_curve(curve: Losses, model_rounds: int) -> LearningCurve:
+    """Return the losses of each round, the name of the loss, and the number of rounds that the model keeps."""
+    (loss,) = curve["valid"]
+    return LearningCurve(loss=loss, train=curve["train"][loss], valid=curve["valid"][loss], model_rounds=model_rounds)
+
+
+def find_wrong(test: DataFrame[PreprocessedSchema], matched: pd.DataFrame) -> list[WrongRow]:
+    """Return the wrong predictions with the highest probabilities.
+
+    Args:
+        test: the rows, with their target.
+        matched: their predictions, in the same order.
+    """
+    truth = test[PreprocessedSchema.target_column()].to_numpy()
+    predicted = matched[PredictionSchema.target_column()].to_numpy()
+    confidence = matched[PredictionSchema.probability_columns()].max(axis=1)
+    wrong = confidence[truth != predicted].sort_values(ascending=False, kind="stable").index[:SHOWN_WRONG_ROWS]
+    features = test.reset_index(drop=True)[PreprocessedSchema.feature_columns()]
+    # JSON has neither timestamps nor NaN.
+    as_text = dict.fromkeys(features.select_dtypes("datetime").columns, "str")
+    features = features.astype(as_text).astype(object).where(features.notna(), None)
+    ids = test[PreprocessedSchema.id_column()].tolist()
+    return [
+        WrongRow(
+            id=ids[row],
+            target=truth[row].item() if isinstance(truth[row], np.generic) else truth[row],
+            pred=predicted[row].item() if isinstance(predicted[row], np.generic) else predicted[row],
+            probability=float(confidence[row]),
+            features=features.loc[row].to_dict(),
+        )
+        for row in wrong
+    ]
+
+
+def _area_under_curve(truth: Codes, probabilities: Probabilities, label: int) -> float | None:
+    """Return the area under the ROC curve of one class against the rest, if there are rows of both."""
+    from sklearn.metrics import roc_auc_score
+
+    positive = truth == label
+    return float(roc_auc_score(positive, probabilities[:, label])) if positive.any() and not positive.all() else None
+
+
+def _number_or_none(value: Any) -> float | None:
+    return None if np.isnan(value) else float(value)

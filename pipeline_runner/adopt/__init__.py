@@ -1,0 +1,1 @@
+"""Make the project one's own: another table, another name."""

@@ -1,0 +1,206 @@
+"""The code of a schema that describes a table as it was seen, and of rows to test it on."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types
+
+from gokart_pipeline_sample.io.tables.parquet_files import is_text
+from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
+from pipeline_runner.errors import UsageError
+
+# Text with more values is open: the model learns them.
+MOST_LISTED_VALUES = 20
+MOST_CLASSES = 200
+SHOWN_VALUES = 3
+LINE_LENGTH = 120
+
+
+def sketch_fields(table: pa.Table, id_column: str, target_column: str) -> str:
+    """Describe each column of a table as a field of a schema, with a comment on what was seen.
+
+    Args:
+        table: the whole table.
+        id_column: name of the column that identifies a row.
+        target_column: name of the column to predict.
+
+    Returns:
+        The body of the class.
+
+    Raises:
+        UsageError: a column is not there, the id is not unique, or the target has no classes; the message says what to
+            do.
+    """
+    names = table.schema.names
+    for option, name in (("--id", id_column), ("--target", target_column)):
+        if names.count(name) != 1:
+            raise UsageError(f"the table has no column {name}: give {option} one of {', '.join(names)}")
+        if nulls := table[name].null_count:
+            raise UsageError(f"the column {name} is missing in {nulls} rows: remove them, or give {option} another one")
+    if repeated := len(table) - len(table[id_column].unique()):
+        raise UsageError(f"{repeated} rows have the {id_column} of another row: give --id a unique column")
+    taken: set[str] = set()
+    roles = {id_column: "id", target_column: "target"}
+    return "".join(_sketch(table[name], name, roles.get(name, "feature"), taken) for name in names)
+
+
+def sketch_rows(table: pa.Table, id_column: str, target_column: str) -> str:
+    """Return the entries of a dictionary of three rows: with the least values that were seen, the greatest, and gaps.
+
+    Ids and open text are made up, so that none of the table's get into the code.
+
+    Args:
+        table: the whole table.
+        id_column: name of the column that identifies a row.
+        target_column: name of the column to predict.
+    """
+    roles = {id_column: "id", target_column: "target"}
+    columns = {name: _decode(table[name]) for name in table.schema.names}
+    return "".join(
+        _format_values(name, _choose_values(column, roles.get(name)))
+        for name, column in columns.items()
+        if _annotate(column)
+    )
+
+
+def _choose_values(column: pa.ChunkedArray, role: str | None) -> list[Any]:
+    is_number = not is_text(column.type)
+    if role == "id":
+        return [1, 2, 3] if is_number else ["a", "b", "c"]
+    if not is_number and not _list_values(column, role):
+        return ["a", "b", None if column.null_count else "b"]
+    known = column.drop_null()
+    if types.is_floating(column.type):
+        known = known.filter(pc.is_finite(known))
+    limits = pc.min_max(known)
+    least, greatest = limits["min"].as_py(), limits["max"].as_py()
+    return [least, greatest, None if column.null_count else least]
+
+
+def _format_values(name: str, values: list[Any]) -> str:
+    """Return an entry of a dictionary as ruff formats it."""
+    literals = [
+        _quote(value) if isinstance(value, str | bool | int | float | None) else f'"{value.isoformat()}"'
+        for value in (float(value) if isinstance(value, Decimal) else value for value in values)
+    ]
+    line = f"    {_quote(name)}: [{', '.join(literals)}],\n"
+    if len(line) <= LINE_LENGTH + 1:
+        return line
+    return f"    {_quote(name)}: [\n" + "".join(f"        {literal},\n" for literal in literals) + "    ],\n"
+
+
+def _decode(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column as the pipeline reads it: without a dictionary, and in UTC."""
+    kind = column.type
+    if types.is_dictionary(kind):
+        return column.cast(kind.value_type)
+    return column.cast(pa.timestamp(kind.unit)) if types.is_timestamp(kind) else column
+
+
+def _sketch(column: pa.ChunkedArray, name: str, role: str, taken: set[str]) -> str:
+    column = _decode(column)
+    annotation = _annotate(column)
+    allowed = {"id": ("int", "str"), "target": ("int", "str", "bool")}.get(role, (annotation,))
+    if annotation not in allowed:
+        raise UsageError(f"the {role} {name} is {column.type}: make it {' or '.join(map(str, allowed))}")
+    if annotation is None:
+        return f"    # {name!r} is left out: its type is {column.type}.\n"
+    values = _list_values(column, role)
+    identifier = _make_identifier(name, taken)
+    options = [
+        *(["unique=True"] if role == "id" else []),
+        *([_format_list(values)] if values else []),
+        *(["nullable=True"] if column.null_count else []),
+        *([f"metadata={role.upper()}"] if role != "feature" else []),
+        *([f"alias={_quote(name)}"] if identifier != name else []),
+    ]
+    declaration = f"{identifier}: Series[{annotation}]{' | None' if role == 'target' else ''}"
+    is_open = role == "id" or (is_text(column.type) and not values)
+    return f"    # {_describe(column, is_open)}\n{_format_field(declaration, options)}"
+
+
+def _annotate(column: pa.ChunkedArray) -> str | None:
+    """Return the annotation of a column in a schema; None if there is none for its type."""
+    kind, has_nulls = column.type, column.null_count > 0
+    if types.is_integer(kind):
+        return "pd.Int64Dtype" if has_nulls else "int"
+    if types.is_boolean(kind):
+        return "pd.BooleanDtype" if has_nulls else "bool"
+    if types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind):
+        return "float"
+    if types.is_timestamp(kind) or types.is_date(kind):
+        return "pd.Timestamp"
+    return "str" if is_text(column.type) else None
+
+
+def _list_values(column: pa.ChunkedArray, role: str | None) -> list[Any]:
+    """Return the classes of the target, or the values of a text that has few of them."""
+    if role == "id" or not (role == "target" or is_text(column.type)):
+        return []
+    values = sorted(column.drop_null().unique().to_pylist())
+    if role == "target" and not 2 <= len(values) <= MOST_CLASSES:
+        raise UsageError(f"the target has {len(values)} different values: it must have 2 to {MOST_CLASSES} classes")
+    return values if role == "target" or len(values) <= min(MOST_LISTED_VALUES, len(column) // 10) else []
+
+
+def _describe(column: pa.ChunkedArray, is_open: bool) -> str:
+    """Return what was seen of a column; no value of an open one, which may tell of a person."""
+    known = column.drop_null()
+    if not len(known):
+        return "No value was seen."
+    if is_open:
+        seen = f"{len(known.unique()):,} different values"
+    elif is_text(column.type) or types.is_boolean(column.type):
+        counts = sorted(pc.value_counts(known).to_pylist(), key=lambda each: -each["counts"])
+        shown = ", ".join(f"{each['values']!s:.30} ({each['counts']:,})" for each in counts[:SHOWN_VALUES])
+        seen = f"{len(counts):,} values, the most frequent {shown}"
+    else:
+        limits = pc.min_max(known)
+        seen = f"{limits['min'].as_py()} to {limits['max'].as_py()}"
+    if types.is_floating(column.type) and (infinite := pc.sum(pc.is_inf(known)).as_py()):
+        seen += f"; {infinite} infinite, which makes bad rows"
+    missing = f"; {column.null_count / len(column):.1%} missing" if column.null_count else ""
+    return re.sub(r"\s+", " ", seen + missing)[: LINE_LENGTH - 6]
+
+
+def _make_identifier(name: str, taken: set[str]) -> str:
+    """Return the name as an identifier that neither Python nor the base of all schemas uses."""
+    identifier = re.sub(r"\W+", "_", name).strip("_")
+    if not identifier.isidentifier():
+        identifier = f"column_{identifier}".rstrip("_")
+    while identifier in taken or keyword.iskeyword(identifier) or hasattr(BaseSchema, identifier):
+        identifier += "_"
+    taken.add(identifier)
+    return identifier
+
+
+def _quote(value: Any) -> str:
+    """Return the literal of a value, with the quotes that ruff prefers."""
+    return f'"{value}"' if repr(value) == f"'{value}'" and '"' not in value else repr(value)
+
+
+def _format_list(values: list[Any]) -> str:
+    """Return the option of the listed values, in several lines if one is too short."""
+    literals = [_quote(value) for value in values]
+    line = f"isin=[{', '.join(literals)}]"
+    return (
+        line
+        if len(line) < LINE_LENGTH - 8
+        else "isin=[\n            " + ",\n            ".join(literals) + ",\n        ]"
+    )
+
+
+def _format_field(declaration: str, options: list[str]) -> str:
+    """Return the line of a field as ruff formats it."""
+    if not options:
+        return f"    {declaration}\n"
+    line = f"    {declaration} = pa.Field({', '.join(options)})\n"
+    if len(line) <= LINE_LENGTH + 1 and "\n" not in line[:-1]:
+        return line
+    return f"    {declaration} = pa.Field(\n" + "".join(f"        {option},\n" for option in options) + "    )\n"

@@ -1,0 +1,1 @@
+"""From the command-line arguments to the exit status."""

@@ -1,0 +1,143 @@
+"""The command line ``python main.py``."""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import gc
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline_runner.cli.arguments import needs_bucket_name, parse_arguments
+from pipeline_runner.cli.configuration import IS_INSTALLED, load_config
+from pipeline_runner.cli.streams import guard_streams, require_utf8
+from pipeline_runner.errors import ConfigurationError, UsageError
+from pipeline_runner.local_s3 import embedded_s3
+from pipeline_runner.signals import handling_signals
+
+if TYPE_CHECKING:
+    import argparse
+
+    from luigi.configuration import LuigiConfigParser
+
+
+def main() -> None:
+    """Do what the command-line arguments say, and exit with a status listed in the README.
+
+    They are our own options, and a task with its options as luigi takes them, or only options of ``RunTask``. The last
+    line on stderr names the error, if there is one.
+    """
+    require_utf8()
+    guard_streams()
+    # Read when pyarrow is imported: milliseconds after which its allocator returns freed memory to the system. Its own
+    # delay makes a batch of wide rows larger, none at all makes it slower.
+    os.environ.setdefault("MIMALLOC_PURGE_DELAY", "2")
+    with handling_signals():
+        # Imports create half a million objects that stay alive. Searching them for garbage takes half a second for
+        # nothing.
+        gc.disable()
+        try:
+            sys.exit(execute(*parse_arguments(sys.argv[1:])))
+        except (UsageError, configparser.Error) as error:
+            print("error:", *str(error).split(), file=sys.stderr)
+            sys.exit(2)
+
+
+def execute(options: argparse.Namespace, arguments: list[str]) -> int:
+    """Run a task, show the plan, the history or the champions, serve the embedded S3, clean up, or adopt a table.
+
+    Args:
+        options: our own options; see :func:`parse_arguments`.
+        arguments: a task and its options, as luigi takes them.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        UsageError: the arguments, the configuration or the environment is wrong.
+    """
+    started = datetime.now(UTC)
+    config = load_config()
+    if options.new_table:
+        with refusing_schemas():
+            from pipeline_runner.adopt.new_table import adopt_table
+
+        return adopt_table(options.new_table, options.id, options.target, options.name, is_agreed=options.yes)
+    workspace = config.get("TaskOnKart", "workspace_directory")
+    with providing_s3(options, arguments, config) as server:
+        # These import the pipeline while the server starts.
+        if options.serve_s3 and server is not None:
+            from pipeline_runner.local_s3.serve_s3 import serve
+
+            serve(server)
+            return 0
+        with refusing_schemas():
+            from pipeline_runner import run
+            from pipeline_runner.watch import history, plan
+
+        gc.freeze()
+        gc.enable()
+        if options.history:
+            return history.show_history(workspace)
+        if server is not None:
+            server.wait_until_ready()
+            os.environ.update(server.environment())
+        if options.champion is not None:
+            from pipeline_runner.upkeep import champion
+
+            return champion.show_champions(options.champion)
+        if options.clean:
+            from pipeline_runner.upkeep import clean
+
+            limits = clean.Limits(options.keep, options.min_age)
+            return clean.clean(workspace, config.get("core", "lock_pid_dir", ""), limits, is_agreed=options.yes)
+        if options.plan:
+            return plan.show_plan(arguments, workspace, options.mermaid)
+        serving = f"{Path(sys.argv[0]).name} --serve-s3" if IS_INSTALLED else "make s3"
+        fetch = "aws s3 cp {url} -" if server is None else serving
+        return run.run(arguments, workspace, fetch, started)
+
+
+@contextlib.contextmanager
+def refusing_schemas() -> Iterator[None]:
+    """Turn the error of a schema that the pipeline cannot use, which is raised at its import, into a UsageError."""
+    try:
+        yield
+    except Exception as error:
+        # By name: what fails is the import of the package that defines the error.
+        if type(error).__name__ != "SchemaDefinitionError":
+            raise
+        raise ConfigurationError(f"the schema {error}") from error
+
+
+@contextlib.contextmanager
+def providing_s3(
+    options: argparse.Namespace, arguments: list[str], config: LuigiConfigParser
+) -> Iterator[embedded_s3.EmbeddedS3 | None]:
+    """Provide the embedded S3, which may still be starting, if there is no other S3 and one is needed."""
+    workspace = config.get("TaskOnKart", "workspace_directory")
+    directory = Path(workspace) / "s3"
+    publishes_or_plans = not (options.history or options.serve_s3) and needs_bucket_name(arguments, config)
+    if not (options.serve_s3 or (publishes_or_plans and embedded_s3.is_wanted(os.environ))):
+        yield None
+        return
+    if workspace.startswith("s3://"):
+        raise UsageError(
+            f"the embedded S3 keeps its data in the workspace, and {workspace} is no folder: "
+            "set BUCKET_NAME to the bucket to publish to, or workspace_directory to a folder"
+        )
+    with contextlib.ExitStack() as stack:
+        only_looks = options.plan or options.champion is not None or options.clean
+        if only_looks and not directory.exists():
+            # Nothing has been published yet, and who only looks must not create a folder.
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        elif not (only_looks or options.serve_s3):
+            print(f"BUCKET_NAME is not set: publishing to the embedded S3 in {directory}", file=sys.stderr)
+        for variable in embedded_s3.OTHER_S3_VARIABLES:
+            os.environ.pop(variable, None)  # It is empty, which boto3 would take for a value.
+        yield stack.enter_context(embedded_s3.running(directory))

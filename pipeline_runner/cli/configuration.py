@@ -1,0 +1,130 @@
+"""The configuration file: its location, its relative paths, and a check for unknown names."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline_runner.errors import ConfigurationError, UsageError
+
+if TYPE_CHECKING:
+    from luigi.configuration import LuigiConfigParser
+
+# The wheel has conf/ in this package. It is then a set of defaults, and the project is the working directory.
+PACKAGE = Path(__file__).resolve().parents[1]
+IS_INSTALLED = (PACKAGE / "conf").is_dir()
+DEFAULTS = PACKAGE if IS_INSTALLED else PACKAGE.parent
+PROJECT = Path.cwd() if IS_INSTALLED else DEFAULTS
+PATH_OPTIONS = ("table", "workspace_directory", "local_temporary_directory", "logging_conf_file", "lock_pid_dir")
+# Options of [core] that luigi reads without declaring them as parameters.
+_CORE = {
+    "autoload_range",
+    "default_scheduler_host",
+    "default_scheduler_port",
+    "default_scheduler_url",
+    "no_configure_logging",
+    "rpc_connect_timeout",
+    "rpc_retry_attempts",
+    "rpc_retry_wait",
+}
+
+
+def load_config() -> LuigiConfigParser:
+    """Make luigi read ``conf/param.ini``, or the file in ``LUIGI_CONFIG_PATH``, with paths relative to the project.
+
+    Raises:
+        UsageError: there is no such file, or the workspace can be neither a folder nor on S3.
+        configparser.Error: it is not an ini file.
+    """
+    # luigi reads these variables when it is imported.
+    os.environ.setdefault("LUIGI_CONFIG_PARSER", "ini")
+    files = find_files()
+    os.environ["LUIGI_CONFIG_PATH"] = files[-1]
+    # luigi and dill ask for the temporary directory when they are imported, and Python would write a file to find one.
+    found, tempfile.tempdir = tempfile.tempdir, os.environ.get("TMPDIR", "/tmp")  # noqa: S108
+    try:
+        from luigi.configuration.cfg_parser import LuigiConfigParser
+
+        # luigi also reads luigi.cfg in the working directory: start again without it.
+        LuigiConfigParser._config_paths = files
+        LuigiConfigParser._instance = None
+        config: LuigiConfigParser = LuigiConfigParser.instance()  # type: ignore[no-untyped-call]
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the configuration file {files[-1]} is no text in UTF-8: save it as such") from error
+    if not config.has_option("TaskOnKart", "workspace_directory"):
+        config.set("TaskOnKart", "workspace_directory", "resources")
+    workspace = config.get("TaskOnKart", "workspace_directory")
+    if "://" in workspace and not workspace.startswith("s3://"):
+        raise UsageError(f"the workspace {workspace} is neither a folder nor s3://bucket/prefix")
+    if "://" not in workspace:
+        tempfile.tempdir = found
+    if not config.has_option("core", "lock_pid_dir"):
+        if "://" in workspace:
+            config.set("core", "no_lock", "true")  # Leases on S3 keep runs apart, and no local file is written.
+        else:
+            # luigi's default folder is shared by the whole machine, and anybody can write to it.
+            config.set("core", "lock_pid_dir", str(Path(workspace) / "locks").replace("%", "%%"))
+    for section in config.sections():
+        for option in PATH_OPTIONS:
+            value = config.get(section, option, "")
+            if value and "://" not in value:
+                path = PROJECT / value
+                if option == "logging_conf_file" and not path.exists():
+                    path = DEFAULTS / value
+                config.set(section, option, str(path).replace("%", "%%"))
+    return config
+
+
+def find_files() -> list[str]:
+    """Return the configuration files, of which a later one overrides an earlier one.
+
+    Raises:
+        UsageError: ``LUIGI_CONFIG_PATH`` names no file.
+    """
+    default, own = (str(folder / "conf" / "param.ini") for folder in (DEFAULTS, PROJECT))
+    file = os.environ.get("LUIGI_CONFIG_PATH", own)
+    if Path(file).is_file():
+        return [default, file] if IS_INSTALLED else [file]
+    if IS_INSTALLED and "LUIGI_CONFIG_PATH" not in os.environ:
+        return [default]
+    raise UsageError(f"there is no configuration file {file}: correct LUIGI_CONFIG_PATH")
+
+
+def check_names(config: LuigiConfigParser) -> None:
+    """Reject a configuration with unknown names, most of which luigi would silently ignore.
+
+    Args:
+        config: the configuration as luigi has read it; the tasks that it may name must have been imported.
+
+    Raises:
+        ConfigurationError: a section is neither a task nor a part of luigi or gokart, or a key is not a parameter of
+            its section.
+    """
+    # gokart imports these only on use, but their sections must be known here.
+    import gokart.gcs_config
+    import gokart.s3_config  # noqa: F401
+    from luigi.task_register import Register, TaskClassNotFoundException
+
+    for section in config.sections():
+        try:
+            parameters = Register.get_task_cls(section).get_param_names(include_significant=True)
+        except TaskClassNotFoundException:
+            raise _make_error(f"the section [{section}]", section, Register.task_names()) from None
+        known = {*parameters, *(_CORE if section == "core" else ())}
+        for key in config.options(section):
+            if key.replace("-", "_") not in known:
+                raise _make_error(f"the key {key} in [{section}]", key, known)
+    # luigi and gokart read some keys of these two sections without luigi's own check noticing it.
+    warnings.filterwarnings("ignore", message=r".*not consumed by the task '(core|retcode)'")
+
+
+def _make_error(subject: str, name: str, known: Iterable[str]) -> ConfigurationError:
+    near = get_close_matches(name, list(known), n=1)
+    return ConfigurationError(
+        f"{subject} of the configuration is not known" + (f": did you mean {near[0]}?" if near else "")
+    )

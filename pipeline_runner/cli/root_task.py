@@ -1,0 +1,107 @@
+"""The task named on the command line, with all tasks that it depends on."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import luigi.interface
+from luigi.cmdline_parser import CmdlineParser
+from luigi.task_register import Register
+
+import gokart_pipeline_sample  # noqa: F401 (registers the tasks)
+from gokart_pipeline_sample.utils.encryption import get_encryption
+from pipeline_runner.cli.configuration import check_names
+from pipeline_runner.error_messages import describe
+from pipeline_runner.errors import UsageError
+from pipeline_runner.watch.report.settings import Report
+from pipeline_runner.watch.task_graph import TaskGraph
+
+DEFAULT_TASK = ["gokart_pipeline_sample.RunTask", "--local-scheduler"]
+
+
+_build_parser = CmdlineParser._build_parser
+
+
+@functools.cache
+def _build_parser_once(root_task: str | None, help_all: bool, _known_tasks: int) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = _build_parser(root_task, help_all)  # type: ignore[no-untyped-call]
+    return parser
+
+
+# A run asks luigi for 24 parsers with 600 options each, and only 3 of them differ: a sixth of a run that is up to date.
+# The option --module registers further tasks.
+CmdlineParser._build_parser = staticmethod(  # type: ignore[method-assign]
+    lambda root_task=None, help_all=False: _build_parser_once(root_task, help_all, len(Register.task_names()))
+)
+
+
+class RootTask(NamedTuple):
+    """The task to run.
+
+    Args:
+        arguments: its name and its options, as luigi takes them.
+        graph: the task and its dependencies; only the task if they cannot be determined.
+        report: settings of the report.
+        lock_folder: folder in which luigi notes the running commands, if it does.
+        encryption: the arguments of S3's PutObject that request encryption.
+        error: why its dependencies cannot be determined, if they cannot.
+    """
+
+    arguments: list[str]
+    graph: TaskGraph
+    report: Report
+    lock_folder: Path | None = None
+    encryption: dict[str, Any] = {}  # noqa: RUF012 (it is never changed)
+    error: Exception | None = None
+
+
+def resolve(arguments: list[str]) -> RootTask:
+    """Make the task that the arguments name.
+
+    Args:
+        arguments: a task and its options as luigi takes them, or only options of ``RunTask``.
+
+    Raises:
+        UsageError: the arguments or the configuration are wrong.
+        SystemExit: help was requested and shown, or luigi does not know an option.
+    """
+    arguments = complete_arguments(arguments)
+    check_names(luigi.configuration.get_config())
+    with converting_to_usage_errors(), CmdlineParser.global_instance(arguments) as parser:
+        # Only in this context do parameters have the values of the command line.
+        task, report, settings = parser.get_task_obj(), Report(), luigi.interface.core()
+        lock_folder = None if settings.no_lock else Path(settings.lock_pid_dir)
+        encryption = get_encryption()
+        try:
+            return RootTask(arguments, TaskGraph(task), report, lock_folder, encryption)
+        except Exception as error:
+            # luigi is about to hit the same error, and reports it.
+            return RootTask(arguments, TaskGraph(task, alone=True), report, lock_folder, encryption, error)
+
+
+def complete_arguments(arguments: list[str]) -> list[str]:
+    """Return the arguments, with the default task if they name none.
+
+    Raises:
+        UsageError: an option would destroy data.
+    """
+    if any(argument.startswith("--delete-unnecessary-output-files") for argument in arguments):
+        raise UsageError("--delete-unnecessary-output-files would delete the embedded S3 and learning curves: use rm")
+    names_a_task = bool(arguments) and not arguments[0].startswith("-")
+    if names_a_task or set(Register.task_names()).intersection(arguments):
+        return arguments
+    return [*DEFAULT_TASK, *arguments]
+
+
+@contextlib.contextmanager
+def converting_to_usage_errors() -> Iterator[None]:
+    """Turn any error of the block into a UsageError: luigi raises many kinds for mistakes in the arguments."""
+    try:
+        yield
+    except Exception as error:
+        raise UsageError(describe(error)) from error

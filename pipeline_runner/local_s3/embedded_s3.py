@@ -1,0 +1,270 @@
+"""The embedded S3: a local S3 server (SeaweedFS), which is used when there is no bucket to publish to.
+
+The data, access key and state of the server are in one folder. All processes that use the folder share one server: the
+first one starts it, the last one stops it. This relies on two file locks, because the kernel releases them however a
+process ends: ``server.json`` is locked while the server runs, ``users.lock`` while any process uses it. So if a killed
+process leaves a server behind, the next process finds it, uses it and stops it.
+"""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import fcntl
+import http.client
+import json
+import os
+import secrets
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from pipeline_runner.errors import EmbeddedS3Error
+from pipeline_runner.local_s3 import seaweedfs
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+BUCKET = "gokart-pipeline-sample"
+REGION = "us-east-1"
+# If one of these is set, another S3 is meant, and a run must not publish to the embedded one instead.
+OTHER_S3_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+)
+START_SECONDS = 30.0
+POLL_SECONDS = 0.02
+START_ATTEMPTS = 3
+
+
+def is_wanted(environment: Mapping[str, str]) -> bool:
+    """Return whether the environment names no S3 to publish to.
+
+    Args:
+        environment: the environment variables.
+
+    Raises:
+        EmbeddedS3Error: it names an S3, but no bucket.
+    """
+    if environment.get("BUCKET_NAME"):
+        return False
+    for variable in OTHER_S3_VARIABLES:
+        if environment.get(variable):
+            raise EmbeddedS3Error(
+                f"{variable} is set, but BUCKET_NAME is not: set BUCKET_NAME to the bucket to publish to, "
+                f"or unset {variable} to publish to the embedded S3"
+            )
+    return True
+
+
+@contextlib.contextmanager
+def running(directory: Path, options: Sequence[str] = ()) -> Iterator[EmbeddedS3]:
+    """Keep the server of a folder running for as long as the context lasts.
+
+    Entering the context does not wait until the server is ready, so that the caller can do other work meanwhile: see
+    :meth:`EmbeddedS3.wait_until_ready`.
+
+    Args:
+        directory: folder of the data and the access key; created, if missing, and then readable by its owner only.
+        options: further options of SeaweedFS's ``weed mini``.
+
+    Raises:
+        EmbeddedS3Error: the server is not installed, or the folder cannot be used.
+    """
+    with contextlib.ExitStack() as stack:
+        with _explaining(directory):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            users = stack.enter_context((directory / "users.lock").open("a"))
+            fcntl.flock(users, fcntl.LOCK_SH)
+            server = EmbeddedS3(directory, options)
+            server.start_unless_running()
+        try:
+            yield server
+        finally:
+            if _try_lock(users):
+                server.stop()
+
+
+class EmbeddedS3:
+    """The server of a folder, whichever process has started it."""
+
+    def __init__(self, directory: Path, options: Sequence[str] = ()) -> None:
+        self._options = options
+        self._directory = directory.resolve()
+        self._credentials_file = self._directory / "credentials"
+        self._state_file = self._directory / "server.json"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._attempts = 0
+
+    def start_unless_running(self) -> None:
+        """Start the server if there is none."""
+        with self._state_file.open("a") as state:
+            if not _try_lock(state):
+                return
+            if self._attempts == START_ATTEMPTS:
+                raise self._start_error(f"ended {START_ATTEMPTS} times")
+            # The server inherits the open file, and with it the lock.
+            self._process = self._launch(seaweedfs.find_free_ports(), state.fileno())
+
+    def wait_until_ready(self) -> None:
+        """Wait until the server responds and its bucket exists.
+
+        Raises:
+            EmbeddedS3Error: it does not start; the message names its log.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        with _explaining(self._directory):
+            while not self._answers():
+                if time.monotonic() > deadline:
+                    raise self._start_error(f"did not answer within {START_SECONDS:.0f} s")
+                time.sleep(POLL_SECONDS)
+                # If another process took one of the free ports first, the server has ended: restart it on other ports.
+                self.start_unless_running()
+            self._create_bucket()
+
+    def stop(self) -> None:
+        """Kill the server: a graceful shutdown takes 2 to 30 s and saves nothing that is not saved yet."""
+        with self._state_file.open() as state:
+            while not _try_lock(state):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._state()["process_id"], signal.SIGKILL)
+                time.sleep(POLL_SECONDS)
+        if self._process is not None:
+            self._process.wait()
+        seaweedfs.remove_sockets(self._state()["ports"])
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of the server."""
+        return f"http://127.0.0.1:{self._state()['ports'][0]}"
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables that select the server and its bucket; they contain no secret."""
+        return {
+            "BUCKET_NAME": BUCKET,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_SHARED_CREDENTIALS_FILE": str(self._credentials_file),
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_DEFAULT_REGION": REGION,
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+        }
+
+    def _launch(self, ports: list[int], state: int) -> subprocess.Popen[bytes]:
+        def write_state() -> None:
+            """Write the state in the new process before it becomes the server, so that no server lacks its state."""
+            os.ftruncate(state, 0)
+            os.write(state, json.dumps({"process_id": os.getpid(), "ports": ports}).encode())
+
+        self._attempts += 1
+        self._write_access_key()
+        return seaweedfs.launch(self._directory, ports, self._options, state, write_state)
+
+    def _start_error(self, problem: str) -> EmbeddedS3Error:
+        return EmbeddedS3Error(f"the embedded S3 server {problem}: see {self._directory / seaweedfs.LOG}")
+
+    def _write_access_key(self) -> None:
+        """Create an access key if there is none or it is damaged, and write it to the configuration of the server."""
+        try:
+            self.access_key()
+        except EmbeddedS3Error:
+            profile = configparser.ConfigParser()
+            profile["default"] = {
+                "aws_access_key_id": secrets.token_hex(10).upper(),
+                "aws_secret_access_key": secrets.token_urlsafe(30),
+            }
+            with _writing_private(self._credentials_file) as file:
+                profile.write(file)
+        key_id, secret = self.access_key()
+        identity = {
+            "name": "admin",
+            "credentials": [{"accessKey": key_id, "secretKey": secret}],
+            "actions": ["Admin", "Read", "List", "Tagging", "Write"],
+        }
+        with _writing_private(self._directory / seaweedfs.IDENTITIES) as file:
+            json.dump({"identities": [identity]}, file)
+
+    def access_key(self) -> tuple[str, str]:
+        """Return the id and the secret of the access key.
+
+        Raises:
+            EmbeddedS3Error: there is none, or its file is damaged.
+        """
+        profile = configparser.ConfigParser()
+        try:
+            profile.read(self._credentials_file)
+            return profile["default"]["aws_access_key_id"], profile["default"]["aws_secret_access_key"]
+        except (KeyError, ValueError, configparser.Error) as error:
+            raise EmbeddedS3Error(
+                f"{self._credentials_file} is damaged: end the server that uses it; the next one makes a new access key"
+            ) from error
+
+    def connect(self) -> S3Client:
+        """Return a client of the server."""
+        import boto3
+        from botocore.config import Config
+
+        key_id, secret = self.access_key()
+        # A new session: the default one remembers the environment of its first use.
+        return boto3.Session().client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id=key_id,
+            aws_secret_access_key=secret,
+            config=Config(proxies={}),
+        )
+
+    def _create_bucket(self) -> None:
+        client = self.connect()
+        with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
+            client.create_bucket(Bucket=BUCKET)
+
+    def _state(self) -> dict[str, Any]:
+        state: dict[str, Any] = json.loads(self._state_file.read_text())
+        return state
+
+    def _answers(self) -> bool:
+        try:
+            with contextlib.closing(
+                http.client.HTTPConnection("127.0.0.1", self._state()["ports"][0], timeout=1)
+            ) as connection:
+                connection.request("GET", "/healthz")
+                return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException, ValueError):  # It does not listen yet, or its state is not written.
+            return False
+
+
+@contextlib.contextmanager
+def _explaining(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EmbeddedS3Error(f"the embedded S3 cannot use the folder {directory}: {error}") from error
+
+
+def _try_lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _writing_private(path: Path) -> Iterator[IO[str]]:
+    """Write a file atomically, readable by its owner only."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False) as file:
+        yield file
+    Path(file.name).replace(path)

@@ -1,0 +1,1 @@
+"""What is seen of a run: plan, record, history, messages, report."""

@@ -1,0 +1,190 @@
+"""The history: a record of each run."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from logging import getLogger
+from typing import Any, TypedDict
+
+from gokart_pipeline_sample.errors import S3Error
+from pipeline_runner.error_messages import describe
+from pipeline_runner.errors import UsageError
+from pipeline_runner.watch.document_folder import DocumentFolder
+
+logger = getLogger(__name__)
+
+SHOWN_RUNS = 20
+# Left out if no run has them.
+BATCH_COLUMNS = ("estimated", "alarms")
+BARS = "▁▂▃▄▅▆▇█"
+# Records to keep, with their reports: this many of runs that did something, and as many of up-to-date runs.
+KEPT_RUNS = 1000
+IDLE = "_up-to-date"
+
+
+class TaskRecord(TypedDict):
+    """A task of a run."""
+
+    name: str  # name of its class
+    unique_id: str  # a hash of everything that its output depends on; empty for a view, which has no output
+    parameters: dict[str, str]  # the significant ones, except tasks; for a table its fingerprint
+    state: str  # see Outcome; or "not needed": no task that ran needed its output
+    seconds: float | None
+    why: str | None  # why it had to run
+
+
+class LaterFigures(TypedDict, total=False):
+    """Fields that the records of earlier versions lack."""
+
+    estimated: tuple[float, float, float] | None  # accuracy of a batch, with its interval of 95%
+    alarms: list[str] | None  # the shifts of a batch
+    champion: str | None  # the last decision about the champion
+
+
+class RunRecord(LaterFigures):
+    """A run."""
+
+    started: str  # ISO 8601, UTC
+    seconds: float
+    command: list[str]  # the task and its options, as luigi took them
+    task: str  # with its namespace
+    verdict: str  # published, champion kept, up to date, done, not accurate enough, failed or stopped
+    exit_status: int
+    failure: str | None  # the last line on stderr
+    accuracy: float | None
+    required_accuracy: float | None
+    rows: int | None  # number of published rows
+    rejected: int | None  # number of rejected rows of a batch
+    unseen: dict[str, int] | None  # number of rows of a batch with a value that no training row has, by column
+    object: str | None  # URI of the published object
+    versions: dict[str, str]  # of Python and of packages, by name
+    seeds: dict[str, str]  # by task and parameter
+    code: dict[str, str]  # hash of each module that the tasks use, by name, without comments
+    tasks: list[TaskRecord]
+
+
+def show_history(workspace: str) -> int:
+    """Print the last runs, and return the exit status.
+
+    Raises:
+        UsageError: the workspace cannot be read.
+    """
+    try:
+        print(History(workspace))
+    except (OSError, S3Error) as error:
+        raise UsageError(describe(error)) from error
+    return 0
+
+
+class History:
+    """The records of the runs of a workspace, and the reports beside them.
+
+    Args:
+        workspace: path or URI (``s3://bucket/key``) of the workspace.
+        encryption: the arguments of S3's PutObject that request encryption, for what is added.
+    """
+
+    def __init__(self, workspace: str, encryption: dict[str, Any] | None = None) -> None:
+        self.folder = DocumentFolder(f"{workspace.rstrip('/')}/runs", encryption)
+
+    def records(self, task: str | None = None) -> Iterator[RunRecord]:
+        """Yield the records, newest first.
+
+        Args:
+            task: name of a task with its namespace, to yield only runs of that task.
+        """
+        return (record for _, record in self.named_records() if task in (None, record["task"]))
+
+    def named_records(self) -> Iterator[tuple[str, RunRecord]]:
+        """Yield the name of the document of each record, and the record, newest first."""
+        for name in reversed(self._names):
+            try:
+                record: RunRecord = json.loads(self.folder.read(name))
+                is_whole = RunRecord.__required_keys__ <= record.keys()
+            except (ValueError, AttributeError, OSError, S3Error):
+                is_whole = False
+            if not is_whole:
+                logger.warning("%s is no record that can be read: it is passed over", self.folder.locate(name))
+            else:
+                yield name, record
+
+    def add(self, stem: str, record: RunRecord) -> None:
+        """Save a record.
+
+        Args:
+            stem: file name without extension; names sort from oldest to newest.
+            record: the record.
+
+        Raises:
+            OSError: it cannot be written.
+            S3Error: S3 refuses the request or does not respond.
+        """
+        idle = IDLE if record["verdict"] == "up to date" else ""
+        new = f"{stem}{idle}.json"
+        alike = [name for name in [*self._names, new] if name.endswith(f"{IDLE}.json") == bool(idle)]
+        self.folder.write(new, json.dumps(record, indent=2).encode(), "application/json")
+        del self._names
+        for name in alike[:-KEPT_RUNS]:
+            self.delete(name)
+
+    def delete(self, name: str) -> None:
+        """Delete a record and the report beside it.
+
+        Raises:
+            OSError: it cannot be deleted.
+            S3Error: S3 refuses the request or does not respond.
+        """
+        self.folder.delete(name.removesuffix(".json") + ".html")
+        self.folder.delete(name)
+
+    @functools.cached_property
+    def _names(self) -> list[str]:
+        """The names of the records, until one is added: a list costs a request on S3."""
+        return [name for name in self.folder.names() if name.endswith(".json")]
+
+    def __str__(self) -> str:
+        """Show the last runs as a table, the newest last, and how their figures have changed."""
+        rows = [("when", "verdict", "accuracy", "estimated", "alarms", "rows", "duration", "object")]
+        records = [*itertools.islice(self.records(), SHOWN_RUNS)][::-1]
+        rows += [
+            (
+                f"{datetime.fromisoformat(record['started']).astimezone():%Y-%m-%d %H:%M:%S}",
+                record["verdict"],
+                "" if record["accuracy"] is None else f"{record['accuracy']:.4f}",
+                f"{estimated[0]:.4f}" if (estimated := record.get("estimated")) else "",
+                str(len(record.get("alarms") or "")) if estimated else "",
+                "" if record["rows"] is None else str(record["rows"]),
+                f"{record['seconds']:.2f} s",
+                record["object"] or "",
+            )
+            for record in records
+        ]
+        columns = [column for column in zip(*rows, strict=True) if any(column[1:]) or column[0] not in BATCH_COLUMNS]
+        padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in columns]
+        lines = ("  ".join(row) for row in zip(*padded, strict=True))
+        charts = [
+            f"{name:9} {draw_bars(values)}  {min(values):g} to {max(values):g}"
+            for name, series in collect_series(records).items()
+            if len(values := [value for value in series if value is not None]) > 1
+        ]
+        return "\n".join([line.rstrip() for line in lines] + charts)
+
+
+def collect_series(records: Sequence[RunRecord]) -> dict[str, list[float | None]]:
+    """Return the figures of runs over time, by name."""
+    return {
+        "accuracy": [record["accuracy"] for record in records],
+        "estimated": [estimated[0] if (estimated := record.get("estimated")) else None for record in records],
+        "rows": [record["rows"] for record in records],
+        "seconds": [record["seconds"] for record in records],
+    }
+
+
+def draw_bars(values: list[float]) -> str:
+    """Draw a bar for each value, from the least to the greatest."""
+    least, span = min(values), (max(values) - min(values)) or 1
+    return "".join(BARS[round((value - least) / span * (len(BARS) - 1))] for value in values)

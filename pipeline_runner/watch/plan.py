@@ -1,0 +1,205 @@
+"""The plan: which tasks would run, and why."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from gokart.utils import flatten
+
+from gokart_pipeline_sample.io.s3 import is_s3
+from gokart_pipeline_sample.io.s3_target import S3Target
+from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
+from gokart_pipeline_sample.utils.task_definition import define_task, hash_code
+from gokart_pipeline_sample.utils.view import ViewTask
+from pipeline_runner.cli.root_task import resolve
+from pipeline_runner.error_messages import describe
+from pipeline_runner.watch.history import History, RunRecord, TaskRecord
+from pipeline_runner.watch.recorder import FAILED, RAN, UP_TO_DATE
+from pipeline_runner.watch.task_graph import Task, TaskGraph, serialize_parameters
+
+LONGEST_VALUE = 40
+CANNOT_BE_PLANNED = 50  # luigi's scheduling_error
+RERUN = "rerun is set"
+# A task that is in none of this many runs counts as never run.
+REMEMBERED_RUNS = 100
+
+
+class Plan(NamedTuple):
+    """The tasks that would run.
+
+    Args:
+        reasons: the reason why each task would run, by name, in the order of dependencies.
+        up_to_date: ids of the tasks whose output exists, without tasks that only these need.
+    """
+
+    reasons: dict[str, str]
+    up_to_date: set[str]
+
+    def __str__(self) -> str:
+        """Show a line for each task that would run."""
+        if not self.reasons:
+            return "nothing would run: all is up to date"
+        width = max(map(len, self.reasons))
+        lines = [f"{'would run':{width}}  why", *(f"{name:{width}}  {why}" for name, why in self.reasons.items())]
+        return "\n".join(lines)
+
+
+class Earlier:
+    """Earlier runs, each read once, on first use."""
+
+    def __init__(self, records: Iterable[RunRecord]) -> None:
+        self._unread = itertools.islice(records, REMEMBERED_RUNS)
+        self._read: list[RunRecord] = []
+
+    def __iter__(self) -> Iterator[RunRecord]:
+        """Yield the records, newest first."""
+        yield from self._read
+        for record in self._unread:
+            self._read.append(record)
+            yield record
+
+
+def show_plan(arguments: list[str], workspace: str, as_diagram: bool) -> int:
+    """Print which tasks would run and why, or draw them; change nothing.
+
+    Args:
+        arguments: see :func:`resolve`.
+        workspace: path or URI of the workspace.
+        as_diagram: whether to draw the tasks with Mermaid.
+
+    Returns:
+        The exit status.
+    """
+    root = resolve(arguments)
+    graph = root.graph
+    try:
+        if root.error:
+            raise root.error
+        planned = make_plan(graph, History(workspace).records(graph.family))
+    except Exception as error:
+        print(f"error: {type(graph.root).__name__}: {describe(error)}", file=sys.stderr)
+        return CANNOT_BE_PLANNED
+    print(graph.to_mermaid(planned.up_to_date) if as_diagram else planned)
+    return 0
+
+
+def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
+    """Find the tasks that would run, as luigi does: if a task's output exists, those that only it needs are skipped.
+
+    Args:
+        graph: the tasks.
+        records: earlier runs of the same task, the newest first; read only if something would run.
+
+    Raises:
+        S3Error: S3 refuses the request or does not respond.
+    """
+    would_run: set[str] = set()
+    up_to_date: set[str] = set()
+    forced: set[str] = set()
+    pending = [graph.root.task_id]
+    while pending:
+        task_id = pending.pop()
+        task = graph.all_tasks[task_id]
+        # complete() would delete the output; for a view, that of other tasks.
+        if task.rerun:
+            forced |= {other for other in graph.resolve_views([task_id]) if not _is_published(graph.all_tasks[other])}
+        elif task_id not in forced and task.complete():
+            up_to_date.add(task_id)
+            continue
+        would_run.add(task_id)
+        pending += [other for other in graph.all_requirements[task_id] if other not in would_run | up_to_date]
+    earlier = Earlier(records)
+    reasons = {
+        graph.names[task_id]: RERUN if task_id in forced else explain(graph, task_id, earlier)
+        for task_id, task in graph.tasks.items()
+        if task_id in would_run and not isinstance(task, ViewTask)
+    }
+    return Plan(reasons, up_to_date | graph.resolve_views(up_to_date))
+
+
+def explain(graph: TaskGraph, task_id: str, records: Iterable[RunRecord]) -> str:
+    """Explain why a task has to run: compare it with the last run in which its output existed.
+
+    Args:
+        graph: the tasks.
+        task_id: the task.
+        records: earlier runs of the same root task, the newest first.
+    """
+    task = graph.tasks[task_id]
+    if task.rerun:
+        return RERUN
+    found = _find_earlier(task, graph.unique_ids[task_id], records)
+    if found is None:
+        return "never run"
+    record, earlier = found
+    if earlier["unique_id"] == graph.unique_ids[task_id]:
+        return "failed before" if earlier["state"] == FAILED else _describe_missing(task)
+    reasons = [*_find_changed_code(task, record), *_find_changed_parameters(task, earlier)]
+    earlier_ids = {other["unique_id"] for other in record["tasks"]}
+    changed = [other for other in graph.inputs(task_id) if graph.unique_ids.get(other, "") not in earlier_ids]
+    if changed:
+        reasons.append(f"input changed: {', '.join(graph.names[other] for other in changed)}")
+    # The only remaining reason: the task requires fewer tasks than before.
+    return "; ".join(reasons) or "input changed"
+
+
+def _is_on_s3(task: Task) -> bool:
+    return any(is_s3(target.path()) for target in flatten(task.output()))
+
+
+def _is_published(task: Task) -> bool:
+    """Return whether readers need the output, so that gokart's rerun leaves it there."""
+    targets = flatten(task.output())
+    return any(isinstance(target, S3Target) and not isinstance(target, WorkspaceTarget) for target in targets)
+
+
+def _describe_missing(task: Task) -> str:
+    kind = "object" if _is_on_s3(task) else "output"
+    targets = flatten(task.output())
+    missing = [path for target in targets if isinstance(target, WorkspaceTarget) for path in target.find_missing()]
+    # After the run nothing is missing, so name all of them.
+    return f"{kind} missing, damaged or overwritten: {', '.join(missing or [target.path() for target in targets])}"
+
+
+def _find_earlier(task: Task, unique_id: str, records: Iterable[RunRecord]) -> tuple[RunRecord, TaskRecord] | None:
+    """Find the task in the last run in which its output existed, or else in the last one in which it failed."""
+    parameters = serialize_parameters(task)
+
+    def likeness(other: TaskRecord) -> tuple[bool, int]:
+        return other["unique_id"] == unique_id, len(parameters.items() & other["parameters"].items())
+
+    failed = None
+    for record in records:
+        namesakes = [other for other in record["tasks"] if other["name"] == type(task).__name__]
+        if done := [other for other in namesakes if other["state"] in (RAN, UP_TO_DATE)]:
+            return record, max(done, key=likeness)
+        failed = failed or next(((record, other) for other in namesakes if other["state"] == FAILED), None)
+    return failed
+
+
+def _find_changed_code(task: Task, record: RunRecord) -> Iterator[str]:
+    if not task.serialized_task_definition_check:
+        return
+    definition = define_task(type(task))
+    modules = [name for name, code in definition.modules.items() if record["code"].get(name) != hash_code(code)]
+    if modules:
+        yield f"code changed: {', '.join(modules)}"
+    for name, version in definition.libraries.items():
+        if record["versions"].get(name) != version:
+            yield f"{name} changed: {record['versions'].get(name)} → {version}"
+
+
+def _find_changed_parameters(task: Task, earlier: TaskRecord) -> Iterator[str]:
+    before, now = earlier["parameters"], serialize_parameters(task)
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            yield f"parameter changed: {name} {_shorten(before.get(name))} → {_shorten(now.get(name))}"
+
+
+def _shorten(value: str | None) -> str:
+    if not value:
+        return "none" if value is None else "empty"
+    return value if len(value) <= LONGEST_VALUE else f"{value[:12]}…"

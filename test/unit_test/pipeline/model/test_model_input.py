@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+import pytest
+from pandera.errors import SchemaErrors
+from pandera.typing import Series
+
+from gokart_pipeline_sample.io.lightgbm_model import (
+    LightGBMModelProcessor,
+    encode_categories,
+    get_categories,
+    get_fitted,
+    set_fitted,
+)
+from gokart_pipeline_sample.pipeline import pred
+from gokart_pipeline_sample.pipeline.fitted_features import FittedFeatures
+from gokart_pipeline_sample.pipeline.model import fit_features, model_input
+from gokart_pipeline_sample.pipeline.model.fit_features import FitFeaturesTask
+from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema
+from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
+from gokart_pipeline_sample.pipeline.train import TrainTask
+
+Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+
+
+class Schema(PreprocessedSchema):
+    largest: Series[float]
+
+
+FITTED = FittedFeatures(
+    fit=lambda train: {"largest": float(train["petal_length"].max()), "rows": len(train)},
+    add=lambda data, fitted: data.assign(largest=data["petal_length"] / fitted["largest"]),
+    schema=Schema,
+)
+
+
+@pytest.fixture
+def fitted_features(monkeypatch: pytest.MonkeyPatch) -> FittedFeatures:
+    for module in (fit_features, model_input):
+        monkeypatch.setattr(module, "FITTED_FEATURES", FITTED)
+    return FITTED
+
+
+class TestFittedFeatures:
+    @pytest.mark.usefixtures("fitted_features")
+    def test_know_nothing_of_validation_and_test_rows(
+        self, preprocessed: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        train, valid, test = SplitDataTask.split(preprocessed, test_fraction=0.2, valid_fraction=0.2, random_state=42)
+        # Planted where nothing may be learned from.
+        valid, test = valid.assign(petal_length=1000.0), test.assign(petal_length=2000.0)
+        outputs = {"train": train, "valid": valid, "test": test}
+        dumped: list[dict[str, Any]] = []
+        monkeypatch.setattr(FitFeaturesTask, "load", lambda _, task: outputs[task])
+        monkeypatch.setattr(FitFeaturesTask, "dump", lambda _, obj: dumped.append(obj))
+        task = FitFeaturesTask.__new__(FitFeaturesTask)
+        task.train_task = "train"  # type: ignore[assignment]
+        task.run()
+        assert dumped == [{"largest": train["petal_length"].max(), "rows": len(train)}]
+        model, _ = TrainTask.fit(train, valid, num_boost_round=3, fitted=dumped[0])
+        assert get_fitted(model)["largest"] < 10
+        assert model_input.select_features(test, get_fitted(model))["largest"].min() > 200
+
+    def test_are_applied_by_training_and_prediction_alike(
+        self, fitted_features: FittedFeatures, parts: Parts, parameters: dict[str, Any]
+    ) -> None:
+        fitted = fitted_features.fit(parts[0])
+        model, _ = TrainTask.fit(parts[0], parts[1], fitted=fitted, **parameters)
+        assert model.num_feature() == len(Schema.feature_columns())
+        loaded = LightGBMModelProcessor().deserialize(LightGBMModelProcessor().serialize(model))
+        assert get_fitted(loaded) == fitted
+        predicted = pred.PredTask.predict(loaded, parts[2])
+        expected = model.predict(Schema.select_features(fitted_features.add(parts[2], fitted)))
+        assert (predicted.filter(like="probability_").to_numpy() == expected).all()
+
+    @pytest.mark.usefixtures("fitted_features")
+    def test_break_their_schema_with_a_name(self, parts: Parts) -> None:
+        with pytest.raises(SchemaErrors, match="largest"):
+            model_input.select_features(parts[2], {"largest": 0.0})
+
+    def test_are_kept_in_a_file_that_lightgbm_reads(self, model: lgb.Booster, parts: Parts) -> None:
+        features = PreprocessedSchema.select_features(parts[2])
+        plain = LightGBMModelProcessor().serialize(model)
+        assert b"fitted_features" not in plain
+        set_fitted(model, {"ä": [1.5, None], "\npandas_categorical:": "x"})
+        content = LightGBMModelProcessor().serialize(model)
+        assert get_fitted(LightGBMModelProcessor().deserialize(content)) == get_fitted(model)
+        read = lgb.Booster(model_str=content.decode())
+        assert (read.predict(features) == model.predict(features)).all()
+
+
+class TestCategories:
+    @pytest.fixture
+    def text(self) -> pd.DataFrame:
+        generator = np.random.default_rng(0)
+        return pd.DataFrame(
+            {
+                "width": generator.normal(size=300),
+                "city": pd.Series(generator.choice(["b", "a", "c"], 300)).astype("category"),
+                "color": pd.Series(generator.choice(["red", "blue"], 300)).astype("category"),
+            }
+        )
+
+    @pytest.fixture
+    def trained(self, text: pd.DataFrame) -> lgb.Booster:
+        label = (text["city"].astype("str") == "a").astype(int)
+        return lgb.train({"objective": "binary", "verbosity": -1}, lgb.Dataset(text, label=label), 5)
+
+    def test_are_kept_with_the_model(self, text: pd.DataFrame, trained: lgb.Booster) -> None:
+        loaded = LightGBMModelProcessor().deserialize(LightGBMModelProcessor().serialize(trained))
+        assert get_categories(loaded, text) == {"city": ["a", "b", "c"], "color": ["blue", "red"]}
+
+    def test_are_encoded_as_lightgbm_does(self, text: pd.DataFrame, trained: lgb.Booster) -> None:
+        rows = text[:3].assign(city=pd.Series(["new", "c", None]).astype("category"))
+        encoded = encode_categories(trained, rows)
+        assert np.isnan(encoded[:, 1]).tolist() == [True, False, True]
+        assert (trained.predict(encoded) == trained.predict(rows)).all()
+
+
+def test_unseen_values_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = pd.DataFrame({"city": pd.Series(["new", "c", None, "new", "b"]).astype("category")})
+    monkeypatch.setattr(model_input, "select_features", lambda *_: rows)
+    monkeypatch.setattr(PreprocessedSchema, "open_text_columns", lambda: ["city"])
+    monkeypatch.setattr(model_input, "get_categories", lambda *_: {"city": ["b"]})
+    counts = model_input.count_unseen(lgb.Booster.__new__(lgb.Booster), rows)
+    assert {name: found.to_dict() for name, found in counts.items()} == {"city": {"new": 2, "c": 1}}

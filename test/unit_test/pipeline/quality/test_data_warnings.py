@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gokart_pipeline_sample.io.lightgbm_model import Booster
+from gokart_pipeline_sample.pipeline.quality import data_warnings
+
+Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+
+
+def make_labelled(rows: int, seed: int) -> pd.DataFrame:
+    """Make up preprocessed flowers with a target that nothing tells of."""
+    generator = np.random.default_rng(seed)
+    lengths = ("sepal_length", "sepal_width", "petal_length", "petal_width", "petal_area")
+    columns = {name: generator.uniform(0.1, 8, rows) for name in lengths}
+    return pd.DataFrame({"id": np.arange(rows), **columns, "target": generator.integers(0, 3, rows)})
+
+
+def test_there_are_none_for_a_good_table(model: Booster) -> None:
+    assert data_warnings.find_warnings(make_labelled(600, 0), make_labelled(300, 1), model) == []
+
+
+def test_all_are_found(model: Booster) -> None:
+    train, test = make_labelled(600, 0), make_labelled(120, 1)
+    train["sepal_length"], test["sepal_length"] = 5.0, 5.0
+    for rows in (train, test):
+        # Of each class in two ranges of its own: not even a feature that rises with the class.
+        rows["petal_width"] = np.array([2.0, 1.0, 5.0])[rows["target"]] + 4 * (rows["id"] % 2)
+    test.loc[test["target"] == 1, "target"] = 0
+    test.loc[:2, "target"] = 1
+    test.iloc[5:9] = train.iloc[5:9].to_numpy()
+    found = data_warnings.find_warnings(train, test.astype({"id": int, "target": int}), model)
+    assert [sentence.partition(": ")[0] for sentence in found][:1] == [
+        "features with the same value in all training rows"
+    ]
+    assert any(sentence.startswith("classes with fewer than 30 test rows") for sentence in found)
+    assert "test rows with the same features as a training row: 4 of 120" in found
+
+
+@pytest.mark.parametrize("shape", ["rising", "in two ranges", "a category", "with gaps"])
+def test_a_feature_that_gives_the_target_away_is_found(shape: str) -> None:
+    train, test = make_labelled(900, 0), make_labelled(300, 1)
+    frames = []
+    for rows in (train, test):
+        value = np.array([2.0, 1.0, 5.0])[rows["target"]] + (8 * (rows["id"] % 2) if shape == "in two ranges" else 0)
+        leak = pd.Series(value)
+        if shape == "a category":
+            leak = leak.astype(int).astype("str").astype("category")
+        if shape == "with gaps":
+            leak = leak.mask(rows["target"] == 2)
+        frames.append(pd.DataFrame({"leak": leak, "noise": rows["petal_width"]}))
+    found = data_warnings.find_leaks(frames[0], train, frames[1], test)
+    assert found == ["leak (1.0000)"]
+
+
+def test_a_category_of_one_row_each_gives_nothing_away() -> None:
+    train, test = make_labelled(900, 0), make_labelled(300, 1)
+    features, tested = (
+        pd.DataFrame({"key": pd.Series([f"{prefix}{row}" for row in rows["id"]]).astype("category")})
+        for prefix, rows in (("a", train), ("b", test))
+    )
+    assert data_warnings.find_leaks(features, train, tested, test) == []
+
+
+def test_missing_and_constant_features_are_named() -> None:
+    features = pd.DataFrame(
+        {"half": [1.0, None, 2.0, None], "most": [1.0, None, None, 2.0], "hole": [None] * 4, "same": [1, 1, 1, 1]}
+    ).astype({"hole": float})
+    features.loc[3, "most"] = np.nan
+    assert data_warnings.find_missing(features) == ["most (75%)", "hole (100%)"]
+    assert data_warnings.find_constants(features) == ["most", "hole", "same"]
+
+
+def test_rows_of_rare_classes_are_counted() -> None:
+    test = make_labelled(200, 0).assign(target=[0] * 170 + [2] * 30)
+    assert data_warnings.find_rare_classes(test) == ["1 (0)"]
+    assert data_warnings.find_rare_classes(test[1:-1]) == ["1 (0)", "2 (29)"]
+
+
+def test_copies_are_counted_whatever_the_categories_are() -> None:
+    train = pd.DataFrame({"a": [1.0, 2.0, None], "b": pd.Series(["x", "y", "z"]).astype("category")})
+    test = pd.DataFrame({"a": [2.0, 1.0, None, 2.0], "b": pd.Series(["y", "y", "z", "y"]).astype("category")})
+    assert data_warnings.count_copies(train, test) == 3
+
+
+def test_long_lists_are_shortened() -> None:
+    assert data_warnings.shorten([str(number) for number in range(12)]).endswith("8, 9 and 2 more")

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+from luigi.configuration import LuigiConfigParser
+
+from pipeline_runner.cli.arguments import needs_bucket_name, parse_arguments, stands_alone
+
+TASK = "gokart_pipeline_sample.RunTask"
+OPTIONS = ("--plan", "--mermaid", "--history", "--serve-s3", "--champion", "--clean", "--new-table", "--help")
+
+
+class TestParseArguments:
+    def test_leaves_the_arguments_of_luigi_as_they_are(self) -> None:
+        arguments = [TASK, "--local-scheduler", "--require-acc", "0.95", "--workers=2", "-x"]
+        options, others = parse_arguments(arguments)
+        assert others == arguments
+        assert not any(vars(options).values())
+        assert options.champion is None
+
+    @pytest.mark.parametrize("place", [0, 1, 2])
+    def test_takes_our_own_options_anywhere(self, place: int) -> None:
+        arguments = [TASK, "--local-scheduler"]
+        arguments[place:place] = ["--plan", "--mermaid"]
+        options, others = parse_arguments(arguments)
+        assert (options.plan, options.mermaid) == (True, True)
+        assert others == [TASK, "--local-scheduler"]
+
+    def test_takes_no_abbreviations(self) -> None:
+        assert parse_arguments(["--pla"])[1] == ["--pla"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--history", "--foo"], "unrecognized arguments: --foo"),
+            (["--serve-s3", TASK], f"unrecognized arguments: {TASK}"),
+            (["--history", "--serve-s3"], "argument --serve-s3: not allowed with argument --history"),
+            (["--plan", "--history"], "argument --history: not allowed with argument --plan"),
+            (["--champion", "abc", TASK], f"unrecognized arguments: {TASK}"),
+            (["--champion", "--clean"], "argument --clean: not allowed with argument --champion"),
+            (["--clean", TASK], f"unrecognized arguments: {TASK}"),
+            (["--clean", "--keep", "0"], "argument --keep: at least 1; argument --min-age: at least 0"),
+            (["--clean", "--min-age", "-1"], "argument --keep: at least 1; argument --min-age: at least 0"),
+            (["--clean", "--kee", "3"], "unrecognized arguments: --kee 3"),
+            (["--mermaid"], "argument --mermaid: not allowed without argument --plan"),
+        ],
+    )
+    def test_refuses_options_that_contradict_each_other(
+        self, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit) as caught:
+            parse_arguments(arguments)
+        assert caught.value.code == 2
+        assert capsys.readouterr().err.splitlines()[-1].endswith(f"error: {message}")
+
+    @pytest.mark.parametrize(("arguments", "champion"), [(["--champion"], ""), (["--champion", "0a1b"], "0a1b")])
+    def test_shows_the_champions_or_goes_back_to_one(self, arguments: list[str], champion: str) -> None:
+        options, others = parse_arguments(arguments)
+        assert (options.champion, others) == (champion, [])
+        assert stands_alone(options)
+
+    @pytest.mark.parametrize(
+        ("arguments", "expected"),
+        [
+            (["--clean"], (30, 24.0, False)),
+            (["--clean", "--keep", "5", "--min-age=0.5", "--yes"], (5, 0.5, True)),
+            (["--keep=1", "--clean", "--min-age", "0"], (1, 0.0, False)),
+        ],
+    )
+    def test_takes_the_limits_of_a_clean_up(self, arguments: list[str], expected: tuple[int, float, bool]) -> None:
+        options, others = parse_arguments(arguments)
+        assert (options.keep, options.min_age, options.yes) == expected
+        assert others == []
+        assert stands_alone(options)
+
+    def test_leaves_options_of_a_clean_up_to_the_task_without_it(self) -> None:
+        assert parse_arguments([TASK, "--keep", "5", "--yes"])[1] == [TASK, "--keep", "5", "--yes"]
+
+    @pytest.mark.parametrize("arguments", [["--help"], ["-h"], [TASK, "--help"], ["--help-all"]])
+    def test_help_names_our_own_options_and_goes_on_to_luigi(
+        self, arguments: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        _, others = parse_arguments(arguments)
+        shown = capsys.readouterr().out
+        assert all(option in shown for option in OPTIONS)
+        assert others[-1] == ("--help-all" if "--help-all" in arguments else "--help")
+
+    def test_help_on_an_option_that_runs_no_task_ends_there(self) -> None:
+        with pytest.raises(SystemExit) as caught:
+            parse_arguments(["--history", "--help"])
+        assert caught.value.code == 0
+
+
+class TestNeedsBucketName:
+    @pytest.mark.parametrize(
+        ("arguments", "bucket", "expected"),
+        [
+            ([], None, True),
+            ([], "${BUCKET_NAME}", True),
+            ([], "my-bucket", False),
+            (["--gokart-pipeline-sample.UploadS3Task-bucket", "x"], "${BUCKET_NAME}", False),
+            (["--gokart-pipeline-sample.UploadS3Task-bucket=x"], "${BUCKET_NAME}", False),
+            (["--help"], "${BUCKET_NAME}", False),
+        ],
+    )
+    def test_tells_where_the_bucket_comes_from(self, arguments: list[str], bucket: str | None, expected: bool) -> None:
+        config = LuigiConfigParser()
+        if bucket:
+            config.read_dict({"gokart_pipeline_sample.UploadS3Task": {"bucket": bucket}})
+        assert needs_bucket_name(arguments, config) is expected

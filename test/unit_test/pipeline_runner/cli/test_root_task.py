@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import luigi
+import pytest
+from luigi.cmdline_parser import CmdlineParser
+
+from gokart_pipeline_sample import RunTask
+from pipeline_runner.cli.root_task import DEFAULT_TASK, complete_arguments, resolve
+from pipeline_runner.errors import UsageError
+
+NESTED = ["gokart_pipeline_sample.RunNestTask", "--local-scheduler"]
+
+
+class TestCompleteArguments:
+    @pytest.mark.parametrize("arguments", [[], ["--require-acc", "0.95"], ["--workers", "2"]])
+    def test_options_alone_go_to_the_default_task(self, arguments: list[str]) -> None:
+        assert complete_arguments(arguments) == [*DEFAULT_TASK, *arguments]
+
+    @pytest.mark.parametrize("arguments", [NESTED, NESTED[::-1], ["Unknown"]])
+    def test_leaves_a_task_as_it_is(self, arguments: list[str]) -> None:
+        assert complete_arguments(arguments) == arguments
+
+    @pytest.mark.parametrize("value", ["", "=true"])
+    def test_refuses_to_delete(self, value: str) -> None:
+        with pytest.raises(UsageError, match="use rm"):
+            complete_arguments([f"--delete-unnecessary-output-files{value}"])
+
+
+class TestParsers:
+    def test_are_built_once(self) -> None:
+        first, second = (CmdlineParser._build_parser(root_task=DEFAULT_TASK[0]) for _ in range(2))
+        assert first is second
+        assert CmdlineParser._build_parser() is not first
+
+    def test_know_tasks_that_are_registered_later(self) -> None:
+        before = CmdlineParser._build_parser()
+
+        class LateTask(luigi.Task):
+            rows: luigi.IntParameter = luigi.IntParameter(default=1)
+
+        assert CmdlineParser._build_parser() is not before
+        assert resolve(["LateTask", "--rows", "2"]).graph.root.rows == 2
+
+
+class TestResolve:
+    def test_makes_the_task_that_luigi_makes(self) -> None:
+        root = resolve(["--require-acc", "0.5", "--gokart-pipeline-sample.Report-write", "false"])
+        assert root.graph.root is RunTask(require_acc=0.5)
+        assert root.graph.root.require_acc == 0.5
+        assert (root.report.write, root.report.publish) == (False, True)
+        assert root.error is None
+        assert root.arguments[:2] == DEFAULT_TASK
+
+    def test_names_a_value_that_is_wrong(self) -> None:
+        with pytest.raises(UsageError, match="could not convert string to float: 'high'"):
+            resolve(["--require-acc", "high"])
+
+    def test_names_a_task_that_is_unknown(self) -> None:
+        with pytest.raises(UsageError, match="No task Unknown"):
+            resolve(["Unknown"])
+
+    def test_keeps_the_error_of_a_task_that_cannot_tell_its_requirements(self) -> None:
+        root = resolve(["--gokart-pipeline-sample.LoadDataTask-table", "/not/there.csv"])
+        assert list(root.graph.names.values()) == ["RunTask"]
+        assert "/not/there.csv" in str(root.error)

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+import math
+import re
+import warnings
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+
+from gokart_pipeline_sample.pipeline.drift.shift import ColumnShift, compare_column, count_values, describe_column
+from gokart_pipeline_sample.pipeline.quality.metrics import CalibrationBin, Importance, LearningCurve
+from pipeline_runner.watch.report.charts import (
+    SHOWN_FEATURES,
+    draw_calibration,
+    draw_importances,
+    draw_learning_curve,
+    draw_over_time,
+    draw_shift,
+)
+
+SERIES: dict[str, list[float | None]] = {
+    "accuracy": [0.9, None, 0.95],
+    "estimated": [None, 0.92, 0.93],
+    "rows": [30, 40, 50],
+    "seconds": [1.5, 1.25, 3.0],
+}
+NASTY = "<script>alert(1)</script>"
+CURVE = LearningCurve(loss="multi_logloss", train=[1.0, 0.5, 0.4], valid=[1.1, 0.6, 0.7], model_rounds=2)
+
+
+def make_importances(*names: str) -> list[Importance]:
+    return [
+        Importance(feature=name, gain=float(number), permutation=0.1 * number, permutation_std=0.01)
+        for number, name in enumerate(names)
+    ]
+
+
+def make_shift(train: list[object], new: list[object]) -> ColumnShift:
+    """Compare new rows with the training rows, as if these were the test rows; read from JSON as the report does."""
+    kind = "category" if any(isinstance(value, str) for value in train) else None
+    known = pd.Series(train, dtype="str" if kind else float).astype(kind or float)
+    described = describe_column(known, known)
+    counts = count_values(pd.Series(new, dtype="str" if kind else float).astype(kind or float), described)
+    loaded: ColumnShift = json.loads(json.dumps(compare_column(described, counts.tolist(), 1)))
+    return loaded
+
+
+def find_texts(svg: str) -> dict[str, float]:
+    """The height of each text of a chart."""
+    root = ElementTree.fromstring(svg)  # noqa: S314 - it was just made
+    return {text.text or "": float(text.get("y", 0)) for text in root.iter("{http://www.w3.org/2000/svg}text")}
+
+
+CHARTS = {
+    "learning curve": draw_learning_curve(CURVE),
+    "importances": draw_importances(make_importances("width", "length")),
+    "calibration": draw_calibration([CalibrationBin(probability=0.8, accuracy=0.7, rows=12)]),
+    "shift": draw_shift("width", make_shift([0.1, 0.25, 3.0], [0.2, 0.3, 7.0, math.nan])),
+    "over time": draw_over_time(SERIES),
+}
+LABELS = {
+    "learning curve": ["round of training", "multi logloss", "training rows", "validation rows", "the model: 2 rounds"],
+    "importances": ["width", "length", "accuracy lost", "if shuffled", "loss reduced", "in training"],
+    "shift": ["from 0.1", "from 0.25", "from 3", "other", "missing", "test rows", "new rows", "share of the rows"],
+    "over time": ["accuracy", "estimated", "rows", "seconds", "run"],
+    "calibration": ["probability of the predicted class", "share that is right", "as it should be", "rows"],
+}
+COLOURS = {"none", *(f"var(--{name})" for name in ("ink", "muted", "line", "card", "first", "second"))}
+
+
+@pytest.mark.parametrize("name", CHARTS)
+class TestCharts:
+    def test_label_all_that_they_show(self, name: str) -> None:
+        assert set(LABELS[name]) <= find_texts(CHARTS[name]).keys()
+
+    def test_take_their_colours_from_the_page(self, name: str) -> None:
+        found = set(re.findall(r"(?:fill|stroke): ?([^;\"]+)", CHARTS[name]))
+        assert {"var(--muted)", "var(--first)"} <= found <= COLOURS
+
+    def test_are_described_to_who_does_not_see_them(self, name: str) -> None:
+        assert re.match(r'<svg [^>]*class="chart" role="img" aria-label="[A-Z][^"]*\."', CHARTS[name])
+
+    def test_hold_nothing_of_when_they_were_drawn(self, name: str) -> None:
+        assert "<dc:date>" not in CHARTS[name]
+
+
+class TestDrawImportances:
+    def test_begins_with_the_most_important(self) -> None:
+        svg = draw_importances(make_importances("least", "middle", "most"))
+        heights = find_texts(svg)
+        assert heights["most"] < heights["middle"] < heights["least"]
+
+    def test_leaves_out_what_matters_least_of_many(self) -> None:
+        names = [f"feature {number}" for number in range(SHOWN_FEATURES + 5)]
+        shown = [word for word in find_texts(draw_importances(make_importances(*names))) if word.startswith("feature")]
+        assert sorted(shown) == sorted(names[5:])
+
+    def test_takes_names_as_they_are(self) -> None:
+        names = ["<b>&", "$a$ _b_", 'say "hi"', r"a\d \1", "花びら"]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            svg = draw_importances(make_importances(*names))
+        assert set(names) <= find_texts(svg).keys()
+
+    def test_shortens_names_that_are_long(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            svg = draw_importances(make_importances("width" * 20, "width" * 21))
+        assert "widthwidthwidthwi…" in find_texts(svg)
+
+
+class TestDrawShift:
+    def test_names_categories_as_they_are(self) -> None:
+        names = ["<b>&", "$a$ _b_", 'say "hi"', "花びら", "width" * 20]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            svg = draw_shift(NASTY, make_shift([*names, *names], ["<b>&", "new"]))
+        assert {*names[:-1], "widthwidthwidthwi…", "other", "missing"} <= find_texts(svg).keys()
+        assert NASTY not in svg
+
+    def test_draws_two_bars_for_each_value(self) -> None:
+        svg = draw_shift("width", make_shift(["a", "b"], ["a"]))
+        for colour in ("first", "second"):
+            # Two values, other and missing ones, and the legend.
+            assert len(re.findall(rf"fill: var\(--{colour}\)", svg)) == 5
+
+    @pytest.mark.parametrize("train", [[1.0], [math.nan], [0.0] * 20, [True, False], list(range(1000))])
+    def test_draws_any_column(self, train: list[object]) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            svg = draw_shift("width", make_shift(train, [math.nan]))
+        assert {"other", "missing", "test rows", "new rows"} <= find_texts(svg).keys()
+        assert "nan" not in svg
+
+
+class TestDrawOverTime:
+    @pytest.mark.parametrize("runs", [2, 20])
+    def test_draws_what_no_run_knows_as_nothing(self, runs: int) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            svg = draw_over_time(dict.fromkeys(SERIES, [None] * runs))
+        assert {"accuracy", "estimated", "rows", "seconds", "run"} <= find_texts(svg).keys()
+        assert "nan" not in svg
+
+    def test_draws_a_dot_for_each_run(self) -> None:
+        series = ({**SERIES, "rows": rows} for rows in ([1, 2, 3], [1, None, 3]))
+        whole, gap = (len(re.findall("<use ", draw_over_time(each))) for each in series)
+        assert whole - gap == 1

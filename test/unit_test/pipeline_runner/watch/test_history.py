@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pipeline_runner.watch import history
+from pipeline_runner.watch.history import BARS, History, RunRecord, collect_series, draw_bars
+
+
+@pytest.fixture
+def runs(workspace: Path) -> History:
+    return History(str(workspace))
+
+
+class TestHistory:
+    def test_is_empty_at_first(self, runs: History, workspace: Path) -> None:
+        assert list(runs.records()) == []
+        assert str(runs) == "when  verdict  accuracy  rows  duration  object"
+        assert list(workspace.iterdir()) == []
+
+    def test_gives_the_newest_record_first(self, runs: History, record: RunRecord) -> None:
+        for number in (1, 2, 3):
+            runs.add(f"2026010{number}", {**record, "rows": number})
+        assert [each["rows"] for each in runs.records()] == [3, 2, 1]
+
+    def test_gives_the_records_of_one_task(self, runs: History, record: RunRecord) -> None:
+        runs.add("1", record)
+        runs.add("2", {**record, "task": "gokart_pipeline_sample.RunNestTask"})
+        assert list(runs.records("gokart_pipeline_sample.RunTask")) == [record]
+
+    def test_shows_a_line_for_each_run(self, runs: History, record: RunRecord) -> None:
+        runs.add("1", {**record, "seconds": 12.345})
+        runs.add("2", {**record, "verdict": "failed", "accuracy": None, "rows": None, "object": None, "seconds": 0.5})
+        header, published, failed, _ = str(runs).splitlines()
+        assert header.split() == ["when", "verdict", "accuracy", "rows", "duration", "object"]
+        when = r"2026-01-0\d \d\d:\d\d:05"
+        assert re.fullmatch(rf"{when}  published  0\.9500    30    12\.35 s   s3://some-bucket/output\.csv", published)
+        assert re.fullmatch(rf"{when}  failed {{21}}0\.50 s", failed)
+        assert published.index("12.35") == header.index("duration") == failed.index("0.50")
+
+    def test_shows_the_estimate_and_the_alarms_of_a_batch(self, runs: History, record: RunRecord) -> None:
+        runs.add("1", record)
+        runs.add("2", {**record, "estimated": (0.91234, 0.9, 0.92), "alarms": None})
+        runs.add("3", {**record, "estimated": (0.8, 0.7, 0.9), "alarms": ["petal_width: no", "petal_length: no"]})
+        header, *lines = str(runs).splitlines()
+        assert header.split() == ["when", "verdict", "accuracy", "estimated", "alarms", "rows", "duration", "object"]
+        assert [line[header.index("estimated") : header.index("rows")].split() for line in lines[:3]] == [
+            [],
+            ["0.9123", "0"],
+            ["0.8000", "2"],
+        ]
+
+    def test_draws_the_figures_that_are_known_of_more_than_one_run(self, runs: History, record: RunRecord) -> None:
+        figures = [(0.5, 10), (None, None), (0.75, 30), (1.0, 20)]
+        for number, (accuracy, rows) in enumerate(figures):
+            runs.add(str(number), {**record, "accuracy": accuracy, "rows": rows, "seconds": 2.0})
+        assert str(runs).splitlines()[5:] == [
+            "accuracy  ▁▅█  0.5 to 1",
+            "rows      ▁█▅  10 to 30",
+            "seconds   ▁▁▁▁  2 to 2",
+        ]
+
+    def test_draws_nothing_of_a_single_run(self, runs: History, record: RunRecord) -> None:
+        runs.add("1", record)
+        assert len(str(runs).splitlines()) == 2
+
+    def test_reads_a_record_of_a_version_without_estimates(self, runs: History, record: RunRecord) -> None:
+        old = {name: value for name, value in record.items() if name not in ("estimated", "alarms", "champion")}
+        runs.add("1", old)
+        assert list(runs.records()) == [old]
+        assert "estimated" not in str(runs)
+        assert collect_series([old])["estimated"] == [None]
+
+    def test_names_each_record(self, runs: History, record: RunRecord) -> None:
+        runs.add("1", record)
+        runs.add("2", {**record, "verdict": "up to date"})
+        assert [name for name, _ in runs.named_records()] == ["2_up-to-date.json", "1.json"]
+
+    def test_deletes_a_record_with_its_report(self, runs: History, record: RunRecord) -> None:
+        for number in ("1", "2"):
+            runs.folder.write(f"{number}.html", b"", "text/html")
+            runs.add(number, record)
+        runs.delete("1.json")
+        assert runs.folder.names() == ["2.html", "2.json"]
+
+    def test_forgets_the_oldest_with_their_reports(
+        self, runs: History, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(history, "KEPT_RUNS", 2)
+        for number in ("1", "2", "3"):
+            runs.folder.write(f"{number}.html", b"", "text/html")
+            runs.add(number, record)
+        assert runs.folder.names() == ["2.html", "2.json", "3.html", "3.json"]
+
+    def test_does_not_forget_what_ran_for_runs_that_were_up_to_date(
+        self, runs: History, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(history, "KEPT_RUNS", 2)
+        runs.add("1", record)
+        for number in ("2", "3", "4"):
+            runs.add(number, {**record, "verdict": "up to date"})
+        assert [each["verdict"] for each in runs.records()] == ["up to date", "up to date", "published"]
+
+    def test_passes_over_a_record_that_is_damaged(
+        self, runs: History, record: RunRecord, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        runs.add("1", record)
+        runs.folder.write("2.json", b"{", "application/json")
+        runs.folder.write("3.json", b"[]", "application/json")
+        runs.folder.write("4.json", b'{"task": "gokart_pipeline_sample.RunTask"}', "application/json")
+        assert list(runs.records()) == [record]
+        assert "2.json is no record that can be read" in caplog.text
+
+
+class TestDrawBars:
+    @pytest.mark.parametrize(
+        ("values", "bars"),
+        [
+            ([0.0, 1.0], "▁█"),
+            ([float(value) for value in range(8)], BARS),
+            ([3.0, 3.0], "▁▁"),
+            ([-5.0], "▁"),
+            ([1e-300, 0.0, 2e-300], "▅▁█"),
+        ],
+    )
+    def test_draws_the_least_and_the_greatest_as_such(self, values: list[float], bars: str) -> None:
+        assert draw_bars(values) == bars
+
+
+class TestCollectSeries:
+    def test_gives_each_figure_of_each_run(self, record: RunRecord) -> None:
+        batch: RunRecord = {**record, "accuracy": None, "estimated": (0.9, 0.8, 1.0), "seconds": 3.0}
+        assert collect_series([{**record, "seconds": 2.0}, batch]) == {
+            "accuracy": [0.95, None],
+            "estimated": [None, 0.9],
+            "rows": [30, 30],
+            "seconds": [2.0, 3.0],
+        }
