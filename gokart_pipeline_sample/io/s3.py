@@ -65,7 +65,7 @@ def find_metadata(bucket: str, key: str, if_missing: str = IF_MISSING) -> dict[s
         if_missing: advice if the bucket does not exist either.
 
     Raises:
-        S3Error: the bucket does not exist either, or S3 refuses the request or does not respond.
+        S3Error: the bucket does not exist either.
     """
     with s3_client(f"s3://{bucket}/{key}", "look at it", if_missing) as client:
         try:
@@ -106,9 +106,6 @@ def put_object(
         content_type: its media type.
         metadata: its other metadata.
         options: further arguments of S3's PutObject: for encryption, or the condition of the put.
-
-    Raises:
-        S3Error: S3 refuses the request or does not respond.
     """
     digest = hashlib.sha256(content)
     with s3_client(f"s3://{bucket}/{key}", "put it") as client:
@@ -134,7 +131,7 @@ def get_object(bucket: str, key: str, if_missing: str = IF_MISSING, **conditions
         conditions: further arguments of S3's GetObject: ``Range`` and ``IfMatch``.
 
     Raises:
-        S3Error: there is no such object, or S3 refuses the request or does not respond.
+        S3Error: there is no such object.
     """
     from botocore.exceptions import BotoCoreError
 
@@ -165,9 +162,6 @@ def s3_client(url: str, action: str, if_missing: str = IF_MISSING) -> Iterator[S
         url: the object, for the message.
         action: the request, for the message, such as "put it".
         if_missing: advice if the object or its bucket does not exist.
-
-    Raises:
-        S3Error: S3 refuses the request or does not respond.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 

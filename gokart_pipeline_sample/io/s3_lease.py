@@ -58,11 +58,7 @@ class Lease:
         self._renewing = threading.Thread(target=self._keep_renewing, daemon=True)
 
     def __enter__(self) -> Self:
-        """Wait until the lease is held.
-
-        Raises:
-            S3Error: S3 refuses a request or does not respond.
-        """
+        """Wait until the lease is held."""
         self._acquire()
         self._renewing.start()
         return self
@@ -130,9 +126,6 @@ def release_leases(folder: str) -> None:
 
     Args:
         folder: URI of the folder of the leases.
-
-    Raises:
-        S3Error: S3 refuses a request or does not respond.
     """
     bucket, prefix = split_uri(folder)
     with s3_client(folder, "list it") as client:

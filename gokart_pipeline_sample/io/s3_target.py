@@ -87,11 +87,7 @@ class S3Target(TargetOnKart):
         return content
 
     def put_beside(self, name: str, content: bytes, content_type: str) -> None:
-        """Put another object into the folder of this one, with the same encryption.
-
-        Raises:
-            S3Error: S3 refuses the request or does not respond.
-        """
+        """Put another object into the folder of this one, with the same encryption."""
         folder = self._key.rpartition("/")[0]
         put_object(self._bucket, f"{folder}/{name}" if folder else name, content, content_type, {}, self._encryption)
 
@@ -119,11 +115,7 @@ class S3CsvTarget(S3Target):
     processor = CsvProcessor()
 
     def describe(self) -> PublishedFigures:
-        """Return the accuracy and the number of rows from the object's metadata; all None if the object is gone.
-
-        Raises:
-            S3Error: S3 refuses the request or does not respond.
-        """
+        """Return the accuracy and the number of rows from the object's metadata; all None if the object is gone."""
         metadata = self._metadata if self._is_ours(self._metadata) or self._exists() else {}
         return PublishedFigures(
             accuracy=float(metadata["accuracy"]) if "accuracy" in metadata else None,

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from logging import getLogger
 from typing import Any
 
-import gokart
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
@@ -15,7 +14,7 @@ from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, explain_failures
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
-from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, ShareParameter
+from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, ShareParameter, TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
 logger = getLogger(__name__)
@@ -28,14 +27,8 @@ class CheckAccuracyTask(GokartTask[DataFrame[OutputSchema]]):
     exists.
     """
 
-    pred_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[Any]]] = gokart.TaskInstanceParameter(
-        description="Task that outputs predictions: the columns of OutputSchema, or more."
-    )
-    test_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
-        gokart.TaskInstanceParameter(
-            description="Task that outputs the predicted rows, a PreprocessedSchema frame with its target."
-        )
-    )
+    pred_task: TaskParameter[DataFrame[Any]] = TaskParameter("Outputs at least OutputSchema.")
+    test_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the predicted rows.")
     require_acc: ShareParameter = ShareParameter(
         default=0.9, description="Share of right predictions that the model must exceed."
     )

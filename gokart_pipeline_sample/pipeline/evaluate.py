@@ -5,7 +5,6 @@ from __future__ import annotations
 from logging import getLogger
 from typing import TYPE_CHECKING, cast
 
-import gokart
 import luigi
 import numpy as np
 import pandera.pandas as pa
@@ -20,6 +19,7 @@ from gokart_pipeline_sample.pipeline.quality.data_warnings import find_warnings
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
 if TYPE_CHECKING:
@@ -31,18 +31,10 @@ logger = getLogger(__name__)
 class EvaluateTask(GokartTask[Metrics]):
     """Outputs ``metrics.json``, a :class:`Metrics` document: the metrics of the model on the test rows."""
 
-    model_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Booster]] = gokart.TaskInstanceParameter(
-        description="Task that outputs the model and saves its learning curve."
-    )
-    pred_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PredictionSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that outputs the PredictionSchema frame of the test rows.")
-    )
-    train_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that outputs the training rows, which warnings are about.")
-    )
-    test_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that outputs the predicted rows, a PreprocessedSchema frame.")
-    )
+    model_task: TaskParameter[Booster] = TaskParameter("Outputs the model.")
+    pred_task: TaskParameter[DataFrame[PredictionSchema]] = TaskParameter("Outputs their predictions.")
+    train_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the training rows.")
+    test_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the predicted rows.")
     permutation_repeats: luigi.NumericalParameter[int] = luigi.NumericalParameter(
         default=5, var_type=int, min_value=0, max_value=1000, description="Shuffles of each feature; 0 for none."
     )

@@ -9,15 +9,14 @@ import luigi
 from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
 
+from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.view import ViewTask
 
 
 class GetDataTask(ViewTask[Any]):
     """Selects one of the named outputs of a task, as a view: no data is copied."""
 
-    data_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Any]] = gokart.TaskInstanceParameter(
-        description="Task whose output is a dictionary."
-    )
+    data_task: TaskParameter[Any] = TaskParameter("Task whose output is a dictionary.")
     name: luigi.Parameter[str] = luigi.Parameter(description="Key of that dictionary.")
 
     def requires(self) -> gokart.TaskOnKart[Any]:

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import gokart
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
 
 class MakeOutputTask(GokartTask[DataFrame[OutputSchema]]):
     """Outputs the ``OutputSchema`` frame: one prediction for each row."""
 
-    pred_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[Any]]] = gokart.TaskInstanceParameter(
-        description="Task that outputs predictions: the columns of OutputSchema, or more."
-    )
-    test_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that outputs the predicted rows, a PreprocessedSchema frame.")
-    )
+    pred_task: TaskParameter[DataFrame[Any]] = TaskParameter("Outputs at least OutputSchema.")
+    test_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the predicted rows.")
 
     def run(self) -> None:
         """Make the table and save it."""

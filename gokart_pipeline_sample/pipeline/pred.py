@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import gokart
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -15,18 +14,15 @@ from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted, predic
 from gokart_pipeline_sample.pipeline.model.model_input import select_features
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
 
 class PredTask(GokartTask[DataFrame[PredictionSchema]]):
     """Outputs a ``PredictionSchema`` frame: the class of each row, and the probability of every class."""
 
-    model_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Booster]] = gokart.TaskInstanceParameter(
-        description="Task that outputs the model."
-    )
-    test_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that outputs the PreprocessedSchema frame to predict.")
-    )
+    model_task: TaskParameter[Booster] = TaskParameter("Outputs the model.")
+    test_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the rows to predict.")
 
     def run(self) -> None:
         """Predict the rows and save the predictions."""

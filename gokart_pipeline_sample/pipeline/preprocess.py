@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import cast
 
-import gokart
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.pipeline.schemas.iris_feature import IrisFeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
 
 class PreprocessTask(GokartTask[DataFrame[PreprocessedSchema]]):
     """Outputs the ``PreprocessedSchema`` frame made from an ``IrisFeatureSchema`` frame."""
 
-    data_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[IrisFeatureSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that outputs an IrisFeatureSchema frame.")
-    )
+    data_task: TaskParameter[DataFrame[IrisFeatureSchema]] = TaskParameter("Outputs an IrisFeatureSchema frame.")
 
     def run(self) -> None:
         """Add the features and save the frame."""

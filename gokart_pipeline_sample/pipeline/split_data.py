@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-import gokart
 import luigi
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +14,14 @@ from gokart.utils import FlattenableItems
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
 
 class SplitDataTask(GokartTask[dict[str, DataFrame[PreprocessedSchema]]]):
     """Outputs three ``PreprocessedSchema`` frames with their target: ``train``, ``valid`` and ``test``."""
 
-    data_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that outputs a PreprocessedSchema frame.")
-    )
+    data_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the rows to split.")
     test_fraction: luigi.FloatParameter = luigi.FloatParameter(
         default=0.2, description="Share of all rows for testing."
     )

@@ -16,18 +16,15 @@ from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
 from gokart_pipeline_sample.pipeline.model.boosting import CLASS_WEIGHTS, Losses, boost, make_datasets
 from gokart_pipeline_sample.pipeline.model.fit_features import FitFeaturesTask
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
 
 class TrainTask(GokartTask[Booster]):
     """Outputs a LightGBM booster; LightGBM gets the significant parameters by name, except tasks and class_weight."""
 
-    train_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that outputs the training rows.")
-    )
-    valid_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that outputs the validation rows, for early stopping.")
-    )
+    train_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the training rows.")
+    valid_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the validation rows.")
     boosting: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
         default="gbdt", choices=["gbdt", "dart", "rf"], description="LightGBM's boosting type."
     )

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import functools
 
-import gokart
 import luigi
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.s3_target import S3CsvTarget
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
+from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
 
 
 class UploadS3Task(S3DestinationTask[DataFrame[OutputSchema]]):
     """Puts a frame on S3 as CSV; complete if the object exists and was put by this very task."""
 
-    output_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[OutputSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that outputs the frame to publish.")
-    )
+    output_task: TaskParameter[DataFrame[OutputSchema]] = TaskParameter("Outputs the frame to publish.")
     key: luigi.Parameter[str] = luigi.Parameter(default="output.csv", description="Key of the object.")
 
     def output(self) -> S3CsvTarget:

@@ -243,9 +243,6 @@ def describe_worker(task_class: type, bucket: str = "") -> dict[str, str]:
     Args:
         task_class: the class of the task.
         bucket: name of a bucket to look at, if it has to be there.
-
-    Raises:
-        S3Error: S3 refuses the request or does not respond.
     """
     with s3_client(f"s3://{bucket}", "look at it") as client:
         if bucket:

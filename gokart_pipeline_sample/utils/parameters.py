@@ -6,13 +6,15 @@ import copy
 import itertools
 import operator
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import gokart
 import luigi
 from luigi.parameter import _no_value
 
 from gokart_pipeline_sample.io.tables.table import open_table
+
+T = TypeVar("T")
 
 
 class TableParameter(luigi.Parameter[str]):
@@ -23,9 +25,15 @@ class TableParameter(luigi.Parameter[str]):
 
         Raises:
             TableError: there is no such table.
-            S3Error: S3 refuses the request or does not respond.
         """
         return open_table(x).fingerprint if x else ""
+
+
+class TaskParameter(gokart.TaskInstanceParameter[gokart.TaskOnKart[T]]):
+    """A task whose output is loaded as type ``T``."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(description=description)
 
 
 class OptionalTaskParameter(gokart.TaskInstanceParameter[Any]):

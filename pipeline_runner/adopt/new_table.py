@@ -55,20 +55,18 @@ from __future__ import annotations
 
 from typing import cast
 
-import gokart
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
 {imports}
+from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
 
 class PreprocessTask(GokartTask[DataFrame[PreprocessedSchema]]):
     """Outputs the ``PreprocessedSchema`` frame made from a ``{name}FeatureSchema`` frame."""
 
-    data_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[{name}FeatureSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that outputs a {name}FeatureSchema frame.")
-    )
+    data_task: TaskParameter[DataFrame[{name}FeatureSchema]] = TaskParameter("Outputs a {name}FeatureSchema frame.")
 
     def run(self) -> None:
         """Add the features and save the frame."""

@@ -34,7 +34,6 @@ class DocumentFolder:
 
         Raises:
             OSError: the folder cannot be read.
-            S3Error: S3 refuses the request or does not respond.
         """
         if not self._is_on_s3:
             folder = Path(self._location)
@@ -48,7 +47,7 @@ class DocumentFolder:
 
         Raises:
             OSError: it does not exist or cannot be read.
-            S3Error: it does not exist, or S3 refuses the request or does not respond.
+            S3Error: it does not exist.
         """
         if not self._is_on_s3:
             return Path(self.locate(name)).read_bytes()
@@ -59,7 +58,6 @@ class DocumentFolder:
 
         Raises:
             OSError: it cannot be written.
-            S3Error: S3 refuses the request or does not respond.
         """
         if self._is_on_s3:
             put_object(self._bucket, f"{self._prefix}{name}", content, content_type, {}, self._encryption)
@@ -76,7 +74,6 @@ class DocumentFolder:
 
         Raises:
             OSError: it cannot be deleted.
-            S3Error: S3 refuses the request or does not respond.
         """
         if self._is_on_s3:
             with s3_client(self.locate(name), "delete it") as client:

@@ -121,7 +121,6 @@ class History:
 
         Raises:
             OSError: it cannot be written.
-            S3Error: S3 refuses the request or does not respond.
         """
         idle = IDLE if record["verdict"] == "up to date" else ""
         new = f"{stem}{idle}.json"
@@ -136,7 +135,6 @@ class History:
 
         Raises:
             OSError: it cannot be deleted.
-            S3Error: S3 refuses the request or does not respond.
         """
         self.folder.delete(name.removesuffix(".json") + ".html")
         self.folder.delete(name)

@@ -92,9 +92,6 @@ def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
     Args:
         graph: the tasks.
         records: earlier runs of the same task, the newest first; read only if something would run.
-
-    Raises:
-        S3Error: S3 refuses the request or does not respond.
     """
     would_run: set[str] = set()
     up_to_date: set[str] = set()

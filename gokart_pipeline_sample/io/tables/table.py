@@ -68,7 +68,6 @@ def open_table(uri: str) -> Table:
 
     Raises:
         TableError: there is no such table.
-        S3Error: S3 refuses the request or does not respond.
     """
     return Table(uri)
 
@@ -90,7 +89,6 @@ class Table:
 
     Raises:
         TableError: there is no such table.
-        S3Error: S3 refuses the request or does not respond.
     """
 
     def __init__(self, uri: str) -> None:
@@ -111,7 +109,6 @@ class Table:
 
         Raises:
             TableError: the table is larger, or cannot be read.
-            S3Error: S3 refuses the request or does not respond.
         """
         batches, rows, size = [], 0, 0
         for batch in self._read_batches(schema):
@@ -130,7 +127,6 @@ class Table:
 
         Raises:
             TableError: a file cannot be read, or two files have types that do not fit together.
-            S3Error: S3 refuses the request or does not respond.
         """
         tables = []
         for file in self._files:
@@ -155,7 +151,6 @@ class Table:
 
         Raises:
             TableError: a file cannot be read, lacks a column or has it with another type; the message names them.
-            S3Error: S3 refuses the request or does not respond.
         """
         for chunk in self._read_chunks(schema, rows):
             yield _to_frame(chunk.batches, schema)

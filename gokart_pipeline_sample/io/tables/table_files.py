@@ -88,7 +88,6 @@ def list_files(uri: str) -> list[LocalFile] | list[S3File]:
 
     Raises:
         TableError: there is no such file or folder, it cannot be read, or it has a file that is not a regular one.
-        S3Error: S3 refuses the request or does not respond.
     """
     if not uri:
         raise TableError("there is no table to read: set the parameter table")

@@ -45,11 +45,7 @@ class S3EvaluationTarget(S3JsonTarget):
     """The evaluation of a batch."""
 
     def describe(self) -> PublishedFigures:
-        """Return the accuracy, and what it was estimated as.
-
-        Raises:
-            S3Error: S3 refuses the request or does not respond.
-        """
+        """Return the accuracy, and what it was estimated as."""
         evaluation = self.load()
         return PublishedFigures(
             accuracy=evaluation["accuracy"],
@@ -74,7 +70,7 @@ def get_intact_object(bucket: str, key: str, if_missing: str, if_damaged: str) -
 
     Raises:
         DamagedFileError: it is not what was put.
-        S3Error: there is none, or S3 refuses the request or does not respond.
+        S3Error: there is none.
     """
     content, metadata = get_object(bucket, key, if_missing)
     require_intact(f"s3://{bucket}/{key}", content, metadata, if_damaged)
@@ -92,7 +88,7 @@ def read_latest(bucket: str, prefix: str) -> str:
 
     Raises:
         DamagedFileError: ``latest.json`` is not what was put.
-        S3Error: there is no batch, or S3 refuses the request or does not respond.
+        S3Error: there is no batch.
     """
     key = f"{make_folder(prefix)}latest.json"
     return str(json.loads(get_intact_object(bucket, key, "publish a batch first", "publish again"))["manifest"])
@@ -136,9 +132,6 @@ class S3ManifestTarget(S3JsonTarget):
             name: its key, without the folder of the batch.
             data: its rows.
             processor: its format.
-
-        Raises:
-            S3Error: S3 refuses the request or does not respond.
         """
         content, key = processor.serialize(data), f"{self._folder}{name}"
         metadata = {"rows": str(len(data)), UNIQUE_ID: self._unique_id}
@@ -146,11 +139,7 @@ class S3ManifestTarget(S3JsonTarget):
         return Part(key=key, rows=len(data), size=len(content), sha256=stored.sha256, etag=stored.etag)
 
     def find_parts(self) -> dict[str, Part]:
-        """Return the existing parts by name: their keys, without the folder of the batch.
-
-        Raises:
-            S3Error: S3 refuses the request or does not respond.
-        """
+        """Return the existing parts by name: their keys, without the folder of the batch."""
         parts = {}
         for key, (size, etag) in self._list().items():
             metadata = read_metadata(self._bucket, key)
@@ -197,11 +186,7 @@ class S3PointerTarget(S3JsonTarget):
         self.manifest = manifest
 
     def describe(self) -> PublishedFigures:
-        """Return the figures of the manifest.
-
-        Raises:
-            S3Error: S3 refuses the request or does not respond.
-        """
+        """Return the figures of the manifest."""
         manifest = self.manifest.load()
         unseen = {name: values["rows"] for name, values in manifest["unseen"].items()}
         return PublishedFigures(
@@ -216,11 +201,7 @@ class S3PointerTarget(S3JsonTarget):
         )
 
     def put_beside(self, name: str, content: bytes, content_type: str) -> None:
-        """Put another object beside the manifest, where no later batch replaces it.
-
-        Raises:
-            S3Error: S3 refuses the request or does not respond.
-        """
+        """Put another object beside the manifest, where no later batch replaces it."""
         self.manifest.put_beside(name, content, content_type)
 
     def _exists(self) -> bool:

@@ -6,7 +6,6 @@ import functools
 from logging import getLogger
 from typing import Any, cast
 
-import gokart
 import luigi
 
 from gokart_pipeline_sample.errors import ShiftError
@@ -14,7 +13,7 @@ from gokart_pipeline_sample.pipeline.batch.manifest import S3ManifestTarget, S3P
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import find_alarms
 from gokart_pipeline_sample.pipeline.quality.data_warnings import shorten
-from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, ShareParameter, borrow
+from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, ShareParameter, TaskParameter, borrow
 from gokart_pipeline_sample.utils.template import GokartTask
 
 logger = getLogger(__name__)
@@ -26,9 +25,7 @@ class PublishBatchTask(GokartTask[dict[str, Any]]):
     It has looked at the shift of the rows before: see :func:`find_alarms`.
     """
 
-    score_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[dict[str, Any]]] = gokart.TaskInstanceParameter(
-        description="Task that outputs the manifest, an object on S3."
-    )
+    score_task: TaskParameter[dict[str, Any]] = TaskParameter("Outputs the manifest, an object on S3.")
     checked_task: OptionalTaskParameter = OptionalTaskParameter(
         description="Task that checks the model, if that is not done yet."
     )

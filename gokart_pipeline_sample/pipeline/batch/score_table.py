@@ -35,7 +35,7 @@ from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.utils.cluster_task import ClusterTask
 from gokart_pipeline_sample.utils.lean_imports import import_lightgbm_to_predict
 from gokart_pipeline_sample.utils.mapping import THREADS
-from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, TableParameter
+from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, TableParameter, TaskParameter
 from gokart_pipeline_sample.utils.progress import showing_progress
 from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
 
@@ -48,21 +48,15 @@ class ScoreTableTask(ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, An
     Its output is the manifest of the parts. The next run reuses the parts of a run that died.
     """
 
-    model_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Booster]] = gokart.TaskInstanceParameter(
-        description="Task that outputs the model."
-    )
-    reference_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Reference]] = gokart.TaskInstanceParameter(
-        description="Task that describes the test rows of the model."
-    )
+    model_task: TaskParameter[Booster] = TaskParameter("Outputs the model.")
+    reference_task: TaskParameter[Reference] = TaskParameter("Task that describes the test rows of the model.")
     checked_task: OptionalTaskParameter = OptionalTaskParameter(
         significant=False, description="Task that checks the model, if that is not done yet."
     )
     champion: luigi.DictParameter = luigi.DictParameter(
         default={}, significant=False, description="The pointer to the champion, for the manifest, if the model is one."
     )
-    guard_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[GuardResult]] = gokart.TaskInstanceParameter(
-        description="Task that has checked every row of the table."
-    )
+    guard_task: TaskParameter[GuardResult] = TaskParameter("Task that has checked every row of the table.")
     table: TableParameter = TableParameter(description="Path or URI of the table to score; its target is ignored.")
     prefix: luigi.Parameter[str] = luigi.Parameter(
         default="batch", description="Prefix of all keys that are published."

@@ -39,7 +39,7 @@ from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsPar
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
-from gokart_pipeline_sample.utils.parameters import ShareParameter, borrow
+from gokart_pipeline_sample.utils.parameters import ShareParameter, TaskParameter, borrow
 from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
 from gokart_pipeline_sample.utils.task_definition import define_task, hash_code
 
@@ -49,21 +49,11 @@ logger = getLogger(__name__)
 class ChooseChampionTask(S3DestinationTask[Pointer]):
     """Points ``<prefix>/champion.json`` to the new model, or leaves it pointing to the champion; notes why."""
 
-    model_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Booster]] = gokart.TaskInstanceParameter(
-        description="Task that outputs the new model."
-    )
-    pred_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PredictionSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that outputs its predictions of the test rows.")
-    )
-    metrics_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Metrics]] = gokart.TaskInstanceParameter(
-        description="Task that outputs its metrics."
-    )
-    reference_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Reference]] = gokart.TaskInstanceParameter(
-        description="Task that describes its test rows."
-    )
-    split_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Any]] = gokart.TaskInstanceParameter(
-        description="The SplitDataTask that outputs the test rows."
-    )
+    model_task: TaskParameter[Booster] = TaskParameter("Outputs the new model.")
+    pred_task: TaskParameter[DataFrame[PredictionSchema]] = TaskParameter("Outputs its predictions.")
+    metrics_task: TaskParameter[Metrics] = TaskParameter("Outputs its metrics.")
+    reference_task: TaskParameter[Reference] = TaskParameter("Task that describes its test rows.")
+    split_task: TaskParameter[Any] = TaskParameter("The SplitDataTask that outputs the test rows.")
     require_acc: ShareParameter = borrow(CheckAccuracyTask, "require_acc")
     require: RequirementsParameter = borrow(CheckAccuracyTask, "require")
     margin: ShareParameter = ShareParameter(

@@ -98,7 +98,6 @@ class Champions(NamedTuple):
 
         Raises:
             DamagedFileError: it is not what was put.
-            S3Error: S3 refuses the request or does not respond.
         """
         with s3_client(self.path(self.pointer_key), "read it") as client:
             try:
@@ -118,17 +117,13 @@ class Champions(NamedTuple):
 
         Raises:
             DamagedFileError: it is not what was put.
-            S3Error: there is none, or S3 refuses the request or does not respond.
+            S3Error: there is none.
         """
         document: ChampionDocument = json.loads(get_intact_object(self.bucket, key, IF_MISSING, IF_DAMAGED))
         return document
 
     def find_document(self, key: str) -> ChampionDocument | None:
-        """Return the document of a champion, or None if it or a file of the champion is not there or not what was put.
-
-        Raises:
-            S3Error: S3 refuses the request or does not respond.
-        """
+        """Return the document of a champion, or None if it or a file of the champion is missing or damaged."""
         try:
             document = self.read_document(key) if read_metadata(self.bucket, key) else None
         except DamagedFileError:
@@ -140,11 +135,7 @@ class Champions(NamedTuple):
         return None
 
     def put_file(self, unique_id: str, name: str, content: bytes, content_type: str) -> File:
-        """Put a file of a champion into the folder of the task that makes it.
-
-        Raises:
-            S3Error: S3 refuses the request or does not respond.
-        """
+        """Put a file of a champion into the folder of the task that makes it."""
         key = f"{self.folder}{unique_id}/{name}"
         metadata = {UNIQUE_ID: unique_id}
         stored = put_object(self.bucket, key, content, content_type, metadata, self.encryption)
@@ -158,7 +149,7 @@ class Champions(NamedTuple):
             etag: the ETag of the pointer that was read; None if there was none.
 
         Raises:
-            S3Error: another one has been put, or S3 refuses the request or does not respond.
+            S3Error: another one has been put.
         """
         condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
         content, metadata = JsonProcessor().serialize(pointer), {UNIQUE_ID: pointer["considered"]}
@@ -197,11 +188,7 @@ class S3ChampionPointer(S3JsonTarget):
         self._is_put = True
 
     def describe(self) -> PublishedFigures:
-        """Return the accuracy of the champion and the last decision.
-
-        Raises:
-            S3Error: S3 refuses the request or does not respond.
-        """
+        """Return the accuracy of the champion and the last decision."""
         pointer: Pointer = self._load()
         document = self.champions.read_document(pointer["champion"])
         return PublishedFigures(accuracy=document["accuracy"], champion=pointer["decision"])

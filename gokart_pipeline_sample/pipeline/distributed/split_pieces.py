@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import gokart
 import pandas as pd
 from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
@@ -18,7 +17,7 @@ from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
 from gokart_pipeline_sample.utils.cluster_task import ClusterTask
-from gokart_pipeline_sample.utils.parameters import TableParameter, borrow
+from gokart_pipeline_sample.utils.parameters import TableParameter, TaskParameter, borrow
 from gokart_pipeline_sample.utils.progress import showing_progress
 
 PIECE_ROWS = 250_000
@@ -69,9 +68,7 @@ class TableSplit(NamedTuple):
 class SplitPiecesTask(ClusterTask[dict[str, Rows]]):
     """Outputs the validation and the test rows of a table that is split by its ids; no process keeps training rows."""
 
-    guard_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Any]] = gokart.TaskInstanceParameter(
-        description="Task that has checked that no id occurs more than once."
-    )
+    guard_task: TaskParameter[Any] = TaskParameter("Task that has checked that no id occurs more than once.")
     table: TableParameter = TableParameter(description="URI of the table to train on, in Parquet files on S3.")
     test_fraction = borrow(SplitDataTask, "test_fraction")
     valid_fraction = borrow(SplitDataTask, "valid_fraction")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-import gokart
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
@@ -25,6 +24,7 @@ from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.model.model_input import select_features
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
 PREDICTED = "the predicted class"
@@ -59,18 +59,10 @@ class Shift(TypedDict):
 class MakeReferenceTask(GokartTask[Reference]):
     """Outputs a :class:`Reference` document, ``reference.json``."""
 
-    model_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[Booster]] = gokart.TaskInstanceParameter(
-        description="Task that outputs the model."
-    )
-    pred_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PredictionSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that outputs the PredictionSchema frame of the test rows.")
-    )
-    train_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that outputs the training rows.")
-    )
-    test_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that outputs the predicted rows, a PreprocessedSchema frame.")
-    )
+    model_task: TaskParameter[Booster] = TaskParameter("Outputs the model.")
+    pred_task: TaskParameter[DataFrame[PredictionSchema]] = TaskParameter("Outputs their predictions.")
+    train_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the training rows.")
+    test_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the predicted rows.")
 
     def output(self) -> TargetOnKart:
         """Return the JSON file of the document."""

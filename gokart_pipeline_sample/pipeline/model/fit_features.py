@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import gokart
 from gokart.target import TargetOnKart
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
 
 class FitFeaturesTask(GokartTask[dict[str, Any]]):
     """Outputs what ``FITTED_FEATURES`` knows of the training rows, as JSON; no other rows reach it."""
 
-    train_task: gokart.TaskInstanceParameter[gokart.TaskOnKart[DataFrame[PreprocessedSchema]]] = (
-        gokart.TaskInstanceParameter(description="Task that outputs the training rows.")
-    )
+    train_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the training rows.")
 
     def output(self) -> TargetOnKart:
         """Return the JSON file."""
