@@ -11,7 +11,7 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import AccuracyTooLowError
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
-from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, explain_failures
+from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, find_failures
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, ShareParameter, TaskParameter
@@ -42,7 +42,7 @@ class CheckAccuracyTask(GokartTask[DataFrame[OutputSchema]]):
     def run(self) -> None:
         """Check the predictions and save them."""
         metrics = self.load("metrics_task") if self.metrics_task else None
-        failures = explain_failures(metrics, self.require)
+        failures = find_failures(metrics, self.require)
         prediction, test = self.load(self.pred_task), self.load(self.test_task)
         self.dump(self.check_accuracy(prediction, test, self.require_acc, failures))
 

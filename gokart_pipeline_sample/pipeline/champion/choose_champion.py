@@ -35,7 +35,7 @@ from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
-from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, explain_failures
+from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, find_failures
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
@@ -91,8 +91,7 @@ class ChooseChampionTask(S3DestinationTask[Pointer]):
         champions = self._target.champions
         pointer, etag = champions.read_pointer()
         document = champions.find_document(pointer["champion"]) if pointer else None
-        required = f"accuracy>{self.require_acc}" + (f", {self.require}" if self.require else "")
-        failures = "; ".join(explain_failures(self.load("metrics"), required))
+        failures = "; ".join(find_failures(self.load("metrics"), self.require, self.require_acc))
         if document is None:
             if failures:
                 raise AccuracyTooLowError(f"{failures}: there is no champion, and this model becomes none")

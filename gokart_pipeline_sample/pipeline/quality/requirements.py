@@ -5,63 +5,61 @@ from __future__ import annotations
 import math
 import operator
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import luigi
 
 from gokart_pipeline_sample.pipeline.quality.metrics import ClassScores, Metrics, Scores
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
-_OPERATORS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
-_SCORES = sorted(Scores.__annotations__)
+_COMPARISONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
+_SCORES, _INTERVAL = sorted(Scores.__annotations__), ["accuracy_interval.low", "accuracy_interval.high"]
 _CLASS_SCORES = sorted(ClassScores.__annotations__.keys() - {"name", "thresholds"})
-_INTERVAL = ["accuracy_interval.low", "accuracy_interval.high"]
 _SYNTAX = re.compile(
-    r"\s*(?P<figure>[a-z][a-z0-9_.]*)\s*(\[(?P<name>.*?)\])?\s*(?P<comparison>[<>]=?)\s*(?P<bound>"
-    r"(?P<baseline>baseline)?\s*(?P<number>[+-]?\s*(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)?)\s*(,|$)"
+    r"(?P<figure>[a-z][a-z0-9_.]*)\s*(\[(?P<name>.*?)\])?\s*(?P<comparison>[<>]=?)\s*(?=[^\s,])"
+    r"(?P<baseline>baseline)?\s*(?P<number>[+-]?\s*(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)?\s*(,|$)"
 )
 
 
 class Requirement(NamedTuple):
-    """A bound of a figure.
-
-    Args:
-        text: the requirement as it was written.
-        figure: a name of ``Scores``, of ``ClassScores`` if there is a class, or of the accuracy's interval.
-        class_name: the class, as text, or None for all.
-        comparison: ">", ">=", "<" or "<=".
-        of_baseline: whether the bound is that many above the baseline's figure.
-        number: the bound.
-    """
+    """A bound of a figure, such as ``recall[fraud]``; it may be that many above the baseline's figure."""
 
     text: str
     figure: str
-    class_name: str | None
     comparison: str
-    of_baseline: bool
-    number: float
+    bound: float
+    of_baseline: bool = False
 
-    def explain_failure(self, metrics: Metrics) -> str | None:
-        """Return the figure and the requirement if the metrics do not meet it, else None."""
-        bound, value = self.number, self._look_up(metrics)
-        if self.of_baseline:
-            baseline = metrics["baseline"][self.figure]  # type: ignore[literal-required]
-            bound = math.nan if baseline is None else baseline + self.number
-        if value is not None and _OPERATORS[self.comparison](value, bound):
-            return None
-        shown = "undefined" if value is None else f"{value:.4g}"
-        return f"{self.text} is required and it is {shown}" + (f", not {bound:.4g}" if self.of_baseline else "")
 
-    def _look_up(self, metrics: Metrics) -> float | None:
-        value: float | None
-        if self.class_name is not None:
-            (scores,) = (each for each in metrics["classes"] if str(each["name"]) == self.class_name)
-            value = scores[self.figure]  # type: ignore[literal-required]
-        elif self.figure in _INTERVAL:
-            value = metrics["accuracy_interval"][self.figure.partition(".")[2]]  # type: ignore[literal-required]
-        else:
-            value = metrics["model"][self.figure]  # type: ignore[literal-required]
-        return value
+def find_failures(metrics: Metrics | None, require: str, require_acc: float | None = None) -> list[str]:
+    """Return a sentence for each requirement that the metrics do not meet.
+
+    Raises:
+        ValueError: there are requirements but no metrics; also see :func:`parse_requirements`.
+    """
+    requirements = parse_requirements(require)
+    if require_acc is not None:
+        requirements.insert(0, Requirement(f"accuracy>{require_acc}", "accuracy", ">", require_acc))
+    if metrics is None and requirements:
+        raise ValueError(f"the requirements {require!r} need the task that outputs the metrics: give metrics_task")
+    figures = _name_figures(metrics) if metrics else {}
+    failures = []
+    for text, figure, comparison, bound, of_baseline in requirements:
+        value, limit = figures[figure], bound + (figures[f"baseline {figure}"] if of_baseline else 0)
+        if not _COMPARISONS[comparison](value, limit):
+            shown = "undefined" if math.isnan(value) else f"{value:.4g}"
+            failures.append(f"{text} is required and it is {shown}" + (f", not {limit:.4g}" if of_baseline else ""))
+    return failures
+
+
+def _name_figures(metrics: Metrics) -> dict[str, float]:
+    """Return all figures by name; those that are undefined are NaN, which meets no bound."""
+    figures: dict[str, Any] = {**metrics["model"]}
+    figures |= {f"baseline {name}": value for name, value in metrics["baseline"].items()}
+    figures |= {f"accuracy_interval.{name}": value for name, value in metrics["accuracy_interval"].items()}
+    for scores in metrics["classes"]:
+        figures |= {f"{name}[{scores['name']}]": value for name, value in scores.items()}
+    return {name: math.nan if value is None else value for name, value in figures.items()}
 
 
 def parse_requirements(text: str) -> list[Requirement]:
@@ -70,62 +68,33 @@ def parse_requirements(text: str) -> list[Requirement]:
     Raises:
         ValueError: one of them cannot be read, or names an unknown figure or class.
     """
-    found, place = [], 0
-    while text[place:].strip():
-        match = _SYNTAX.match(text, place)
-        if match is None or not match["bound"].strip():
+    found, rest = [], text.strip()
+    while rest:
+        if (match := _SYNTAX.match(rest)) is None:
             raise ValueError(
-                f"the requirement {text[place:].strip()!r} cannot be read: write for instance "
+                f"the requirement {rest!r} cannot be read: write for instance "
                 "balanced_accuracy>0.8, recall[1]>=0.5, log_loss<baseline-0.1"
             )
-        requirement = Requirement(
-            text=match.group().strip(" ,"),
-            figure=match["figure"],
-            class_name=match["name"],
-            comparison=match["comparison"],
-            of_baseline=match["baseline"] is not None,
-            number=float(re.sub(r"\s", "", match["number"] or "0")),
-        )
-        _check_names(requirement)
-        found.append(requirement)
-        place = match.end()
+        rest = rest[match.end() :].strip()
+        written, figure, name = match.group().strip(" ,"), match["figure"], match["name"]
+        classes = [str(each) for each in PreprocessedSchema.target_classes()]
+        known = _CLASS_SCORES if name is not None else _SCORES if match["baseline"] else [*_SCORES, *_INTERVAL]
+        if name is not None and name not in classes:
+            raise ValueError(f"the requirement {written!r} needs one of the classes {', '.join(classes)}")
+        if figure not in known:
+            raise ValueError(f"the requirement {written!r} needs one of the figures {', '.join(known)}")
+        if name is not None and match["baseline"]:
+            raise ValueError(f"the requirement {written!r}: the baseline has no figures of a single class")
+        bound = float((match["number"] or "0").replace(" ", ""))
+        shown = figure if name is None else f"{figure}[{name}]"
+        found.append(Requirement(written, shown, match["comparison"], bound, match["baseline"] is not None))
     return found
-
-
-def _check_names(requirement: Requirement) -> None:
-    if requirement.class_name is not None:
-        known, classes = _CLASS_SCORES, [str(each) for each in PreprocessedSchema.target_classes()]
-        if requirement.class_name not in classes:
-            raise ValueError(f"the requirement {requirement.text!r} needs one of the classes {', '.join(classes)}")
-        if requirement.of_baseline:
-            raise ValueError(f"the requirement {requirement.text!r}: the baseline has no figures of a single class")
-    else:
-        known = _SCORES if requirement.of_baseline else [*_SCORES, *_INTERVAL]
-    if requirement.figure not in known:
-        raise ValueError(f"the requirement {requirement.text!r} needs one of the figures {', '.join(known)}")
-
-
-def explain_failures(metrics: Metrics | None, text: str) -> list[str]:
-    """Explain each requirement that the metrics do not meet.
-
-    Raises:
-        ValueError: there are requirements but no metrics; also see :func:`parse_requirements`.
-    """
-    requirements = parse_requirements(text)
-    if metrics is None and requirements:
-        raise ValueError(f"the requirements {text!r} need the task that outputs the metrics: give metrics_task")
-    explained = (requirement.explain_failure(metrics) for requirement in requirements if metrics is not None)
-    return [failure for failure in explained if failure]
 
 
 class RequirementsParameter(luigi.Parameter[str]):
     """Requirements as text, which is checked when it is read."""
 
     def parse(self, x: str) -> str:
-        """Return the text.
-
-        Raises:
-            ValueError: see :func:`parse_requirements`.
-        """
+        """Return the text; raise a ValueError as :func:`parse_requirements` does."""
         parse_requirements(x)
         return x

@@ -5,7 +5,7 @@ import pytest
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 from gokart_pipeline_sample.pipeline.quality.requirements import (
     RequirementsParameter,
-    explain_failures,
+    find_failures,
     parse_requirements,
 )
 
@@ -23,7 +23,7 @@ METRICS: Metrics = {  # type: ignore[typeddict-item]
 
 
 def explain(text: str) -> list[str]:
-    return explain_failures(METRICS, text)
+    return find_failures(METRICS, text)
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,15 @@ def test_all_that_fail_are_explained() -> None:
     assert len(explain("recall[0]>0.9, accuracy>0.5, precision[2]>0.5")) == 2
 
 
+def test_the_accuracy_is_required_as_any_other_figure_is() -> None:
+    assert find_failures(METRICS, "roc_auc>0.8", 0.9) == find_failures(METRICS, "accuracy>0.9, roc_auc>0.8")
+    assert find_failures(METRICS, "", 0.89) == []
+
+
 def test_without_metrics_nothing_can_be_required() -> None:
-    assert explain_failures(None, "") == []
+    assert find_failures(None, "") == []
     with pytest.raises(ValueError, match="give metrics_task"):
-        explain_failures(None, "accuracy>0.5")
+        find_failures(None, "accuracy>0.5")
 
 
 @pytest.mark.parametrize(
