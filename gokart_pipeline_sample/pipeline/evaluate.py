@@ -12,11 +12,11 @@ from gokart.target import TargetOnKart
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster
-from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.model.boosting import Losses
 from gokart_pipeline_sample.pipeline.quality import scores
 from gokart_pipeline_sample.pipeline.quality.data_warnings import find_warnings
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
+from gokart_pipeline_sample.pipeline.schemas.output import match_by_id
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
@@ -81,7 +81,7 @@ class EvaluateTask(GokartTask[Metrics]):
         from sklearn.metrics import confusion_matrix
 
         truth = PreprocessedSchema.encode_target(test).to_numpy()
-        matched = MakeOutputTask.match(prediction, test[PreprocessedSchema.id_column()])
+        matched = match_by_id(prediction, test[PreprocessedSchema.id_column()])
         predicted = PredictionSchema.encode_target(matched).to_numpy()
         probabilities = matched[PredictionSchema.probability_columns()].to_numpy()
         model_scores = scores.score(truth, predicted, probabilities)

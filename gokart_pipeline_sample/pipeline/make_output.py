@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
+from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema, match_by_id
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
@@ -42,20 +41,4 @@ class MakeOutputTask(GokartTask[DataFrame[OutputSchema]]):
             pandera.errors.SchemaErrors: a frame breaks its schema.
             ValueError: a row has no prediction, or a prediction has no row; the message gives the ids.
         """
-        return cast("DataFrame[OutputSchema]", MakeOutputTask.match(prediction, data[PreprocessedSchema.id_column()]))
-
-    @staticmethod
-    def match(prediction: pd.DataFrame, ids: pd.Series[Any]) -> pd.DataFrame:
-        """Return the predictions in the order of the given ids; ``OutputSchema`` names the id column.
-
-        Raises:
-            ValueError: an id has no prediction, or a prediction has no id; the message gives the ids.
-        """
-        by_id = prediction.set_index(OutputSchema.id_column())
-        unmatched = by_id.index.symmetric_difference(pd.Index(ids))
-        if not unmatched.empty:
-            raise ValueError(
-                f"{len(unmatched)} ids are in only one of the predictions and the rows, the first of them "
-                f"{unmatched[:5].tolist()}: predict the very rows that are published"
-            )
-        return by_id.loc[ids].reset_index()
+        return cast("DataFrame[OutputSchema]", match_by_id(prediction, data[PreprocessedSchema.id_column()]))

@@ -27,9 +27,15 @@ class PrepareDataTask(ViewTask[dict[str, DataFrame[PreprocessedSchema]]]):
 
     def requires(self) -> SplitDataTask:
         """Wire the tasks."""
-        loaded = LoadDataTask()
-        preprocessed = PreprocessTask(data_task=loaded)
-        return SplitDataTask(data_task=preprocessed)
+        return wire_data()
+
+
+def wire_data(**split: Any) -> SplitDataTask:
+    """Wire the tasks that load, preprocess and split the table; the arguments are parameters of ``SplitDataTask``.
+
+    A function, because a nested task is another task: a model that is trained on its parts would be trained again.
+    """
+    return SplitDataTask(data_task=PreprocessTask(data_task=LoadDataTask()), **split)
 
 
 class TrainedModel(NamedTuple):
@@ -55,8 +61,8 @@ def wire_model(
 ) -> TrainedModel:
     """Wire the tasks from the prepared data to the accuracy check; training waits for the tasks in ``after``.
 
-    A function, not a nested task: the parameters of a task are part of the identity of all tasks downstream, and a
-    change of ``require_acc`` must not score a table again.
+    A function, too: the parameters of a task are part of the identity of all tasks downstream, and a change of
+    ``require_acc`` must not score a table again.
     """
     train = GetDataTask(data_task=prepared, name="train")
     valid = GetDataTask(data_task=prepared, name="valid")

@@ -186,8 +186,8 @@ class TestTables:
             ),
             pytest.param(
                 f"{PIPELINE}/make_output.py",
-                "MakeOutputTask.match(prediction, data[PreprocessedSchema.id_column()])",
-                "MakeOutputTask.match(prediction, data[PreprocessedSchema.id_column()] + 1000)",
+                "match_by_id(prediction, data[PreprocessedSchema.id_column()])",
+                "match_by_id(prediction, data[PreprocessedSchema.id_column()] + 1000)",
                 "error: MakeOutputTask: ValueError: 60 ids are in only one of the predictions and the rows, ",
                 id="make output",
             ),

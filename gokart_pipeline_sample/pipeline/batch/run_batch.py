@@ -10,10 +10,7 @@ from gokart_pipeline_sample.pipeline.batch.publish_batch import PublishBatchTask
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
-from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
-from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
-from gokart_pipeline_sample.pipeline.run_middle import wire_model
-from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
+from gokart_pipeline_sample.pipeline.run_middle import wire_data, wire_model
 from gokart_pipeline_sample.utils.parameters import borrow
 from gokart_pipeline_sample.utils.template import GokartTask
 from gokart_pipeline_sample.utils.view import ViewTask
@@ -35,9 +32,7 @@ class RunBatchTask(ViewTask[dict[str, Any]]):
     def requires(self) -> PublishBatchTask:
         """Wire the tasks."""
         guarded = self.guard()
-        # Not PrepareDataTask: a nested task is another task, so the model of RunTask would be trained again.
-        split = SplitDataTask(data_task=PreprocessTask(data_task=LoadDataTask()))
-        trained = wire_model(split, self.require_acc, after=[guarded])
+        trained = wire_model(wire_data(), self.require_acc, after=[guarded])
         return self.publish(guarded, trained.model, trained.reference, checked_task=trained.checked)
 
     def guard(self) -> GuardTableTask:

@@ -31,11 +31,11 @@ from gokart_pipeline_sample.pipeline.champion.registry import (
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
-from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, find_failures
+from gokart_pipeline_sample.pipeline.schemas.output import match_by_id
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
@@ -153,7 +153,7 @@ class ChooseChampionTask(S3DestinationTask[Pointer]):
 
 def find_right(prediction: DataFrame[PredictionSchema], test: DataFrame[PreprocessedSchema]) -> Right:
     """Return whether the prediction of each test row is right; they are matched by id."""
-    matched = MakeOutputTask.match(prediction, test[PreprocessedSchema.id_column()])
+    matched = match_by_id(prediction, test[PreprocessedSchema.id_column()])
     truth = test[PreprocessedSchema.target_column()].to_numpy()
     right: Right = matched[PredictionSchema.target_column()].to_numpy() == truth
     return right

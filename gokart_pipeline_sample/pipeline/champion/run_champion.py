@@ -13,10 +13,7 @@ from gokart_pipeline_sample.pipeline.champion.choose_champion import ChooseChamp
 from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
-from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
-from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
-from gokart_pipeline_sample.pipeline.run_middle import wire_model
-from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
+from gokart_pipeline_sample.pipeline.run_middle import wire_data, wire_model
 from gokart_pipeline_sample.utils.parameters import borrow
 from gokart_pipeline_sample.utils.view import ViewTask
 
@@ -41,7 +38,7 @@ class TrainChampionTask(ViewTask[Any]):
                 "with split_by=random the champion may know the test rows, so that it cannot be compared: "
                 "set split_by to id, or to a column of time"
             )
-        split = SplitDataTask(data_task=PreprocessTask(data_task=LoadDataTask()), split_by=self.split_by)
+        split = wire_data(split_by=self.split_by)
         trained = wire_model(split, self.require_acc)
         return ChooseChampionTask(
             model_task=trained.model,

@@ -20,8 +20,8 @@ from gokart_pipeline_sample.pipeline.drift.shift import (
     count_values,
     describe_column,
 )
-from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.model.model_input import select_features
+from gokart_pipeline_sample.pipeline.schemas.output import match_by_id
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
@@ -89,7 +89,7 @@ class MakeReferenceTask(GokartTask[Reference]):
             train: the training rows, which suggest the ranges of values.
             test: the predicted rows, with their target.
         """
-        matched = MakeOutputTask.match(prediction, test[PreprocessedSchema.id_column()])
+        matched = match_by_id(prediction, test[PreprocessedSchema.id_column()])
         predicted, truth = matched[PredictionSchema.target_column()], PreprocessedSchema.target_column()
         right = predicted.to_numpy() == test[truth].to_numpy()
         learned, tested = (select_features(rows, get_fitted(model)) for rows in (train, test))

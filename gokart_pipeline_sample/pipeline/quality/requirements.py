@@ -85,7 +85,7 @@ def parse_requirements(text: str) -> list[Requirement]:
             raise ValueError(f"the requirement {written!r} needs one of the figures {', '.join(known)}")
         if name is not None and match["baseline"]:
             raise ValueError(f"the requirement {written!r}: the baseline has no figures of a single class")
-        bound = float((match["number"] or "0").replace(" ", ""))
+        bound = float("".join((match["number"] or "0").split()))
         shown = figure if name is None else f"{figure}[{name}]"
         found.append(Requirement(written, shown, match["comparison"], bound, match["baseline"] is not None))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
@@ -29,3 +30,19 @@ class OutputSchema(BaseSchema):
 
     class Config:
         strict = "filter"
+
+
+def match_by_id(prediction: pd.DataFrame, ids: pd.Series[Any]) -> pd.DataFrame:
+    """Return predictions, which have at least the columns of ``OutputSchema``, in the order of the given ids.
+
+    Raises:
+        ValueError: an id has no prediction, or a prediction has no id; the message gives the ids.
+    """
+    by_id = prediction.set_index(OutputSchema.id_column())
+    unmatched = by_id.index.symmetric_difference(pd.Index(ids))
+    if not unmatched.empty:
+        raise ValueError(
+            f"{len(unmatched)} ids are in only one of the predictions and the rows, the first of them "
+            f"{unmatched[:5].tolist()}: predict the very rows that are published"
+        )
+    return by_id.loc[ids].reset_index()
