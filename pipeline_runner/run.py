@@ -1,4 +1,4 @@
-"""A run: resolve the task, run it, save a record, write a report, print a summary."""
+"""A run: run a task, save a record, write a report, print a summary."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gokart_pipeline_sample.io.s3_lease import LEASES, release_leases
 from gokart_pipeline_sample.pipeline.batch.manifest import S3EvaluationTarget
 from gokart_pipeline_sample.utils.lean_imports import prepare_for_tasks
 from pipeline_runner import signals
-from pipeline_runner.cli.root_task import RootTask, converting_to_usage_errors, resolve
+from pipeline_runner.error_messages import converting_to_usage_errors
 from pipeline_runner.lock_folder import using_lock_folder
 from pipeline_runner.watch import slack
 from pipeline_runner.watch.history import SHOWN_RUNS, History, RunRecord
@@ -26,6 +26,7 @@ from pipeline_runner.watch.plan import Earlier
 from pipeline_runner.watch.recorder import RunRecorder
 from pipeline_runner.watch.report.chart_process import ChartProcess
 from pipeline_runner.watch.report.report import render_report
+from pipeline_runner.watch.root_task import RootTask
 from pipeline_runner.watch.run_record import (
     PUBLISHED,
     RunResult,
@@ -41,16 +42,15 @@ logger = logging.getLogger(__name__)
 
 REPORT_TYPE = "text/html; charset=utf-8"
 ALREADY_RUNNING, NOT_RUN = 10, 30
-RECURSION_LIMIT = 10_000
 PAUSE_SECONDS, LOGGED_PAUSES, MOST_REFUSALS = 1, 10, 10
 LAST_LINES = {ALREADY_RUNNING: "this command is running already: wait for it to end, or stop it"}
 
 
-def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> int:
+def run(root: RootTask, workspace: str, fetch: str, started: datetime) -> int:
     """Run a task, and print what it has published and where, or what went wrong.
 
     Args:
-        arguments: see :func:`resolve`.
+        root: the task.
         workspace: path or URI of the workspace.
         fetch: the command that fetches the published object ``{url}``.
         started: when the process began.
@@ -62,9 +62,6 @@ def run(arguments: list[str], workspace: str, fetch: str, started: datetime) -> 
         UsageError: the arguments or the configuration are wrong.
         KeyboardInterrupt: a signal has stopped the run.
     """
-    # gokart computes the ids of a chain of tasks recursively.
-    sys.setrecursionlimit(RECURSION_LIMIT)
-    root = resolve(arguments)
     # luigi's summary lists tasks with all their parameters; ours is printed below.
     logging.getLogger("luigi-interface").setLevel(logging.WARNING)
     recorder, slack_settings = RunRecorder(), slack.take_settings(root.arguments)

@@ -13,8 +13,8 @@ import pyarrow as pa
 from gokart_pipeline_sample.errors import PipelineError
 from gokart_pipeline_sample.io.tables.table import open_table
 from pipeline_runner.adopt.table_sketch import sketch_fields, sketch_rows
-from pipeline_runner.cli.configuration import IS_INSTALLED, PROJECT
 from pipeline_runner.errors import UsageError
+from pipeline_runner.paths import IS_INSTALLED, PROJECT
 
 TESTS = "test/table_test"
 SCHEMAS = "gokart_pipeline_sample/pipeline/schemas"

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline_runner.cli.arguments import needs_bucket_name, parse_arguments
-from pipeline_runner.cli.configuration import IS_INSTALLED, load_config
+from pipeline_runner.cli.configuration import load_config
 from pipeline_runner.cli.streams import guard_streams, require_utf8
 from pipeline_runner.errors import ConfigurationError, UsageError
 from pipeline_runner.local_s3 import embedded_s3
+from pipeline_runner.paths import IS_INSTALLED
 from pipeline_runner.signals import handling_signals
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
             return 0
         with refusing_schemas():
             from pipeline_runner import run
+            from pipeline_runner.cli.root_task import resolve
             from pipeline_runner.watch import history, plan
 
         gc.freeze()
@@ -97,10 +99,10 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
             limits = clean.Limits(options.keep, options.min_age)
             return clean.clean(workspace, config.get("core", "lock_pid_dir", ""), limits, is_agreed=options.yes)
         if options.plan:
-            return plan.show_plan(arguments, workspace, options.mermaid)
+            return plan.show_plan(resolve(arguments), workspace, options.mermaid)
         serving = f"{Path(sys.argv[0]).name} --serve-s3" if IS_INSTALLED else "make s3"
         fetch = "aws s3 cp {url} -" if server is None else serving
-        return run.run(arguments, workspace, fetch, started)
+        return run.run(resolve(arguments), workspace, fetch, started)
 
 
 @contextlib.contextmanager

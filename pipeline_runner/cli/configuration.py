@@ -11,15 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline_runner.errors import ConfigurationError, UsageError
+from pipeline_runner.paths import DEFAULTS, IS_INSTALLED, PROJECT
 
 if TYPE_CHECKING:
     from luigi.configuration import LuigiConfigParser
 
-# The wheel has conf/ in this package. It is then a set of defaults, and the project is the working directory.
-PACKAGE = Path(__file__).resolve().parents[1]
-IS_INSTALLED = (PACKAGE / "conf").is_dir()
-DEFAULTS = PACKAGE if IS_INSTALLED else PACKAGE.parent
-PROJECT = Path.cwd() if IS_INSTALLED else DEFAULTS
 PATH_OPTIONS = ("table", "workspace_directory", "local_temporary_directory", "logging_conf_file", "lock_pid_dir")
 # Options of [core] that luigi reads without declaring them as parameters.
 _CORE = {

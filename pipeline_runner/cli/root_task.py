@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
-from collections.abc import Iterator
+import sys
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import luigi.interface
 from luigi.cmdline_parser import CmdlineParser
@@ -16,11 +14,13 @@ from luigi.task_register import Register
 import gokart_pipeline_sample  # noqa: F401 (registers the tasks)
 from gokart_pipeline_sample.utils.encryption import get_encryption
 from pipeline_runner.cli.configuration import check_names
-from pipeline_runner.error_messages import describe
+from pipeline_runner.error_messages import converting_to_usage_errors
 from pipeline_runner.errors import UsageError
 from pipeline_runner.watch.report.settings import Report
+from pipeline_runner.watch.root_task import RootTask
 from pipeline_runner.watch.task_graph import TaskGraph
 
+RECURSION_LIMIT = 10_000
 DEFAULT_TASK = ["gokart_pipeline_sample.RunTask", "--local-scheduler"]
 
 
@@ -40,26 +40,6 @@ CmdlineParser._build_parser = staticmethod(  # type: ignore[method-assign]
 )
 
 
-class RootTask(NamedTuple):
-    """The task to run.
-
-    Args:
-        arguments: its name and its options, as luigi takes them.
-        graph: the task and its dependencies; only the task if they cannot be determined.
-        report: settings of the report.
-        lock_folder: folder in which luigi notes the running commands, if it does.
-        encryption: the arguments of S3's PutObject that request encryption.
-        error: why its dependencies cannot be determined, if they cannot.
-    """
-
-    arguments: list[str]
-    graph: TaskGraph
-    report: Report
-    lock_folder: Path | None = None
-    encryption: dict[str, Any] = {}  # noqa: RUF012 (it is never changed)
-    error: Exception | None = None
-
-
 def resolve(arguments: list[str]) -> RootTask:
     """Make the task that the arguments name.
 
@@ -70,6 +50,8 @@ def resolve(arguments: list[str]) -> RootTask:
         UsageError: the arguments or the configuration are wrong.
         SystemExit: help was requested and shown, or luigi does not know an option.
     """
+    # gokart computes the ids of a chain of tasks recursively.
+    sys.setrecursionlimit(RECURSION_LIMIT)
     arguments = complete_arguments(arguments)
     check_names(luigi.configuration.get_config())
     with converting_to_usage_errors(), CmdlineParser.global_instance(arguments) as parser:
@@ -96,12 +78,3 @@ def complete_arguments(arguments: list[str]) -> list[str]:
     if names_a_task or set(Register.task_names()).intersection(arguments):
         return arguments
     return [*DEFAULT_TASK, *arguments]
-
-
-@contextlib.contextmanager
-def converting_to_usage_errors() -> Iterator[None]:
-    """Turn any error of the block into a UsageError: luigi raises many kinds for mistakes in the arguments."""
-    try:
-        yield
-    except Exception as error:
-        raise UsageError(describe(error)) from error

@@ -14,10 +14,10 @@ from gokart_pipeline_sample.io.s3_target import S3Target
 from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
 from gokart_pipeline_sample.utils.task_definition import define_task, hash_code
 from gokart_pipeline_sample.utils.view import ViewTask
-from pipeline_runner.cli.root_task import resolve
 from pipeline_runner.error_messages import describe
 from pipeline_runner.watch.history import History, RunRecord, TaskRecord
 from pipeline_runner.watch.recorder import FAILED, RAN, UP_TO_DATE
+from pipeline_runner.watch.root_task import RootTask
 from pipeline_runner.watch.task_graph import Task, TaskGraph, serialize_parameters
 
 LONGEST_VALUE = 40
@@ -62,18 +62,17 @@ class Earlier:
             yield record
 
 
-def show_plan(arguments: list[str], workspace: str, as_diagram: bool) -> int:
+def show_plan(root: RootTask, workspace: str, as_diagram: bool) -> int:
     """Print which tasks would run and why, or draw them; change nothing.
 
     Args:
-        arguments: see :func:`resolve`.
+        root: the task.
         workspace: path or URI of the workspace.
         as_diagram: whether to draw the tasks with Mermaid.
 
     Returns:
         The exit status.
     """
-    root = resolve(arguments)
     graph = root.graph
     try:
         if root.error:

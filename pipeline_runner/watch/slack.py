@@ -10,9 +10,9 @@ import threading
 from gokart.slack import SlackConfig
 from luigi.cmdline_parser import CmdlineParser
 
-from pipeline_runner.cli.root_task import RootTask
 from pipeline_runner.error_messages import describe
 from pipeline_runner.masking import mask
+from pipeline_runner.watch.root_task import RootTask
 from pipeline_runner.watch.run_record import RunResult
 
 logger = logging.getLogger(__name__)

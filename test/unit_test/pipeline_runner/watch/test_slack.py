@@ -6,10 +6,10 @@ import pytest
 from gokart.slack import SlackConfig
 from support.records import make_result
 
-from pipeline_runner.cli.root_task import RootTask
 from pipeline_runner.watch import slack
 from pipeline_runner.watch.recorder import FAILED, RAN, Failure
 from pipeline_runner.watch.report.settings import Report
+from pipeline_runner.watch.root_task import RootTask
 from pipeline_runner.watch.run_record import RunResult
 from pipeline_runner.watch.task_graph import TaskGraph
 

@@ -1,0 +1,29 @@
+"""The task to run, with all tasks that it depends on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline_runner.watch.report.settings import Report
+from pipeline_runner.watch.task_graph import TaskGraph
+
+
+class RootTask(NamedTuple):
+    """The task to run.
+
+    Args:
+        arguments: its name and its options, as luigi takes them.
+        graph: the task and its dependencies; only the task if they cannot be determined.
+        report: settings of the report.
+        lock_folder: folder in which luigi notes the running commands, if it does.
+        encryption: the arguments of S3's PutObject that request encryption.
+        error: why its dependencies cannot be determined, if they cannot.
+    """
+
+    arguments: list[str]
+    graph: TaskGraph
+    report: Report
+    lock_folder: Path | None = None
+    encryption: dict[str, Any] = {}  # noqa: RUF012 (it is never changed)
+    error: Exception | None = None
