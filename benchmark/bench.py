@@ -1,4 +1,4 @@
-"""Measure whole runs and batches, write docs/benchmark.json, and make the tables and the chart of the READMEs of it.
+"""Measure whole runs and batches, write docs/benchmark.json, and make the tables and the chart of docs/ of it.
 
 python benchmark/bench.py [ROWS] [PAIRS]     (make bench; 10,000,000 rows and 5 pairs by default)
 """

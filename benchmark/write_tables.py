@@ -1,4 +1,4 @@
-"""Make the tables and the chart of the READMEs of docs/benchmark.json.
+"""Make the tables and the chart of docs/benchmarks-and-faults.md, in both languages, of docs/benchmark.json.
 
 python benchmark/write_tables.py
 """
@@ -35,6 +35,10 @@ RUNS = {
         "run that is up to date / [imports and one HEAD](benchmark/head.py)",
         "最新の状態の実行／[インポートと HEAD ひとつ](benchmark/head.py)",
     ),
+    "cold: workspace in a folder": (
+        "first run, workspace on S3 / workspace in a folder",
+        "最初の実行、S3 のワークスペース／フォルダーのワークスペース",
+    ),
     "light: Booster.predict alone": (
         "batch, light model / `Booster.predict` alone",
         "バッチ、軽いモデル／`Booster.predict` だけ",
@@ -66,28 +70,28 @@ MEMORY = {
     "memory: parquet --shuffle": ("Parquet → Parquet, unsorted ids", "Parquet → Parquet、並んでいない id"),
     "memory: heavy": ("Parquet → Parquet, heavy model, 20 features", "Parquet → Parquet、重いモデル、特徴量 20 個"),
 }
-READMES = {
-    "README.md": (
+PAGES = {
+    "docs/benchmarks-and-faults.md": (
         ("ours / other", "ours", "other", "time of ours / time of the other"),
         ("from → to", "peak memory, a tenth of the rows", "all rows", "rows/s, start to end"),
     ),
-    "README.ja.md": (
+    "docs/ja/benchmarks-and-faults.md": (
         ("このパイプライン／相手", "このパイプライン", "相手", "このパイプラインの時間／相手の時間"),
         ("入力 → 出力", "最大メモリー（行数の十分の一）", "全行", "開始から終了までの行/s"),
     ),
 }
 
 
-def make_tables(measured: dict[str, dict[str, Any]], readme: str) -> str:
-    """Return the tables in the language of a README."""
-    place = list(READMES).index(readme)
-    runs, memory = READMES[readme]
+def make_tables(measured: dict[str, dict[str, Any]], page: str) -> str:
+    """Return the tables in the language of a page."""
+    place = list(PAGES).index(page)
+    runs, memory = PAGES[page]
+    project = "../" * page.count("/")
     lines = [_row(runs), "|---|---|---|---|"]
     for name, titles in RUNS.items():
         found = measured[name]
-        lines.append(
-            _row((titles[place], f"{found['ours']:.1f} s", f"{found['theirs']:.1f} s", f"{found['ratio']:.2f}"))
-        )
+        title = titles[place].replace("](", f"]({project}")
+        lines.append(_row((title, f"{found['ours']:.1f} s", f"{found['theirs']:.1f} s", f"{found['ratio']:.2f}")))
     lines += ["", _row(memory), "|---|---|---|---|"]
     for name, titles in MEMORY.items():
         found = measured[name]
@@ -119,12 +123,12 @@ def draw(measured: dict[str, dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    """Write the tables into both READMEs, and the chart beside the file."""
+    """Write the tables into both pages, and the chart beside the file."""
     measured = json.loads(PATH.read_text())["measured"]
-    for readme in READMES:
-        path = PROJECT / readme
+    for page in PAGES:
+        path = PROJECT / page
         before, _, rest = path.read_text().partition(START)
-        path.write_text(f"{before}{START}{make_tables(measured, readme)}{END}{rest.partition(END)[2]}")
+        path.write_text(f"{before}{START}{make_tables(measured, page)}{END}{rest.partition(END)[2]}")
     draw(measured)
 
 

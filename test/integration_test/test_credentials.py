@@ -15,10 +15,11 @@ from support.checkout import CHAIN, PROJECT, Checkout
 
 from pipeline_runner.local_s3 import embedded_s3
 
-# The policy that the README asks for, and what it adds for a workspace on S3.
+# The policy that the documentation asks for, and what it adds to clean a workspace on S3.
 LEAST_PRIVILEGES, FOR_WORKSPACE = (
     json.loads(block.replace("YOUR-BUCKET", embedded_s3.BUCKET).replace("YOUR-PREFIX", "workspace"))
-    for block in re.findall(r"```json\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
+    for page in ("configuration.md", "growing.md")
+    for block in re.findall(r"```json\n(.*?)```", (PROJECT / "docs" / page).read_text(), re.DOTALL)
 )
 STATEMENTS = {
     "publish": LEAST_PRIVILEGES["Statement"],
@@ -54,7 +55,7 @@ IAM = {
 
 @pytest.fixture
 def assume(tmp_path: Path) -> Iterator[Callable[[str], dict[str, str]]]:
-    """Returns the environment of a role that has just the permissions that the README asks for; its server has STS."""
+    """Returns the environment of a role that has just the permissions that docs/ asks for; its server has STS."""
     directory = tmp_path / "s3"
     directory.mkdir()
     (directory / "iam.json").write_text(json.dumps(IAM))

@@ -1,4 +1,4 @@
-"""The penguins of the example, adopted by the command and the diff of the README."""
+"""The penguins of the example, adopted by the command and the diff of docs/make-it-yours.md."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def penguins(server: EmbeddedS3, make_bucket: Callable[[], str], tmp_path_factor
     checkout = Checkout.create(tmp_path_factory.mktemp("penguins") / "checkout", environment)
     shutil.copytree(EXAMPLE, checkout.directory / "examples" / "penguins")
     assert checkout.main(*ADOPT, "--yes").exit_code == 0
-    (diff,) = re.findall(r"(?ms)^```diff\n(.+?)^```$", (PROJECT / "README.md").read_text())
+    (diff,) = re.findall(r"(?ms)^```diff\n(.+?)^```$", (PROJECT / "docs" / "make-it-yours.md").read_text())
     (checkout.directory / "a.diff").write_text(diff)
     applied = checkout.execute(["git", "apply", "a.diff"])
     assert applied.exit_code == 0, applied.stderr

@@ -1,4 +1,4 @@
-"""What the READMEs show is what the commands print."""
+"""What the documentation shows is what the commands print."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ def test_the_diagrams_are_those_of_the_plan(checkout: Checkout) -> None:
     table = checkout.directory / "table.csv"
     make_flowers(1).to_csv(table, index=False)
 
-    drawn = [checkout.main("--plan", "--mermaid", *task) for task in ((), (*RUN_BATCH, "--table", str(table)))]
+    for task, *pages in [
+        ((), "README.md", "README.ja.md"),
+        ((*RUN_BATCH, "--table", str(table)), "docs/scoring.md"),
+    ]:
+        drawn = checkout.main("--plan", "--mermaid", *task).stdout
 
-    for readme in ("README.md", "README.ja.md"):
-        text = (PROJECT / readme).read_text()
-        shown = re.findall(r"^```mermaid\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-        assert shown == [run.stdout for run in drawn]
+        for page in pages:
+            assert re.findall(r"(?ms)^```mermaid\n(.*?)^```$", (PROJECT / page).read_text()) == [drawn], page
