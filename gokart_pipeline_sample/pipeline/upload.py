@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 import luigi
 from pandera.typing import DataFrame
 
@@ -21,11 +19,6 @@ class UploadS3Task(S3DestinationTask[DataFrame[OutputSchema]]):
 
     def output(self) -> S3CsvTarget:
         """Return the object on S3."""
-        return self._target
-
-    @functools.cached_property
-    def _target(self) -> S3CsvTarget:
-        # One target per task: it caches the metadata of the object.
         return S3CsvTarget(self.bucket, self.key, self.make_unique_id(), self.encryption())
 
     def run(self) -> None:

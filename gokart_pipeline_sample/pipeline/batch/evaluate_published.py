@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from typing import Any, TypedDict
 
@@ -42,10 +41,6 @@ class JoinTruthTask(S3DestinationTask[Evaluation]):
 
     def output(self) -> S3EvaluationTarget:
         """Return the object on S3."""
-        return self._target
-
-    @functools.cached_property
-    def _target(self) -> S3EvaluationTarget:
         key = f"{self.manifest.rpartition('/')[0]}/evaluation.json"
         return S3EvaluationTarget(self.bucket, key, self.make_unique_id(), self.encryption())
 

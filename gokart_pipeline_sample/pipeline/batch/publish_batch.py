@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from logging import getLogger
 from typing import Any, cast
 
@@ -14,12 +13,12 @@ from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import find_alarms
 from gokart_pipeline_sample.pipeline.quality.data_warnings import shorten
 from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, ShareParameter, TaskParameter, borrow
-from gokart_pipeline_sample.utils.template import GokartTask
+from gokart_pipeline_sample.utils.s3_destination import S3OutputTask
 
 logger = getLogger(__name__)
 
 
-class PublishBatchTask(GokartTask[dict[str, Any]]):
+class PublishBatchTask(S3OutputTask[dict[str, Any]]):
     """Points ``<prefix>/latest.json``, which readers follow, to the manifest of a scored table.
 
     It has looked at the shift of the rows before: see :func:`find_alarms`.
@@ -39,10 +38,6 @@ class PublishBatchTask(GokartTask[dict[str, Any]]):
 
     def output(self) -> S3PointerTarget:
         """Return the pointer on S3."""
-        return self._target
-
-    @functools.cached_property
-    def _target(self) -> S3PointerTarget:
         manifest = cast("S3ManifestTarget", self.score_task.output())
         return manifest.make_pointer(self.make_unique_id())
 
@@ -57,5 +52,5 @@ class PublishBatchTask(GokartTask[dict[str, Any]]):
             logger.warning("%s", alarm)
         if alarms and self.on_shift == "fail":
             raise ShiftError(f"{shorten(alarms, '; ')} (see on_shift): nothing is published")
-        self.dump({"manifest": self._target.manifest.key, "alarms": alarms})
-        logger.info("put %s", self._target.path())
+        self.dump({"manifest": self.output().manifest.key, "alarms": alarms})
+        logger.info("put %s", self.output().path())

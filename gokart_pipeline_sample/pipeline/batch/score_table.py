@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Iterable, Iterator
 from logging import getLogger
@@ -84,10 +83,6 @@ class ScoreTableTask(ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, An
 
     def output(self) -> S3ManifestTarget:
         """Return the manifest on S3."""
-        return self._target
-
-    @functools.cached_property
-    def _target(self) -> S3ManifestTarget:
         return S3ManifestTarget(self.bucket, self.prefix, self.make_unique_id(), self.encryption())
 
     def requires(self) -> FlattenableItems[gokart.TaskOnKart[Any]]:
@@ -105,11 +100,11 @@ class ScoreTableTask(ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, An
             reference,
             pd.Index(guarded["duplicates"]),
             table,
-            self._target,
+            self.output(),
             self.with_proba,
         )
         try:
-            parts, figures = self.score_parts(scorer, self._target.find_parts(), guarded["rows"])
+            parts, figures = self.score_parts(scorer, self.output().find_parts(), guarded["rows"])
         except PredictionError as error:
             logger.warning("%s: LightGBM predicts the whole table", error)
             parts, figures = self.score_parts(scorer._replace(engine=Engine(model)), {}, guarded["rows"])
@@ -124,7 +119,7 @@ class ScoreTableTask(ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, An
             shift=measure_shift(add_counts([part["counts"] for part in in_order]), reference),
         )
         self.dump(manifest)
-        logger.info("put %s", self._target.path())
+        logger.info("put %s", self.output().path())
 
     def make_engine(self, model: Booster, rows: int) -> Engine:
         """Return what predicts so many rows."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from logging import getLogger
 from typing import Any, cast
 
@@ -75,10 +74,6 @@ class ChooseChampionTask(S3DestinationTask[Pointer]):
 
     def output(self) -> S3ChampionPointer:
         """Return the pointer on S3."""
-        return self._target
-
-    @functools.cached_property
-    def _target(self) -> S3ChampionPointer:
         return S3ChampionPointer(Champions(self.bucket, self.prefix, self.encryption()), self.make_unique_id())
 
     def run(self) -> None:
@@ -88,7 +83,7 @@ class ChooseChampionTask(S3DestinationTask[Pointer]):
             AccuracyTooLowError: the new model fails, and there is no champion.
             ChampionError: the champion was trained on other parts of the table.
         """
-        champions = self._target.champions
+        champions = self.output().champions
         pointer, etag = champions.read_pointer()
         document = champions.find_document(pointer["champion"]) if pointer else None
         failures = "; ".join(find_failures(self.load("metrics"), self.require, self.require_acc))
@@ -107,7 +102,7 @@ class ChooseChampionTask(S3DestinationTask[Pointer]):
             new = point_to(self._put_champion(champions), pointer, considered, decision)
         else:
             new = cast("Pointer", {**cast("Pointer", pointer), "considered": considered, "decision": decision})
-        self._target.dump((new, etag))
+        self.output().dump((new, etag))
 
     def _compare(self, champions: Champions, document: ChampionDocument) -> tuple[bool, str]:
         """Return whether the new model becomes the champion, and why."""

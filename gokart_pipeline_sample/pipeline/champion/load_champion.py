@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import luigi
@@ -12,7 +11,7 @@ from gokart.utils import FlattenableItems
 from gokart_pipeline_sample.io.file_formats import JsonProcessor
 from gokart_pipeline_sample.io.lightgbm_model import LightGBMModelProcessor
 from gokart_pipeline_sample.pipeline.champion.choose_champion import ChooseChampionTask
-from gokart_pipeline_sample.pipeline.champion.registry import ChampionDocument, Champions, S3ChampionFile
+from gokart_pipeline_sample.pipeline.champion.registry import Champions, S3ChampionFile
 from gokart_pipeline_sample.utils.parameters import borrow
 from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
 
@@ -25,15 +24,12 @@ class LoadChampionTask(S3DestinationTask[Any]):
 
     def output(self) -> FlattenableItems[TargetOnKart]:
         """Return the two objects on S3."""
+        document = self.champions().read_document(self.champion)
         processors = {"model": LightGBMModelProcessor(), "reference": JsonProcessor()}
         return {
-            name: S3ChampionFile(self.bucket, self._document[name], processor)  # type: ignore[literal-required]
+            name: S3ChampionFile(self.bucket, document[name], processor)  # type: ignore[literal-required]
             for name, processor in processors.items()
         }
-
-    @functools.cached_property
-    def _document(self) -> ChampionDocument:
-        return self.champions().read_document(self.champion)
 
     def champions(self) -> Champions:
         """Return all champions of the bucket."""
