@@ -14,7 +14,7 @@ def test_the_diagrams_are_those_of_the_plan(checkout: Checkout) -> None:
 
     for task, *pages in [
         ((), "README.md", "README.ja.md"),
-        ((*RUN_BATCH, "--table", str(table)), "docs/scoring.md"),
+        ((*RUN_BATCH, "--table", str(table)), "docs/scoring.md", "docs/ja/scoring.md"),
     ]:
         drawn = checkout.main("--plan", "--mermaid", *task).stdout
 
