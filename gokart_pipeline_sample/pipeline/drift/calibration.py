@@ -9,19 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 CONFIDENCE = 0.95
-FOLDS = 5
-SEED = 42
 POINTS = 100
-# With fewer right or wrong predictions, a line or a curve would learn chance.
+# With fewer right or wrong predictions, the slope of a line would be chance.
 FEW_ROWS = 10
 
 Floats = npt.NDArray[np.float64]
 
 
 class Calibration(TypedDict):
-    """A line through points, which gives the share of right predictions by the probability of the predicted class."""
+    """A line through points: the share of right predictions by the probability of the predicted class."""
 
-    method: str  # none, offset, platt or isotonic
+    method: str  # offset or platt
     probabilities: list[float]  # rising
     accuracies: list[float]
 
@@ -35,46 +33,29 @@ class EstimatedAccuracy(TypedDict):
 
 
 def fit_calibration(confidence: Floats, right: npt.NDArray[np.bool_]) -> Calibration:
-    """Calibrate the probabilities of predicted classes.
+    """Calibrate the probabilities of predicted classes, row by row, by whether each prediction is right.
 
-    Platt's method or isotonic regression (Niculescu-Mizil and Caruana, Predicting good probabilities with supervised
-    learning, ICML 2005), whichever has the least Brier score in cross-validation; none if neither lowers it. With few
-    right or wrong rows only the offset of Platt's line is fitted, so that the mean is right.
-
-    Args:
-        confidence: probability of the predicted class, row by row.
-        right: whether each prediction is right.
+    Platt's method (Niculescu-Mizil and Caruana, Predicting good probabilities with supervised learning, ICML 2005).
+    With few right or wrong rows only the offset of its line is fitted, so that the mean is right.
     """
     from scipy.optimize import brentq
     from scipy.special import expit, logit
-    from sklearn.isotonic import IsotonicRegression
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     low, high = 1e-9, 1 - 1e-9
-    odds = logit(np.clip(confidence, low, high))[:, None]
-    points = np.unique([*np.quantile(odds, np.linspace(0, 1, POINTS + 1)), *logit([low, high])])[:, None]
-    platt, isotonic = LogisticRegression(C=np.inf), IsotonicRegression(out_of_bounds="clip", y_min=0, y_max=1)
+    odds = logit(np.clip(confidence, low, high))
+    points = np.unique([*np.quantile(odds, np.linspace(0, 1, POINTS + 1)), *logit([low, high])])
     if min(right.sum(), (~right).sum()) < FEW_ROWS:
         # Half a row more of each kind (Jeffreys): no prediction is sure to be right.
         mean = (right.sum() + 0.5) / (len(right) + 1)
-        method, offset = "offset", brentq(lambda offset: expit(odds + offset).mean() - mean, -50, 50)
+        method, accuracies = (
+            "offset",
+            expit(points + brentq(lambda offset: expit(odds + offset).mean() - mean, -50, 50)),
+        )
     else:
-        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
-        unseen = {
-            "none": confidence,
-            "platt": cross_val_predict(platt, odds, right, cv=folds, method="predict_proba")[:, 1],
-            "isotonic": cross_val_predict(isotonic, odds, right.astype(float), cv=folds.split(odds, right)),
-        }
-        method, offset = min(unseen, key=lambda name: float(((unseen[name] - right) ** 2).mean())), 0.0
-    if method == "platt":
-        accuracies = platt.fit(odds, right).predict_proba(points)[:, 1]
-    elif method == "isotonic":
-        accuracies = isotonic.fit(odds, right.astype(float)).predict(points)
-    else:
-        accuracies = expit(points[:, 0] + offset)
-    probabilities = expit(points[:, 0])
-    return Calibration(method=method, probabilities=probabilities.tolist(), accuracies=accuracies.tolist())
+        platt = LogisticRegression(C=np.inf).fit(odds[:, None], right)
+        method, accuracies = "platt", platt.predict_proba(points[:, None])[:, 1]
+    return Calibration(method=method, probabilities=expit(points).tolist(), accuracies=accuracies.tolist())
 
 
 def calibrate(confidence: Floats, calibration: Calibration) -> Floats:
