@@ -13,6 +13,7 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.pipeline.model.boosting import Losses
+from gokart_pipeline_sample.pipeline.model.model_input import encode_target
 from gokart_pipeline_sample.pipeline.quality import scores
 from gokart_pipeline_sample.pipeline.quality.data_warnings import find_warnings
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
@@ -80,9 +81,9 @@ class EvaluateTask(GokartTask[Metrics]):
         """
         from sklearn.metrics import confusion_matrix
 
-        truth = PreprocessedSchema.encode_target(test).to_numpy()
+        truth = encode_target(PreprocessedSchema, test).to_numpy()
         matched = match_by_id(prediction, test[PreprocessedSchema.id_column()])
-        predicted = PredictionSchema.encode_target(matched).to_numpy()
+        predicted = encode_target(PredictionSchema, matched).to_numpy()
         probabilities = matched[PredictionSchema.probability_columns()].to_numpy()
         model_scores = scores.score(truth, predicted, probabilities)
         return Metrics(

@@ -22,6 +22,7 @@ from support.checkout import CHAIN, Checkout, Run
 from support.recording_proxy import RecordingProxy
 
 from gokart_pipeline_sample.io.tables.table import read_iris
+from gokart_pipeline_sample.pipeline.model.model_input import encode_features
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema
 from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
@@ -54,7 +55,7 @@ def score(checkout: Checkout, table: Path | str, *options: str, **variables: str
 
 def predict_in_one_go(checkout: Checkout) -> np.ndarray:
     model = next(checkout.workspace.glob("TrainTask_*.txt"))
-    features = PreprocessedSchema.select_features(PreprocessTask.preprocess(FLOWERS))
+    features = encode_features(PreprocessedSchema, PreprocessTask.preprocess(FLOWERS))
     return lgb.Booster(model_file=model).predict(features)
 
 

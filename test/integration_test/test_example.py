@@ -47,7 +47,7 @@ TWO_PENGUINS = pd.DataFrame(
 BILL_RATIO = "PreprocessTask.preprocess(data)['bill_ratio'].tolist()"
 CATEGORIES = """[
     column.cat.categories.tolist()
-    for _, column in PreprocessedSchema.select_features(PreprocessTask.preprocess(data)).items()
+    for _, column in encode_features(PreprocessedSchema, PreprocessTask.preprocess(data)).items()
     if column.dtype == "category"
 ]"""
 
@@ -199,6 +199,7 @@ def calculate(checkout: Checkout, expression: str, data: pd.DataFrame) -> Run:
     code = (
         "import json, sys, pandas as pd\n"
         "from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask\n"
+        "from gokart_pipeline_sample.pipeline.model.model_input import encode_features\n"
         "from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema\n"
         "data = pd.DataFrame(json.loads(sys.argv[1]))\n"
         f"print(json.dumps({expression}))\n"

@@ -11,7 +11,7 @@ import pandas as pd
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster
-from gokart_pipeline_sample.pipeline.model.model_input import select_features
+from gokart_pipeline_sample.pipeline.model.model_input import encode_target, select_features
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.progress import showing_progress
 
@@ -67,7 +67,7 @@ def make_datasets(
     """
     import lightgbm as lgb
 
-    targets = [PreprocessedSchema.encode_target(rows).to_numpy() for rows in (train, valid)]
+    targets = [encode_target(PreprocessedSchema, rows).to_numpy() for rows in (train, valid)]
     weights = weigh_classes(targets[0]) if class_weight == "balanced" else None
     datasets = []
     for rows, target in zip((train, valid), targets, strict=True):

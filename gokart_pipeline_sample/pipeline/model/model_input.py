@@ -1,4 +1,4 @@
-"""The features of a table, as the model sees them."""
+"""The features and the target of a table, as the model sees them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_categories
 from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
+from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
+from gokart_pipeline_sample.pipeline.schemas.column_types import find_isin
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+
+EPOCH = pd.Timestamp(0)
 
 
 def select_features(data: DataFrame[PreprocessedSchema], fitted: dict[str, Any]) -> pd.DataFrame:
@@ -20,15 +24,45 @@ def select_features(data: DataFrame[PreprocessedSchema], fitted: dict[str, Any])
         fitted: the output of FitFeaturesTask.
 
     Returns:
-        The features in the order of their schema; see :meth:`BaseSchema.select_features`.
+        The features in the order of their schema; see :func:`encode_features`.
 
     Raises:
         pandera.errors.SchemaErrors: the rows or the features break their schema.
     """
     if FITTED_FEATURES is None:
-        return PreprocessedSchema.select_features(data)
+        return encode_features(PreprocessedSchema, data)
     schema = FITTED_FEATURES.schema
-    return schema.select_features(schema.validate(FITTED_FEATURES.add(data, fitted), lazy=True))
+    return encode_features(schema, schema.validate(FITTED_FEATURES.add(data, fitted), lazy=True))
+
+
+def encode_features(schema: type[BaseSchema], data: pd.DataFrame) -> pd.DataFrame:
+    """Return only the feature columns of a schema, in the types that LightGBM takes.
+
+    Text becomes categories: those of ``isin``, or the values that occur. A timestamp becomes the number of days since
+    1970-01-01, and a nullable integer or boolean a float.
+    """
+    features = data[schema.feature_columns()]
+    converted: dict[str, pd.Series[Any]] = {}
+    for name, column in features.items():
+        if column.dtype == "str":
+            listed = find_isin(schema.to_schema().columns[name])
+            converted[str(name)] = column.astype(pd.CategoricalDtype(listed) if listed else "category")
+        elif column.dtype.kind == "M":
+            converted[str(name)] = (column - EPOCH) / pd.Timedelta(days=1)
+        elif column.dtype.kind not in "biuf" or isinstance(column.dtype, pd.api.extensions.ExtensionDtype):
+            converted[str(name)] = column.astype(float)
+    return features.assign(**converted) if converted else features
+
+
+def encode_target(schema: type[BaseSchema], data: pd.DataFrame) -> pd.Series[int]:
+    """Return the number of the class of each row, as the model counts them.
+
+    Raises:
+        pandera.errors.SchemaErrors: the target is missing.
+    """
+    schema.require_target(data)
+    codes = pd.Categorical(data[schema.target_column()], categories=schema.target_classes()).codes
+    return pd.Series(codes, index=data.index)
 
 
 def open_text_columns() -> list[str]:

@@ -9,7 +9,7 @@ import pandas as pd
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
-from gokart_pipeline_sample.pipeline.model.model_input import count_unseen, select_features
+from gokart_pipeline_sample.pipeline.model.model_input import count_unseen, encode_target, select_features
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
 # Fewer test rows of a class say little about it.
@@ -84,7 +84,7 @@ def find_leaks(
     """
     from sklearn.metrics import roc_auc_score
 
-    truth, tested_truth = (PreprocessedSchema.encode_target(rows)[:EXAMINED_ROWS] for rows in (train, test))
+    truth, tested_truth = (encode_target(PreprocessedSchema, rows)[:EXAMINED_ROWS] for rows in (train, test))
     counts = tested_truth.value_counts()
     classes = [label for label, rows in counts.items() if FEW_ROWS <= rows < len(tested_truth)]
     if len(counts) < 2 or not classes:

@@ -11,7 +11,7 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, encode_categories, get_fitted
 from gokart_pipeline_sample.pipeline.model.boosting import Losses
-from gokart_pipeline_sample.pipeline.model.model_input import select_features
+from gokart_pipeline_sample.pipeline.model.model_input import encode_target, select_features
 from gokart_pipeline_sample.pipeline.quality.metrics import (
     CalibrationBin,
     ClassScores,
@@ -182,7 +182,7 @@ def shuffle_features(
     permutation = permutation_importance(
         FrozenEstimator(model),
         features[:, used],
-        PreprocessedSchema.encode_target(test).to_numpy(),
+        encode_target(PreprocessedSchema, test).to_numpy(),
         scoring=score,
         n_repeats=permutation_repeats,
         random_state=random_state,

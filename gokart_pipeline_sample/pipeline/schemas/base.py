@@ -22,7 +22,6 @@ from gokart_pipeline_sample.pipeline.schemas.column_types import find_isin, find
 ID = {"role": "id"}
 # Metadata of the field that the model predicts. Its isin lists the classes.
 TARGET = {"role": "target"}
-EPOCH = pd.Timestamp(0)
 # Infinity comes from an overflow or a division by zero, and may pass checks such as gt=0.
 FINITE = pa.Check(lambda values: ~np.isinf(values), name="finite", ignore_na=False)
 
@@ -104,7 +103,7 @@ class BaseSchema(pa.DataFrameModel):
     @classmethod
     def target_classes(cls) -> list[Any]:
         """Return the values that the target can take, sorted: the n-th is the model's class n."""
-        return cls._allowed_values(cls.target_column())
+        return find_isin(cls.to_schema().columns[cls.target_column()])
 
     @classmethod
     def new_row_columns(cls) -> list[str]:
@@ -134,42 +133,6 @@ class BaseSchema(pa.DataFrameModel):
         return [name for name in cls.feature_columns() if is_text(columns[name]) and not find_isin(columns[name])]
 
     @classmethod
-    def select_features(cls, data: pd.DataFrame) -> pd.DataFrame:
-        """Return only the feature columns, in the types that LightGBM takes.
-
-        Text becomes categories: those of ``isin``, or the values that occur. A timestamp becomes the number of days
-        since 1970-01-01, and a nullable integer or boolean a float.
-        """
-        features = data[cls.feature_columns()]
-        converted = {
-            str(name): cls._to_feature(column)
-            for name, column in features.items()
-            if column.dtype.kind not in "biuf" or isinstance(column.dtype, pd.api.extensions.ExtensionDtype)
-        }
-        return features.assign(**converted) if converted else features
-
-    @classmethod
-    def _to_feature(cls, column: pd.Series[Any]) -> pd.Series[Any]:
-        if column.dtype == "str":
-            is_open = column.name in cls.open_text_columns()
-            return column.astype("category" if is_open else pd.CategoricalDtype(cls._allowed_values(str(column.name))))
-        if column.dtype.kind == "M":
-            return (column - EPOCH) / pd.Timedelta(days=1)
-        return column.astype(float)
-
-    @classmethod
-    def encode_target(cls, data: pd.DataFrame) -> pd.Series[int]:
-        """Return the class of each row as a number, as the model does.
-
-        Raises:
-            pandera.errors.SchemaErrors: the target is missing.
-        """
-        cls.require_target(data)
-        return pd.Series(
-            pd.Categorical(data[cls.target_column()], categories=cls.target_classes()).codes, index=data.index
-        )
-
-    @classmethod
     def require_target(cls, data: pd.DataFrame) -> None:
         """Raise if a table lacks its target, which the schema leaves optional so that it describes new rows too.
 
@@ -180,10 +143,6 @@ class BaseSchema(pa.DataFrameModel):
             pandera.errors.SchemaErrors: the target is missing; the message names it.
         """
         pa.DataFrameSchema({cls.target_column(): pa.Column()}, name=cls.__name__).validate(data, lazy=True)
-
-    @classmethod
-    def _allowed_values(cls, column: str) -> list[Any]:
-        return find_isin(cls.to_schema().columns[column])
 
     @classmethod
     def _column_of(cls, metadata: dict[str, str]) -> str:

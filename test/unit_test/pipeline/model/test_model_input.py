@@ -5,9 +5,11 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
+import pandera.pandas as pa
 import pytest
 from pandera.errors import SchemaErrors
 from pandera.typing import Series
+from support.fruits import FruitSchema
 
 from gokart_pipeline_sample.io.lightgbm_model import (
     LightGBMModelProcessor,
@@ -20,7 +22,8 @@ from gokart_pipeline_sample.pipeline import pred
 from gokart_pipeline_sample.pipeline.fitted_features import FittedFeatures
 from gokart_pipeline_sample.pipeline.model import fit_features, model_input
 from gokart_pipeline_sample.pipeline.model.fit_features import FitFeaturesTask
-from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema
+from gokart_pipeline_sample.pipeline.model.model_input import encode_features, encode_target
+from gokart_pipeline_sample.pipeline.schemas import BaseSchema, IrisFeatureSchema, PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
 from gokart_pipeline_sample.pipeline.train import TrainTask
 
@@ -74,7 +77,7 @@ class TestFittedFeatures:
         loaded = LightGBMModelProcessor().deserialize(LightGBMModelProcessor().serialize(model))
         assert get_fitted(loaded) == fitted
         predicted = pred.PredTask.predict(loaded, parts[2])
-        expected = model.predict(Schema.select_features(fitted_features.add(parts[2], fitted)))
+        expected = model.predict(encode_features(Schema, fitted_features.add(parts[2], fitted)))
         assert (predicted.filter(like="probability_").to_numpy() == expected).all()
 
     @pytest.mark.usefixtures("fitted_features")
@@ -83,7 +86,7 @@ class TestFittedFeatures:
             model_input.select_features(parts[2], {"largest": 0.0})
 
     def test_are_kept_in_a_file_that_lightgbm_reads(self, model: lgb.Booster, parts: Parts) -> None:
-        features = PreprocessedSchema.select_features(parts[2])
+        features = encode_features(PreprocessedSchema, parts[2])
         plain = LightGBMModelProcessor().serialize(model)
         assert b"fitted_features" not in plain
         set_fitted(model, {"ä": [1.5, None], "\npandas_categorical:": "x"})
@@ -128,3 +131,69 @@ def test_unseen_values_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_input, "get_categories", lambda *_: {"city": ["b"]})
     counts = model_input.count_unseen(lgb.Booster.__new__(lgb.Booster), rows)
     assert {name: found.to_dict() for name, found in counts.items()} == {"city": {"new": 2, "c": 1}}
+
+
+class TestEncodeFeatures:
+    def test_are_neither_the_id_nor_the_target(self, flowers: pd.DataFrame) -> None:
+        features = encode_features(IrisFeatureSchema, flowers)
+        assert features.columns.tolist() == ["sepal_length", "sepal_width", "petal_length", "petal_width"]
+
+    def test_are_categories_if_they_are_text(self, fruits: pd.DataFrame) -> None:
+        features = encode_features(FruitSchema, fruits)
+        assert features.columns.tolist() == ["color", "shape", "weight", "number of seeds"]
+        assert features["color"].cat.codes.tolist() == [2, -1, 1]
+        assert features["shape"].cat.codes.tolist() == [0, 1, 1]
+        assert features[["weight", "number of seeds"]].equals(fruits[["weight", "number of seeds"]])
+
+    @pytest.mark.parametrize("rows", [0, 1, 2, 3])
+    def test_have_all_categories_whatever_rows_are_there(self, fruits: pd.DataFrame, rows: int) -> None:
+        features = encode_features(FruitSchema, fruits[:rows])
+        assert features["color"].cat.categories.tolist() == ["blue", "green", "red"]
+        assert features["shape"].cat.categories.tolist() == ["long", "round"]
+
+    def test_have_the_categories_that_occur_if_the_schema_lists_none(self) -> None:
+        class Schema(BaseSchema):
+            note: Series[str] = pa.Field(nullable=True)
+            color: Series[str] = pa.Field(isin=["red"])
+            size: Series[float]
+            count: Series[np.uint8]
+
+        assert Schema.open_text_columns() == ["note"]
+        features = encode_features(
+            Schema, pd.DataFrame({"note": ["b", None, "a"], "color": "red", "size": 1.0, "count": 1})
+        )
+        assert features["note"].cat.codes.tolist() == [1, -1, 0]
+
+    def test_are_numbers_that_lightgbm_takes(self) -> None:
+        class Schema(BaseSchema):
+            day: Series[pd.Timestamp] = pa.Field(nullable=True)
+            count: Series[pd.Int64Dtype] = pa.Field(nullable=True)
+            known: Series[pd.BooleanDtype] = pa.Field(nullable=True)
+            new: Series[bool]
+
+        columns = {
+            "day": pd.to_datetime(["1970-01-02 12:00", None]).astype("datetime64[ns]"),
+            "count": pd.array([3, None], dtype="Int64"),
+            "known": pd.array([True, None], dtype="boolean"),
+            "new": [True, False],
+        }
+        features = encode_features(Schema, pd.DataFrame(columns))
+        assert features.iloc[0].tolist() == [1.5, 3.0, 1.0, True]
+        assert features.iloc[1].isna().tolist() == [True, True, True, False]
+        assert [dtype.kind for dtype in features.dtypes] == ["f", "f", "f", "b"]
+
+
+class TestEncodeTarget:
+    def test_takes_classes_of_text(self, fruits: pd.DataFrame) -> None:
+        assert FruitSchema.target_classes() == ["raw", "ripe"]
+        assert encode_target(FruitSchema, fruits).tolist() == [1, 0, 1]
+
+    def test_is_the_number_of_the_class(self, flowers: pd.DataFrame) -> None:
+        assert encode_target(IrisFeatureSchema, flowers).tolist() == [0, 2]
+
+    def test_keeps_the_rows_apart_from_their_order(self, flowers: pd.DataFrame) -> None:
+        assert encode_target(IrisFeatureSchema, flowers[::-1]).loc[0] == 0
+
+    def test_names_a_missing_target(self, flowers: pd.DataFrame) -> None:
+        with pytest.raises(SchemaErrors, match="column 'target' not in dataframe"):
+            encode_target(IrisFeatureSchema, flowers.drop(columns="target"))

@@ -86,56 +86,6 @@ class TestColumns:
             self.Schema.validate(pd.concat([frame, frame["narrow"]], axis=1))
 
 
-class TestSelectFeatures:
-    def test_are_neither_the_id_nor_the_target(self, flowers: pd.DataFrame) -> None:
-        features = IrisFeatureSchema.select_features(flowers)
-        assert features.columns.tolist() == ["sepal_length", "sepal_width", "petal_length", "petal_width"]
-
-    def test_are_categories_if_they_are_text(self, fruits: pd.DataFrame) -> None:
-        features = FruitSchema.select_features(fruits)
-        assert features.columns.tolist() == ["color", "shape", "weight", "number of seeds"]
-        assert features["color"].cat.codes.tolist() == [2, -1, 1]
-        assert features["shape"].cat.codes.tolist() == [0, 1, 1]
-        assert features[["weight", "number of seeds"]].equals(fruits[["weight", "number of seeds"]])
-
-    @pytest.mark.parametrize("rows", [0, 1, 2, 3])
-    def test_have_all_categories_whatever_rows_are_there(self, fruits: pd.DataFrame, rows: int) -> None:
-        features = FruitSchema.select_features(fruits[:rows])
-        assert features["color"].cat.categories.tolist() == ["blue", "green", "red"]
-        assert features["shape"].cat.categories.tolist() == ["long", "round"]
-
-    def test_have_the_categories_that_occur_if_the_schema_lists_none(self) -> None:
-        class Schema(BaseSchema):
-            note: Series[str] = pa.Field(nullable=True)
-            color: Series[str] = pa.Field(isin=["red"])
-            size: Series[float]
-            count: Series[np.uint8]
-
-        assert Schema.open_text_columns() == ["note"]
-        features = Schema.select_features(
-            pd.DataFrame({"note": ["b", None, "a"], "color": "red", "size": 1.0, "count": 1})
-        )
-        assert features["note"].cat.codes.tolist() == [1, -1, 0]
-
-    def test_are_numbers_that_lightgbm_takes(self) -> None:
-        class Schema(BaseSchema):
-            day: Series[pd.Timestamp] = pa.Field(nullable=True)
-            count: Series[pd.Int64Dtype] = pa.Field(nullable=True)
-            known: Series[pd.BooleanDtype] = pa.Field(nullable=True)
-            new: Series[bool]
-
-        columns = {
-            "day": pd.to_datetime(["1970-01-02 12:00", None]).astype("datetime64[ns]"),
-            "count": pd.array([3, None], dtype="Int64"),
-            "known": pd.array([True, None], dtype="boolean"),
-            "new": [True, False],
-        }
-        features = Schema.select_features(pd.DataFrame(columns))
-        assert features.iloc[0].tolist() == [1.5, 3.0, 1.0, True]
-        assert features.iloc[1].isna().tolist() == [True, True, True, False]
-        assert [dtype.kind for dtype in features.dtypes] == ["f", "f", "f", "b"]
-
-
 class TestNewRowColumns:
     def test_are_all_but_the_target(self) -> None:
         assert FruitSchema.new_row_columns() == ["key", "color", "shape", "weight", "number of seeds"]
@@ -168,22 +118,6 @@ class TestPythonType:
     )
     def test_is_what_the_column_is_annotated_with(self, column: str, python_type: type) -> None:
         assert FruitSchema.python_type(column) is python_type
-
-
-class TestEncodeTarget:
-    def test_takes_classes_of_text(self, fruits: pd.DataFrame) -> None:
-        assert FruitSchema.target_classes() == ["raw", "ripe"]
-        assert FruitSchema.encode_target(fruits).tolist() == [1, 0, 1]
-
-    def test_is_the_number_of_the_class(self, flowers: pd.DataFrame) -> None:
-        assert IrisFeatureSchema.encode_target(flowers).tolist() == [0, 2]
-
-    def test_keeps_the_rows_apart_from_their_order(self, flowers: pd.DataFrame) -> None:
-        assert IrisFeatureSchema.encode_target(flowers[::-1]).loc[0] == 0
-
-    def test_names_a_missing_target(self, flowers: pd.DataFrame) -> None:
-        with pytest.raises(SchemaErrors, match="column 'target' not in dataframe"):
-            IrisFeatureSchema.encode_target(flowers.drop(columns="target"))
 
 
 class TestRequireTarget:

@@ -16,6 +16,7 @@ from pandera.typing import Series
 
 from gokart_pipeline_sample.errors import SchemaDefinitionError
 from gokart_pipeline_sample.io.tables.table import Table
+from gokart_pipeline_sample.pipeline.model.model_input import encode_features
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import separate_rows
 from gokart_pipeline_sample.pipeline.schemas.base import ID, TARGET, BaseSchema
 
@@ -90,7 +91,7 @@ class TestFeature:
 
         assert breaches.empty
         assert len(good) == rows
-        feature = schema.select_features(good)["column"]
+        feature = encode_features(schema, good)["column"]
         codes = feature.cat.codes.replace(-1, np.nan) if feature.dtype == "category" else feature
         assert codes.astype(float)[:2].tolist() == seen
         assert codes[2:].isna().all()
