@@ -1,6 +1,5 @@
 """A gokart pipeline that validates a table, trains LightGBM on it, checks the accuracy and publishes predictions."""
 
-import gokart_pipeline_sample.utils.lean_imports  # noqa: F401 (first, because all others import gokart)
 from gokart_pipeline_sample.pipeline.batch.evaluate_published import EvaluatePublishedTask
 from gokart_pipeline_sample.pipeline.batch.run_batch import RunBatchTask
 from gokart_pipeline_sample.pipeline.champion.run_champion import ScoreChampionTask, TrainChampionTask

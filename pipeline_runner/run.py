@@ -16,7 +16,6 @@ from gokart_pipeline_sample.errors import S3Error
 from gokart_pipeline_sample.io.s3 import is_s3
 from gokart_pipeline_sample.io.s3_lease import LEASES, release_leases
 from gokart_pipeline_sample.pipeline.batch.manifest import S3EvaluationTarget
-from gokart_pipeline_sample.utils.lean_imports import prepare_for_tasks
 from pipeline_runner import signals
 from pipeline_runner.error_messages import converting_to_usage_errors
 from pipeline_runner.lock_folder import using_lock_folder
@@ -67,13 +66,12 @@ def run(root: RootTask, workspace: str, fetch: str, started: datetime) -> int:
     recorder, slack_settings = RunRecorder(), slack.take_settings(root.arguments)
     with ChartProcess(keeps_files=not is_s3(workspace)) as charts:
 
-        def prepare(*_: luigi.Task) -> None:
+        def start_charts(*_: luigi.Task) -> None:
             if root.report.write:
                 charts.start()
-            prepare_for_tasks()
 
         # luigi has found something to do.
-        luigi.Task.event_handler(luigi.Event.DEPENDENCY_DISCOVERED)(prepare)
+        luigi.Task.event_handler(luigi.Event.DEPENDENCY_DISCOVERED)(start_charts)
         try:
             exit_status = run_luigi_to_end(root, recorder)
         except KeyboardInterrupt as interrupt:

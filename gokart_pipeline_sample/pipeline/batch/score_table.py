@@ -32,7 +32,6 @@ from gokart_pipeline_sample.pipeline.batch.score_part import (
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, add_counts, measure_shift
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.utils.cluster_task import ClusterTask
-from gokart_pipeline_sample.utils.lean_imports import import_lightgbm_to_predict
 from gokart_pipeline_sample.utils.mapping import THREADS
 from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, TableParameter, TaskParameter
 from gokart_pipeline_sample.utils.progress import showing_progress
@@ -92,7 +91,6 @@ class ScoreTableTask(ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, An
 
     def run(self) -> None:
         """Score the table part by part, and put the manifest last."""
-        import_lightgbm_to_predict()
         model, reference = self.load(self.model_task), self.load(self.reference_task)
         guarded, table = self.load(self.guard_task), open_table(self.table)
         scorer = PartScorer(
