@@ -13,7 +13,7 @@ from support.checkout import PROJECT, Checkout, Run, make_environment
 from pipeline_runner.adopt.rename import list_files
 
 TOOLS = Path(sys.executable).parent
-SCRIPTS = ("lint-imports", "mypy", "pytest")
+SCRIPTS = ("lint-imports", "luigi", "mypy", "pytest")
 BINARIES = ("ruff", "weed")
 # It knows what is installed: mypy alone takes half a minute for it.
 TYPES = ".mypy_cache"
