@@ -14,7 +14,6 @@ import luigi
 
 from gokart_pipeline_sample.errors import S3Error
 from gokart_pipeline_sample.io.s3 import is_s3
-from gokart_pipeline_sample.io.s3_lease import LEASES, release_leases
 from gokart_pipeline_sample.pipeline.batch.manifest import S3EvaluationTarget
 from pipeline_runner import signals
 from pipeline_runner.error_messages import converting_to_usage_errors
@@ -76,13 +75,10 @@ def run(root: RootTask, workspace: str, fetch: str, started: datetime) -> int:
             exit_status = run_luigi_to_end(root, recorder)
         except KeyboardInterrupt as interrupt:
             signals.end_workers()
-            release_all(workspace)
             if recorder.has_noted_tasks():
                 stopped = make_result(root, recorder, started, signals.get_exit_status(interrupt))
                 save_record_and_report(root, stopped, workspace, charts)
             raise
-        if exit_status:
-            release_all(workspace)
         result = make_result(root, recorder, started, exit_status)
         if recorder.has_noted_tasks():
             report = save_record_and_report(root, result, workspace, charts)
@@ -130,15 +126,6 @@ def is_made(root: RootTask) -> bool:
         return root.graph.root.complete()
     except S3Error:
         return False
-
-
-def release_all(workspace: str) -> None:
-    """Release the leases of workers that were killed, so that no other run waits for them."""
-    if is_s3(workspace):
-        try:
-            release_leases(f"{workspace}/{LEASES}")
-        except S3Error as error:
-            logger.warning("other runs may wait for tasks of this one: %s", error)
 
 
 def make_result(root: RootTask, recorder: RunRecorder, started: datetime, exit_status: int) -> RunResult:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from logging import getLogger
@@ -18,11 +17,9 @@ from luigi.parameter import ParameterVisibility
 
 from gokart_pipeline_sample.io.file_formats import PROCESSORS, FormatProcessor
 from gokart_pipeline_sample.io.s3 import is_s3
-from gokart_pipeline_sample.io.s3_lease import LEASES, Lease
 from gokart_pipeline_sample.io.s3_workspace import S3WorkspaceTarget
 from gokart_pipeline_sample.io.workspace_target import LocalWorkspaceTarget
 from gokart_pipeline_sample.utils.encryption import get_encryption
-from gokart_pipeline_sample.utils.parameters import share
 from gokart_pipeline_sample.utils.task_definition import define_task
 
 logger = getLogger(__name__)
@@ -46,18 +43,6 @@ class GokartTask(gokart.TaskOnKart[T]):
     )
     complete_check_at_run: luigi.BoolParameter = gokart.ExplicitBoolParameter(
         default=False, significant=False, description="Whether gokart checks once more what each task checks itself."
-    )
-    lease_seconds: luigi.NumericalParameter[int] = share(
-        luigi.NumericalParameter(
-            default=60,
-            var_type=int,
-            min_value=3,
-            max_value=3600,
-            significant=False,
-            description="With a workspace on S3: how long other runs wait for one that has died in this task.",
-        ),
-        f"{task_namespace}.GokartTask",
-        "lease_seconds",
     )
     # Whether the run was skipped, because the output was there by then.
     is_made_elsewhere = False
@@ -103,15 +88,13 @@ class GokartTask(gokart.TaskOnKart[T]):
         return is_s3(self.workspace_directory)
 
     def _run_unless_made(self, run: Callable[[], Any]) -> Any:
-        """Run, unless another run has made the output meanwhile; on S3 no two runs make it at once."""
-        uri = f"{self.workspace_directory}/{LEASES}/{self.make_unique_id()}.json"
-        with Lease(uri, self.lease_seconds, get_encryption()) if self.is_on_s3 else contextlib.nullcontext():
-            # A look at the first target is often enough.
-            if all(target.exists() for target in flatten(self.output())) and self.complete():
-                logger.info("%s is made already, by another run", type(self).__name__)
-                self.is_made_elsewhere = True
-                return None
-            return run()
+        """Run, unless another run has made the output meanwhile."""
+        # A look at the first target is often enough.
+        if all(target.exists() for target in flatten(self.output())) and self.complete():
+            logger.info("%s is made already, by another run", type(self).__name__)
+            self.is_made_elsewhere = True
+            return None
+        return run()
 
     def complete(self) -> bool:
         """Return whether the output exists; pass an error to the event handlers, because luigi only logs it."""

@@ -61,7 +61,7 @@ def load_config() -> LuigiConfigParser:
         tempfile.tempdir = found
     if not config.has_option("core", "lock_pid_dir"):
         if "://" in workspace:
-            config.set("core", "no_lock", "true")  # Leases on S3 keep runs apart, and no local file is written.
+            config.set("core", "no_lock", "true")  # Runs at once do no harm, and no local file is written.
         else:
             # luigi's default folder is shared by the whole machine, and anybody can write to it.
             config.set("core", "lock_pid_dir", str(Path(workspace) / "locks").replace("%", "%%"))

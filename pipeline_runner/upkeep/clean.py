@@ -12,7 +12,6 @@ import luigi
 
 from gokart_pipeline_sample.errors import PipelineError
 from gokart_pipeline_sample.io.s3 import is_s3, list_objects, read_metadata, s3_client, split_uri
-from gokart_pipeline_sample.io.s3_lease import LEASES
 from gokart_pipeline_sample.io.s3_target import UNIQUE_ID
 from gokart_pipeline_sample.io.s3_workspace import identify
 from gokart_pipeline_sample.io.workspace_target import DIGEST_SUFFIX
@@ -138,8 +137,7 @@ def find_objects(workspace: str, needed: set[str], limits: Limits) -> Iterator[t
             # A workspace has no folders of tasks, and the other places nothing else.
             owner = find_owner(name) if (place, folder) in (published if "/" in name else stored) else None
             is_old = limits.are_passed(item["LastModified"].timestamp())
-            is_lease = name.startswith(f"{LEASES}/") and (place, folder) in stored
-            if is_old and (is_lease or (owner and owner not in kept and _is_ours(place, name, item["Key"]))):
+            if is_old and owner and owner not in kept and _is_ours(place, name, item["Key"]):
                 yield place, item["Key"]
 
 

@@ -148,9 +148,6 @@ class TestWhatIsDeleted:
             if not name.endswith(".sha256"):
                 request = {"Bucket": bucket, "Key": f"work/{name}", "Body": content, "ChecksumAlgorithm": "SHA256"}
                 s3.put_object(**request, Metadata={} if name in FILES else metadata)
-        # Of a run that was killed.
-        lease = f"work/leases/{DIGEST}.json"
-        s3.put_object(Bucket=bucket, Key=lease, Body=b"{}")
         shutil.rmtree(used.workspace)
         used.use_workspace(f"s3://{bucket}/work")
         before = read_objects(s3, bucket).keys()
@@ -159,7 +156,7 @@ class TestWhatIsDeleted:
         assert run.exit_code == 0, run.stderr
         deleted = {f"s3://{bucket}/{key}" for key in before - read_objects(s3, bucket).keys()}
         expected = {line.replace(str(used.workspace), f"s3://{bucket}/work") for line in local.stdout.splitlines()[:-2]}
-        expected = {url for url in expected if not url.endswith(".sha256")} | {f"s3://{bucket}/{lease}"}
+        expected = {url for url in expected if not url.endswith(".sha256")}
         assert {url for url in deleted if "/runs/" not in url} == expected
         assert any("/work/" in url for url in expected)
         assert [line for line in run.stdout.splitlines() if line.startswith("0 files, ")]
