@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import threading
 import warnings
 from collections.abc import Iterator
 
 from gokart.build import GokartBuildError
-from luigi.configuration import LuigiConfigParser
-from luigi.setup_logging import InterfaceLogging
+from luigi.configuration import LuigiConfigParser, get_config
 from luigi.task_register import Register
 
 import pipeline_runner.cli.root_task  # noqa: F401 (registers the tasks)
 from gokart_pipeline_sample.io.s3 import client_of_process
 from gokart_pipeline_sample.io.tables.table import open_table
+from gokart_pipeline_sample.utils.luigi_internals import restoring_luigi
 from pipeline_runner.cli.arguments import parse_arguments
 from pipeline_runner.cli.command_line import providing_s3
 from pipeline_runner.cli.configuration import check_names, load_config
 from pipeline_runner.errors import UsageError
 from pipeline_runner.watch.recorder import RunRecorder
 
-# State that luigi and gokart keep for the whole process: the configuration, the tasks and whether logging is set up.
-_STATE = (
-    (LuigiConfigParser, "_config_paths"),
-    (LuigiConfigParser, "_instance"),
-    (Register, "_reg"),
-    (InterfaceLogging, "_configured"),
-)
 _in_use = threading.Lock()
 
 
@@ -69,16 +63,16 @@ def configured() -> Iterator[None]:
 def _restoring_process() -> Iterator[None]:
     if not _in_use.acquire(blocking=False):
         raise UsageError("configured() is in use: only one such context at a time can change the process")
-    environment, state = dict(os.environ), [getattr(owner, name) for owner, name in _STATE]
+    environment, config, settings = dict(os.environ), get_config("ini"), io.StringIO()
+    config.write(settings)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), restoring_luigi():
             yield
     finally:
-        for name in os.environ.keys() - environment.keys():
-            del os.environ[name]
+        os.environ.clear()
         os.environ.update(environment)
-        for (owner, name), value in zip(_STATE, state, strict=True):
-            setattr(owner, name, value)
+        config.clear()
+        config.read_string(settings.getvalue())
         _in_use.release()
 
 
@@ -87,5 +81,4 @@ def _configure() -> LuigiConfigParser:
     check_names(config)
     # A handler can be installed in the main thread alone, and would stay.
     config.set("gokart_worker", "no_install_shutdown_handler", "true")
-    InterfaceLogging._configured = True
     return config

@@ -35,9 +35,6 @@ def main() -> None:
     """
     require_utf8()
     guard_streams()
-    # Read when pyarrow is imported: milliseconds after which its allocator returns freed memory to the system. Its own
-    # delay makes a batch of wide rows larger, none at all makes it slower.
-    os.environ.setdefault("MIMALLOC_PURGE_DELAY", "2")
     with handling_signals():
         # Imports create half a million objects that stay alive. Searching them for garbage takes half a second for
         # nothing.

@@ -44,12 +44,13 @@ def load_config() -> LuigiConfigParser:
     # luigi and dill ask for the temporary directory when they are imported, and Python would write a file to find one.
     found, tempfile.tempdir = tempfile.tempdir, os.environ.get("TMPDIR", "/tmp")  # noqa: S108
     try:
-        from luigi.configuration.cfg_parser import LuigiConfigParser
+        from luigi.configuration import get_config
 
-        # luigi also reads luigi.cfg in the working directory: start again without it.
-        LuigiConfigParser._config_paths = files
-        LuigiConfigParser._instance = None
-        config: LuigiConfigParser = LuigiConfigParser.instance()  # type: ignore[no-untyped-call]
+        config: LuigiConfigParser = get_config("ini")
+        # luigi has also read luigi.cfg in the working directory: start again without it.
+        config.clear()
+        config["DEFAULT"].clear()
+        config.read(files, "utf-8")
     except UnicodeDecodeError as error:
         raise UsageError(f"the configuration file {files[-1]} is no text in UTF-8: save it as such") from error
     if not config.has_option("TaskOnKart", "workspace_directory"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import functools
 import sys
 from pathlib import Path
 
@@ -22,22 +20,6 @@ from pipeline_runner.watch.task_graph import TaskGraph
 
 RECURSION_LIMIT = 10_000
 DEFAULT_TASK = ["gokart_pipeline_sample.RunTask", "--local-scheduler"]
-
-
-_build_parser = CmdlineParser._build_parser
-
-
-@functools.cache
-def _build_parser_once(root_task: str | None, help_all: bool, _known_tasks: int) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = _build_parser(root_task, help_all)  # type: ignore[no-untyped-call]
-    return parser
-
-
-# A run asks luigi for 24 parsers with 600 options each, and only 3 of them differ: a sixth of a run that is up to date.
-# The option --module registers further tasks.
-CmdlineParser._build_parser = staticmethod(  # type: ignore[method-assign]
-    lambda root_task=None, help_all=False: _build_parser_once(root_task, help_all, len(Register.task_names()))
-)
 
 
 def resolve(arguments: list[str]) -> RootTask:

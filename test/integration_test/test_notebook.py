@@ -28,7 +28,7 @@ import boto3, gokart, luigi
 from gokart_pipeline_sample import RunTask
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
-from luigi.configuration import LuigiConfigParser, get_config
+from luigi.configuration import get_config
 from luigi.setup_logging import InterfaceLogging
 from pipeline_runner.notebook import configured
 
@@ -40,10 +40,15 @@ def look():
         "logging": [[logger.level, *map(repr, logger.handlers)] for logger in loggers],
         "signals": [repr(signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGUSR1)],
         "filters": len(warnings.filters),
-        "configuration": [id(get_config()), LuigiConfigParser._config_paths, InterfaceLogging._configured],
+        "configuration": [id(get_config()), read_settings(), InterfaceLogging._configured],
         "event handlers": sum(map(len, luigi.Task._event_callbacks.get(luigi.Task, {}).values())),
         "server": runs_server(),
     }
+
+def read_settings():
+    settings = io.StringIO()
+    get_config().write(settings)
+    return settings.getvalue()
 
 def runs_server():
     try:

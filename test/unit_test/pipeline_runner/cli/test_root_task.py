@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import luigi
 import pytest
-from luigi.cmdline_parser import CmdlineParser
 
 from gokart_pipeline_sample import RunTask
 from pipeline_runner.cli.root_task import DEFAULT_TASK, complete_arguments, resolve
@@ -24,22 +22,6 @@ class TestCompleteArguments:
     def test_refuses_to_delete(self, value: str) -> None:
         with pytest.raises(UsageError, match="use rm"):
             complete_arguments([f"--delete-unnecessary-output-files{value}"])
-
-
-class TestParsers:
-    def test_are_built_once(self) -> None:
-        first, second = (CmdlineParser._build_parser(root_task=DEFAULT_TASK[0]) for _ in range(2))
-        assert first is second
-        assert CmdlineParser._build_parser() is not first
-
-    def test_know_tasks_that_are_registered_later(self) -> None:
-        before = CmdlineParser._build_parser()
-
-        class LateTask(luigi.Task):
-            rows: luigi.IntParameter = luigi.IntParameter(default=1)
-
-        assert CmdlineParser._build_parser() is not before
-        assert resolve(["LateTask", "--rows", "2"]).graph.root.rows == 2
 
 
 class TestResolve:

@@ -1,0 +1,24 @@
+"""The private names of luigi that this project uses; the test of this module fails if luigi changes them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from luigi.setup_logging import InterfaceLogging
+from luigi.task_register import Register
+
+
+@contextlib.contextmanager
+def restoring_luigi() -> Iterator[None]:
+    """Leave logging to the program, and restore luigi's register of tasks afterwards.
+
+    ``gokart.build`` removes the tasks of the program from the register, and luigi sets up logging once per process:
+    neither has a public way back.
+    """
+    tasks, is_set_up = Register._reg, InterfaceLogging._configured
+    InterfaceLogging._configured = True
+    try:
+        yield
+    finally:
+        Register._reg, InterfaceLogging._configured = tasks, is_set_up
