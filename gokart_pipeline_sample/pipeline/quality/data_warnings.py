@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from pandera.typing import DataFrame
@@ -16,22 +14,17 @@ from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSch
 FEW_ROWS = 30
 # A feature whose area under the ROC curve is higher, alone, is probably made from the target.
 GIVES_AWAY = 0.999
-BINS = 32
+LEAVES = 256
 # More rows would hardly change the area.
-EXAMINED_ROWS = 100_000
+EXAMINED_ROWS = 20_000
 SHOWN_NAMES = 10
+LARGEST = np.finfo(np.float32).max
 
 
 def find_warnings(
     train: DataFrame[PreprocessedSchema], test: DataFrame[PreprocessedSchema], model: Booster
 ) -> list[str]:
-    """Return a sentence for each kind of trouble that is found, with the columns or classes that it is about.
-
-    Args:
-        train: the training rows, with their target.
-        test: the test rows, with their target.
-        model: the model of these training rows.
-    """
+    """Return a sentence for each kind of trouble that is found, with the columns or classes that it is about."""
     features, tested = (select_features(rows, get_fitted(model)) for rows in (train, test))
     unseen = {name: int(counts.sum()) for name, counts in count_unseen(model, tested).items()}
     found = {
@@ -42,8 +35,7 @@ def find_warnings(
         f"classes with fewer than {FEW_ROWS} test rows, so that their scores are uncertain": find_rare_classes(test),
     }
     warnings = [f"{trouble}: {shorten(names)}" for trouble, names in found.items() if names]
-    copies = count_copies(features, tested)
-    if copies:
+    if copies := count_copies(features, tested):
         warnings.append(f"test rows with the same features as a training row: {copies:,} of {len(test):,}")
     return warnings
 
@@ -71,57 +63,43 @@ def find_leaks(
     tested: pd.DataFrame,
     test: DataFrame[PreprocessedSchema],
 ) -> list[str]:
-    """Return the features that predict the target of the test rows alone, and the area under their ROC curve.
+    """Return the features that alone predict the target of the test rows, and the area under their ROC curve.
 
-    A feature predicts the shares of the classes among the training rows of the same category, or of the same of
-    ``BINS`` ranges of its values with about as many rows each.
+    Each predicts by a tree of its own. Classes with fewer than ``FEW_ROWS`` test rows are passed over.
 
     Args:
         features: features of the training rows.
         train: the training rows.
         tested: features of the test rows.
-        test: the test rows; with fewer than ``FEW_ROWS`` of each of two classes, nothing can be found.
+        test: the test rows.
     """
     from sklearn.metrics import roc_auc_score
+    from sklearn.tree import DecisionTreeRegressor
 
     truth, tested_truth = (encode_target(PreprocessedSchema, rows)[:EXAMINED_ROWS] for rows in (train, test))
     counts = tested_truth.value_counts()
-    classes = [label for label, rows in counts.items() if FEW_ROWS <= rows < len(tested_truth)]
-    if len(counts) < 2 or not classes:
+    classes = counts[(counts >= FEW_ROWS) & (counts < len(tested_truth))].index.to_numpy()
+    if not len(classes):
         return []
+    is_class, tested_is_class = (labels.to_numpy()[:, None] == classes for labels in (truth, tested_truth))
     found = []
-    is_class = pd.DataFrame({label: truth == label for label in classes})
-    for name, column in features[:EXAMINED_ROWS].items():
-        groups, tested_groups = _group(column, tested[name][:EXAMINED_ROWS])
-        shares = is_class.groupby(groups.to_numpy()).mean()
-        predicted = shares.reindex(tested_groups).fillna(shares.mean()).to_numpy()
-        areas = [roc_auc_score(tested_truth == label, predicted[:, place]) for place, label in enumerate(classes)]
-        if np.mean(areas) > GIVES_AWAY:
-            found.append(f"{name} ({np.mean(areas):.4f})")
+    for name in features:
+        known, new = (rows[name][:EXAMINED_ROWS] for rows in (features, tested))
+        if known.dtype == "category":
+            known, new = known.cat.codes, new.cat.set_categories(known.cat.categories).cat.codes
+        # A tree takes no number that has more than 32 bits.
+        known, new = (np.clip(rows.to_numpy(dtype=float)[:, None], -LARGEST, LARGEST) for rows in (known, new))
+        tree = DecisionTreeRegressor(max_leaf_nodes=LEAVES, random_state=0).fit(known, is_class)
+        area = roc_auc_score(tested_is_class, tree.predict(new).reshape(tested_is_class.shape))
+        if area > GIVES_AWAY:
+            found.append(f"{name} ({area:.4f})")
     return found
 
 
 def count_copies(features: pd.DataFrame, tested: pd.DataFrame) -> int:
     """Return the number of test rows whose features equal those of a training row."""
-    hashes = (
-        pd.util.hash_pandas_object(
-            rows.astype(dict.fromkeys(rows.columns[rows.dtypes == "category"], "str")), index=False
-        )
-        for rows in (tested, features)
-    )
-    return int(next(hashes).isin(next(hashes)).sum())
-
-
-def _group(column: pd.Series[Any], tested: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any]]:
-    """Return the group of each training and test row; -1 is that of missing values."""
-    if column.dtype == "category":
-        known = tested.cat.set_categories(column.cat.categories)
-        return column.cat.codes, known.cat.codes
-    edges = column.astype(float).quantile(np.linspace(0, 1, BINS + 1)[1:-1]).dropna().unique()
-    train_groups, test_groups = (
-        pd.cut(rows.astype(float), [-np.inf, *edges, np.inf]).cat.codes for rows in (column, tested)
-    )
-    return train_groups, test_groups
+    known, new = (pd.util.hash_pandas_object(rows, index=False) for rows in (features, tested))
+    return int(new.isin(known).sum())
 
 
 def _count(rows: dict[str, int]) -> list[str]:
