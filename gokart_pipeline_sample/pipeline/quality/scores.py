@@ -39,13 +39,7 @@ Probabilities = npt.NDArray[np.float64]
 
 
 def score(truth: Codes, predicted: Codes, probabilities: Probabilities) -> Scores:
-    """Score all predictions.
-
-    Args:
-        truth: number of the true class of each row.
-        predicted: number of the predicted class of each row.
-        probabilities: probability of each class (columns), row by row.
-    """
+    """Score all predictions, given the true class, the predicted class, and the probability of each class (columns)."""
     from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, recall_score
 
     labels = range(probabilities.shape[1])
@@ -102,9 +96,7 @@ def score_classes(truth: Codes, predicted: Codes, probabilities: Probabilities) 
 def find_thresholds(positive: npt.NDArray[np.bool_], probabilities: Probabilities) -> list[Threshold]:
     """Return points of the precision-recall curve of a class: ``SHOWN_THRESHOLDS`` at most, and that of the highest F1.
 
-    Args:
-        positive: whether each row is of the class.
-        probabilities: its probability, row by row.
+    A row is ``positive`` if it is of that class; ``probabilities`` are those of the class.
     """
     from sklearn.metrics import precision_recall_curve
 
@@ -120,77 +112,45 @@ def find_thresholds(positive: npt.NDArray[np.bool_], probabilities: Probabilitie
 
 
 def measure_calibration(right: npt.NDArray[np.bool_], confidence: Probabilities) -> list[CalibrationBin]:
-    """Compare the probabilities of predicted classes with the share of correct predictions.
-
-    Args:
-        right: whether each prediction is correct.
-        confidence: probability of the predicted class of each row.
-
-    Returns:
-        The non-empty bins, which have equal widths, in order.
-    """
-    from sklearn.calibration import calibration_curve
-
-    accuracies, means = calibration_curve(right, confidence, n_bins=CALIBRATION_BINS)
+    """Compare the probabilities of predicted classes with the share of correct predictions, in bins of equal widths."""
+    rows = pd.DataFrame({"probability": confidence, "accuracy": right})
     edges = np.linspace(0, 1, CALIBRATION_BINS + 1).tolist()
-    rows = pd.cut(pd.Series(confidence), edges, include_lowest=True).value_counts(sort=False)
+    bins = rows.groupby(pd.cut(rows["probability"], edges, include_lowest=True), observed=True)
     return [
-        CalibrationBin(probability=float(mean), accuracy=float(accuracy), rows=int(count))
-        for mean, accuracy, count in zip(means, accuracies, rows[rows > 0], strict=True)
+        CalibrationBin(
+            probability=float(each["probability"].mean()), accuracy=float(each["accuracy"].mean()), rows=len(each)
+        )
+        for _, each in bins
     ]
 
 
 def measure_importances(
     model: Booster, test: DataFrame[PreprocessedSchema], permutation_repeats: int, random_state: int
 ) -> list[Importance]:
-    """Measure the importance of each feature; see :meth:`EvaluateTask.evaluate`."""
-    features = select_features(test, get_fitted(model))
-    gains = model.feature_importance("gain")
-    shuffled = shuffle_features(model, encode_categories(model, features), test, permutation_repeats, random_state)
-    return [
-        Importance(feature=name, gain=float(gain), permutation=mean, permutation_std=std)
-        for name, gain, (mean, std) in zip(features.columns, gains, shuffled, strict=True)
-    ]
-
-
-def shuffle_features(
-    model: Booster,
-    features: npt.NDArray[np.float64],
-    test: DataFrame[PreprocessedSchema],
-    permutation_repeats: int,
-    random_state: int,
-) -> list[tuple[float | None, float | None]]:
-    """Return the mean and the standard deviation of the loss of accuracy when a feature is shuffled, for each feature.
-
-    Both are None without repeats, and 0 for a feature that no tree uses.
-    """
+    """Measure the importance of each feature: by its splits, and by the accuracy that is lost when it is shuffled."""
     from sklearn.frozen import FrozenEstimator
     from sklearn.inspection import permutation_importance
 
-    if not permutation_repeats:
-        return [(None, None)] * features.shape[1]
-    losses: list[tuple[float | None, float | None]] = [(0.0, 0.0)] * features.shape[1]
-    used = np.flatnonzero(model.feature_importance("split"))
-    most_rows = SHUFFLED_TREES // max(permutation_repeats * len(used) * model.num_trees(), 1)
-
-    def score(frozen: Any, rows: npt.NDArray[np.float64], truth: Codes) -> float:
-        """Return the accuracy; scikit-learn's accuracy_score takes longer than the prediction."""
-        values = np.zeros((len(rows), features.shape[1]))
-        values[:, used] = rows
-        return float((frozen.predict(values).argmax(axis=1) == truth).mean())
-
-    permutation = permutation_importance(
-        FrozenEstimator(model),
-        features[:, used],
-        encode_target(PreprocessedSchema, test).to_numpy(),
-        scoring=score,
-        n_repeats=permutation_repeats,
-        random_state=random_state,
-        max_samples=max(min(len(test), SHUFFLED_ROWS, most_rows), 1),
-    )
-    for place, mean, std in zip(used, permutation.importances_mean, permutation.importances_std, strict=True):
-        losses[place] = (float(mean), float(std))
-    return losses
+    features = select_features(test, get_fitted(model))
+    losses: list[tuple[float | None, float | None]] = [(None, None)] * features.shape[1]
+    if permutation_repeats:
+        most_rows = SHUFFLED_TREES // (permutation_repeats * features.shape[1] * max(model.num_trees(), 1))
+        shuffled = permutation_importance(
+            FrozenEstimator(model),
+            encode_categories(model, features),
+            encode_target(PreprocessedSchema, test).to_numpy(),
+            # scikit-learn's accuracy_score takes longer than the prediction.
+            scoring=lambda frozen, rows, truth: (frozen.predict(rows).argmax(axis=1) == truth).mean(),
+            n_repeats=permutation_repeats,
+            random_state=random_state,
+            max_samples=max(min(len(test), SHUFFLED_ROWS, most_rows), 1),
+        )
+        losses = list(zip(shuffled.importances_mean.tolist(), shuffled.importances_std.tolist(), strict=True))
+    gains = model.feature_importance("gain").tolist()
+    return [
+        Importance(feature=name, gain=gain, permutation=mean, permutation_std=std)
+        for name, gain, (mean, std) in zip(features.columns, gains, losses, strict=True)
+    ]
 
 
 def describe_curve(curve: Losses, model_rounds: int) -> LearningCurve:
@@ -200,30 +160,20 @@ def describe_curve(curve: Losses, model_rounds: int) -> LearningCurve:
 
 
 def find_wrong(test: DataFrame[PreprocessedSchema], matched: pd.DataFrame) -> list[WrongRow]:
-    """Return the wrong predictions with the highest probabilities.
-
-    Args:
-        test: the rows, with their target.
-        matched: their predictions, in the same order.
-    """
-    truth = test[PreprocessedSchema.target_column()].to_numpy()
-    predicted = matched[PredictionSchema.target_column()].to_numpy()
-    confidence = matched[PredictionSchema.probability_columns()].max(axis=1)
-    wrong = confidence[truth != predicted].sort_values(ascending=False, kind="stable").index[:SHOWN_WRONG_ROWS]
-    features = test.reset_index(drop=True)[PreprocessedSchema.feature_columns()]
+    """Return the wrong predictions with the highest probabilities; ``matched`` has a prediction for each row."""
+    target, pred = PreprocessedSchema.target_column(), PredictionSchema.target_column()
+    is_wrong = test[target].to_numpy() != matched[pred].to_numpy()
+    confidence = matched[PredictionSchema.probability_columns()].max(axis=1)[is_wrong]
+    confidence = confidence.sort_values(ascending=False, kind="stable")[:SHOWN_WRONG_ROWS]
+    rows, predicted = test.iloc[confidence.index], matched.loc[confidence.index, pred]
+    features = rows[PreprocessedSchema.feature_columns()]
     # JSON has neither timestamps nor NaN.
     as_text = dict.fromkeys(features.select_dtypes("datetime").columns, "str")
-    features = features.astype(as_text).astype(object).where(features.notna(), None)
-    ids = test[PreprocessedSchema.id_column()].tolist()
+    values = features.astype(as_text).astype(object).where(features.notna(), None).to_dict("records")
+    columns = [each.tolist() for each in (rows[PreprocessedSchema.id_column()], rows[target], predicted, confidence)]
     return [
-        WrongRow(
-            id=ids[row],
-            target=truth[row].item() if isinstance(truth[row], np.generic) else truth[row],
-            pred=predicted[row].item() if isinstance(predicted[row], np.generic) else predicted[row],
-            probability=float(confidence[row]),
-            features=features.loc[row].to_dict(),
-        )
-        for row in wrong
+        WrongRow(id=row[0], target=row[1], pred=row[2], probability=row[3], features=features)
+        for *row, features in zip(*columns, values, strict=True)
     ]
 
 
