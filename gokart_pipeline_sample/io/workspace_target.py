@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import hashlib
 from abc import abstractmethod
+from datetime import datetime
 from logging import getLogger
 from pathlib import Path
 from typing import Any, Self
 
 import luigi
-from gokart.target import SingleFileTarget, TargetOnKart
+from gokart.conflict_prevention_lock.task_lock import TaskLockParams
+from gokart.target import TargetOnKart
 
 from gokart_pipeline_sample.errors import DamagedFileError
 from gokart_pipeline_sample.io.file_formats import FormatProcessor
@@ -43,7 +45,7 @@ class WorkspaceTarget(TargetOnKart):
         """Return whether the content is what the pipeline wrote."""
 
 
-class LocalWorkspaceTarget(WorkspaceTarget, SingleFileTarget):
+class LocalWorkspaceTarget(WorkspaceTarget):
     """A file of a workspace on this machine.
 
     A file ``<name>.sha256`` beside it has the SHA-256 of the content and the name of the file, in the format of
@@ -51,61 +53,65 @@ class LocalWorkspaceTarget(WorkspaceTarget, SingleFileTarget):
     together with its digest.
 
     Args:
-        file: gokart's target of the file.
+        path: path of the file.
         processor: its format.
+        lock: the lock on Redis that gokart holds while the file is read or written, if one is configured.
     """
 
-    def __init__(self, file: SingleFileTarget, processor: FormatProcessor) -> None:
-        SingleFileTarget.__init__(self, file._target, processor, file._task_lock_params)
-        self._format = processor
-        self._digest_target = luigi.LocalTarget(self.path() + DIGEST_SUFFIX, format=processor.format())
+    def __init__(self, path: str, processor: FormatProcessor, lock: TaskLockParams) -> None:
+        self._file, self._digest_file = Path(path), Path(path + DIGEST_SUFFIX)
+        self._processor = processor
+        self._lock = lock
+
+    def _path(self) -> str:
+        return str(self._file)
 
     def _is_intact(self) -> bool:
         # Reading a FIFO may block for ever.
-        if not (Path(self.path()).is_file() and Path(self._digest_target.path).is_file()):
-            return False
-        return _read(self._digest_target) == self._describe(_digest(Path(self.path())))
+        return self._file.is_file() and self._is_described_by(_hash(self._file))
 
     def _describe(self, digest: str) -> bytes:
-        return f"{digest}  {Path(self.path()).name}\n".encode()
+        return f"{digest}  {self._file.name}\n".encode()
+
+    def _is_described_by(self, digest: str) -> bool:
+        return self._digest_file.is_file() and self._digest_file.read_bytes() == self._describe(digest)
 
     def _load(self) -> Any:
-        """Check the content and deserialize these very bytes."""
-        content = _read(self._target)
-        digest = self._describe(hashlib.sha256(content).hexdigest())
-        if not Path(self._digest_target.path).is_file() or _read(self._digest_target) != digest:
+        content = self._file.read_bytes()
+        if not self._is_described_by(hashlib.sha256(content).hexdigest()):
             raise DamagedFileError(f"{self.path()} is not what the pipeline has written: run again, it is made again")
-        return self._format.deserialize(content)
+        return self._processor.deserialize(content)
 
     def _dump(self, obj: Any, *_: object, **__: object) -> None:
-        if self._target.exists() and not self._is_intact():
+        if self._file.exists() and not self._is_intact():
             logger.warning("%s is damaged: it is made again", self.path())
-        content = self._format.serialize(obj)
-        digest = self._describe(hashlib.sha256(content).hexdigest())
+        content = self._processor.serialize(obj)
         # In this order: if the process is killed in between, the file does not count as existing.
-        for target, data in ((self._target, content), (self._digest_target, digest)):
-            with target.open("w") as file:
+        for path, data in (
+            (self._file, content),
+            (self._digest_file, self._describe(hashlib.sha256(content).hexdigest())),
+        ):
+            with luigi.LocalTarget(path, format=luigi.format.Nop).open("w") as file:
                 file.write(data)
 
     def _remove(self) -> None:
-        super()._remove()
-        if self._digest_target.exists():
-            self._digest_target.remove()
+        self._file.unlink()
+        self._digest_file.unlink(missing_ok=True)
+
+    def _last_modification_time(self) -> datetime:
+        return datetime.fromtimestamp(self._file.stat().st_mtime)  # gokart compares naive local times.
+
+    def _get_task_lock_params(self) -> TaskLockParams:
+        return self._lock
 
 
-def _read(target: luigi.target.FileSystemTarget) -> bytes:
-    with target.open("r") as file:
-        content: bytes = file.read()
-    return content
-
-
-def _digest(path: Path) -> str:
+def _hash(path: Path) -> str:
     state = path.stat()
-    return _digest_file(path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    return _hash_once(path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 
 
 @functools.cache
-def _digest_file(path: Path, *_state: int) -> str:
-    """Return the digest of a file; luigi asks several times whether it exists, and its state tells a change."""
+def _hash_once(path: Path, *_state: int) -> str:
+    """Return the SHA-256 of a file; luigi asks several times whether it exists, and its state tells a change."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

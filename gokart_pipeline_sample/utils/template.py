@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from logging import getLogger
 from pathlib import PurePath
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import gokart
 import luigi
+from gokart.conflict_prevention_lock.task_lock import make_task_lock_params
 from gokart.file_processor import FileProcessor
-from gokart.target import SingleFileTarget, TargetOnKart
-from gokart.utils import FlattenableItems, flatten
+from gokart.target import TargetOnKart
+from gokart.utils import FlattenableItems
 from luigi.parameter import ParameterVisibility
 
 from gokart_pipeline_sample.io.file_formats import PROCESSORS, FormatProcessor
@@ -41,17 +42,6 @@ class GokartTask(gokart.TaskOnKart[T]):
     should_dump_supplementary_log_files: luigi.BoolParameter = gokart.ExplicitBoolParameter(
         default=False, significant=False, description="Whether gokart writes its own log files, as pickles."
     )
-    complete_check_at_run: luigi.BoolParameter = gokart.ExplicitBoolParameter(
-        default=False, significant=False, description="Whether gokart checks once more what each task checks itself."
-    )
-    # Whether the run was skipped, because the output was there by then.
-    is_made_elsewhere = False
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if type(self).run is not luigi.Task.run:  # A view has none.
-            run = functools.partial(self._run_unless_made, self.run)
-            self.run = functools.update_wrapper(run, self.run)  # type: ignore[method-assign]
-        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
 
     def output(self) -> FlattenableItems[TargetOnKart]:
         """Return the Parquet file of the task's frame."""
@@ -67,15 +57,17 @@ class GokartTask(gokart.TaskOnKart[T]):
         """
         path = PurePath(relative_file_path or "")
         processor = processor or PROCESSORS.get(path.suffix)
-        if self.is_on_s3:
-            if not isinstance(processor, FormatProcessor):
+        if not isinstance(processor, FormatProcessor):
+            if self.is_on_s3:
                 # gokart's formats write local files first, and its client of S3 is not safe to share with workers.
                 raise TypeError(f"{path} cannot be kept in a workspace on S3: take a FormatProcessor for its format")
-            name = path.with_stem(f"{path.stem}_{self.make_unique_id()}") if use_unique_id else path
-            uri = f"{self.workspace_directory}/{name}"
-            return self._s3_targets.setdefault(uri, S3WorkspaceTarget(uri, processor, get_encryption()))
-        file = cast("SingleFileTarget", super().make_target(relative_file_path, use_unique_id, processor))
-        return LocalWorkspaceTarget(file, processor) if isinstance(processor, FormatProcessor) else file
+            return super().make_target(relative_file_path, use_unique_id, processor)
+        name = path.with_stem(f"{path.stem}_{self.make_unique_id()}") if use_unique_id else path
+        place = f"{self.workspace_directory}/{name}"
+        if self.is_on_s3:
+            return self._s3_targets.setdefault(place, S3WorkspaceTarget(place, processor, get_encryption()))
+        lock = make_task_lock_params(place, None, self.redis_host, self.redis_port, self.redis_timeout)
+        return LocalWorkspaceTarget(place, processor, lock)
 
     @functools.cached_property
     def _s3_targets(self) -> dict[str, S3WorkspaceTarget]:
@@ -86,15 +78,6 @@ class GokartTask(gokart.TaskOnKart[T]):
     def is_on_s3(self) -> bool:
         """Whether the workspace is on S3, so that no local file is written."""
         return is_s3(self.workspace_directory)
-
-    def _run_unless_made(self, run: Callable[[], Any]) -> Any:
-        """Run, unless another run has made the output meanwhile."""
-        # A look at the first target is often enough.
-        if all(target.exists() for target in flatten(self.output())) and self.complete():
-            logger.info("%s is made already, by another run", type(self).__name__)
-            self.is_made_elsewhere = True
-            return None
-        return run()
 
     def complete(self) -> bool:
         """Return whether the output exists; pass an error to the event handlers, because luigi only logs it."""
@@ -147,9 +130,7 @@ def _join_ids(tasks: luigi.Task | Sequence[luigi.Task] | None) -> str:
     return " ".join(task.task_id for task in ([tasks] if isinstance(tasks, luigi.Task) else tasks or []))
 
 
+@GokartTask.event_handler(luigi.Event.PROCESSING_TIME)  # type: ignore[no-untyped-call, untyped-decorator]
 def _log_processing_time(task: GokartTask[object], seconds: float) -> None:
-    if type(task).run is not luigi.Task.run and not task.is_made_elsewhere:
+    if type(task).run is not luigi.Task.run:  # A view has none.
         logger.info("%s took %.2f s", type(task).__name__, seconds)
-
-
-GokartTask.event_handler(luigi.Event.PROCESSING_TIME)(_log_processing_time)  # type: ignore[no-untyped-call]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from typing import Any, TypeVar
 
+import gokart
+import luigi
 from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
 
@@ -15,6 +17,10 @@ T = TypeVar("T")
 
 class ViewTask(GokartTask[T]):
     """A task that only names or groups the outputs of its requirements: it runs nothing and stores nothing."""
+
+    complete_check_at_run: luigi.BoolParameter = gokart.ExplicitBoolParameter(
+        default=False, significant=False, description="A view has nothing to run."
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -116,10 +116,7 @@ class RunRecorder(logging.Handler):
         self._note(task, STOPPED)
 
     def _note_seconds(self, task: luigi.Task, seconds: float) -> None:
-        if getattr(task, "is_made_elsewhere", False):
-            self._note(task, UP_TO_DATE)
-        else:
-            self._note(task, RAN, seconds=seconds)
+        self._note(task, RAN, seconds=seconds)
 
     def _note_error(self, task: luigi.Task, error: BaseException) -> None:
         message = f"{type(task).__name__}: {describe(error)}"

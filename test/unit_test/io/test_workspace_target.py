@@ -5,9 +5,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import gokart.target
+import luigi
 import pandas as pd
 import pytest
+from gokart.conflict_prevention_lock.task_lock import make_task_lock_params
 
 from gokart_pipeline_sample.errors import DamagedFileError
 from gokart_pipeline_sample.io.file_formats import PROCESSORS
@@ -17,7 +18,7 @@ from gokart_pipeline_sample.io.workspace_target import LocalWorkspaceTarget
 
 def make_target(path: Path) -> LocalWorkspaceTarget:
     processor = {**PROCESSORS, ".txt": LightGBMModelProcessor()}[path.suffix]
-    return LocalWorkspaceTarget(gokart.target.make_target(str(path), processor=processor), processor)
+    return LocalWorkspaceTarget(str(path), processor, make_task_lock_params(str(path), None))
 
 
 @pytest.fixture(params=["frame.parquet", "model.txt", "curve.json"])
@@ -110,7 +111,12 @@ class TestWorkspaceTarget:
     ) -> None:
         target = make_target(whole)
         obj = target.load()
-        monkeypatch.setattr(target._digest_target, "open", lambda _: pytest.fail("killed"))
+        open_file = luigi.LocalTarget.open
+
+        def open_unless_digest(file: luigi.LocalTarget, mode: str) -> object:
+            return pytest.fail("killed") if str(file.path).endswith(".sha256") else open_file(file, mode)
+
+        monkeypatch.setattr(luigi.LocalTarget, "open", open_unless_digest)
         digest_of(whole).write_bytes(b"of an older content")
         with pytest.raises(pytest.fail.Exception):
             target.dump(obj)

@@ -29,14 +29,6 @@ def trigger(event: str, task: Task, *arguments: object) -> None:
 
 
 class TestOutcomes:
-    def test_of_what_another_run_has_made(
-        self, recorder: RunRecorder, tasks: list[Task], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(tasks[0], "is_made_elsewhere", True)
-        trigger(luigi.Event.START, tasks[0])
-        trigger(luigi.Event.PROCESSING_TIME, tasks[0], 1.5)
-        assert recorder.outcomes() == {tasks[0].task_id: Outcome(UP_TO_DATE)}
-
     def test_of_a_run(self, recorder: RunRecorder, tasks: list[Task]) -> None:
         first, second, third, fourth, fifth, *_ = tasks
         trigger(luigi.Event.DEPENDENCY_DISCOVERED, fifth, fourth)
