@@ -26,7 +26,8 @@ def test_a_run_that_is_up_to_date_does_not_import_what_it_does_not_need(publishe
     assert run.exit_code == 0
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in run.stderr.splitlines()}
     assert {"gokart", "pandera", "boto3"} <= imported
-    assert not {"sklearn", "lightgbm", "scipy"} & imported
+    # Where Dask is installed, pandera imports it, and Dask imports SciPy.
+    assert not {"sklearn", "lightgbm"} & imported
 
 
 def test_a_deleted_object_is_put_again(published: Checkout, bucket: str, s3: S3Client) -> None:
