@@ -16,14 +16,14 @@ from support.checkout import CHAIN, PROJECT, Checkout
 from pipeline_runner.local_s3 import embedded_s3
 
 # The policy that the documentation asks for, and what it adds to clean a workspace on S3.
-LEAST_PRIVILEGES, FOR_WORKSPACE = (
+LEAST_PRIVILEGES, FOR_CLEANING = (
     json.loads(block.replace("YOUR-BUCKET", embedded_s3.BUCKET).replace("YOUR-PREFIX", "workspace"))
     for page in ("configuration.md", "growing.md")
     for block in re.findall(r"```json\n(.*?)```", (PROJECT / "docs" / page).read_text(), re.DOTALL)
 )
 STATEMENTS = {
     "publish": LEAST_PRIVILEGES["Statement"],
-    "workspace": [*LEAST_PRIVILEGES["Statement"], FOR_WORKSPACE],
+    "clean": [*LEAST_PRIVILEGES["Statement"], FOR_CLEANING],
 }
 ROLE = "arn:aws:iam::000000000000:role/"
 IAM = {
@@ -107,14 +107,20 @@ def test_a_role_with_the_least_privileges_publishes(
 
 @pytest.mark.long
 def test_a_role_may_have_its_workspace_on_s3(checkout: Checkout, assume: Callable[[str], dict[str, str]]) -> None:
-    role = assume("workspace")
+    role, cleaner = assume("publish"), assume("clean")
     checkout.use_workspace(f"s3://{embedded_s3.BUCKET}/workspace")
 
     run = checkout.main("--workers", "2", **role)
-
     assert (run.exit_code, run.tasks) == (0, CHAIN), run.stderr
-    assert "others may wait" not in run.stderr
     assert checkout.main(**role).tasks == []
+
+    clean = ("--clean", "--keep", "1", "--min-age", "0", "--yes")
+    assert checkout.main("--require-acc", "0.8", **role).exit_code == 0
+    refused, cleaned = checkout.main(*clean, **role), checkout.main(*clean, **cleaner)
+    assert refused.exit_code == 2
+    assert "S3 refuses to delete it: check the credentials" in refused.stderr
+    assert cleaned.exit_code == 0, cleaned.stderr
+    assert "/workspace/CheckAccuracyTask_" in cleaned.stdout
 
 
 def test_a_workspace_that_is_forbidden_is_refused_before_anything_runs(

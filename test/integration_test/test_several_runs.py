@@ -19,7 +19,7 @@ from support.recording_proxy import RecordingProxy
 
 pytestmark = pytest.mark.long
 
-# Settings of the README.
+# Settings of docs/growing.md.
 WITH_REDIS = {
     "[core]": "[scheduler]\nretry_delay=1\nretry_count=1000\n\n[core]\nno_lock=true",
     "[gokart_worker]": "[gokart_worker]\nkeep_alive=true\nwait_interval=1",

@@ -35,7 +35,7 @@ rows = st.lists(st.tuples(ids, lengths, lengths, lengths, lengths), max_size=12)
 
 
 def read_length(cell: str) -> float:
-    """Read a cell as the README says; NaN if it is no length."""
+    """Read a cell as docs/tables.md says; NaN if it is no length."""
     value = float(cell) if NUMBER.fullmatch(cell) else math.nan
     return value if 0 < value < math.inf else math.nan
 
