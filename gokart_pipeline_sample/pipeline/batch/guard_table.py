@@ -25,6 +25,7 @@ from gokart_pipeline_sample.pipeline.schemas.bad_rows import (
     screen_rows,
     separate_rows,
 )
+from gokart_pipeline_sample.pipeline.schemas.base import passing_equal_ids
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.cluster_task import ClusterTask
@@ -158,7 +159,7 @@ class GuardTableTask(ClusterTask[GuardResult]):
         readable, breaches = screen_rows(FeatureSchema, data, duplicates)
         if breaches.empty:
             # Most chunks have no bad rows. If the checks of preprocess() find some, separate_rows() identifies them.
-            with contextlib.suppress(SchemaErrors):
+            with contextlib.suppress(SchemaErrors), passing_equal_ids():
                 return PreprocessTask.preprocess(cast("DataFrame[FeatureSchema]", readable)), breaches
         good, breaches = separate_rows(FeatureSchema, data, duplicates)
         try:

@@ -41,7 +41,7 @@ def separate_rows(
     """
     readable, breaches = screen_rows(schema, data, duplicates)
     try:
-        schema.validate(readable, lazy=True)
+        schema.validate(readable, lazy=True, inplace=True)
     except SchemaErrors as error:
         breaches = pd.concat([breaches, get_breaches(error)])
     breaches = breaches.drop_duplicates().sort_values(["row", "column", "check"])

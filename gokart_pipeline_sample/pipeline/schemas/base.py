@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, cast
 
 import numpy as np
@@ -10,12 +13,8 @@ import pandas as pd
 import pandera.dtypes
 import pandera.pandas as pa
 import pyarrow
-from pandera.backends.base import CoreCheckResult
-from pandera.backends.pandas.components import ColumnBackend
-from pandera.backends.pandas.container import DataFrameSchemaBackend
 
 from gokart_pipeline_sample.errors import SchemaDefinitionError
-from gokart_pipeline_sample.io.tables.duplicates import is_increasing
 from gokart_pipeline_sample.pipeline.schemas.column_types import find_isin, find_problem, is_text
 
 # Metadata of the field that identifies a row, an int or a str. Rows are matched by it, and it is never a feature.
@@ -26,25 +25,17 @@ TARGET = {"role": "target"}
 FINITE = pa.Check(lambda values: ~np.isinf(values), name="finite", ignore_na=False)
 
 
-class _FrameBackend(DataFrameSchemaBackend):
-    """Checks a frame without copying its values first: pandas copies them if they are changed."""
-
-    def preprocess(self, check_obj: pd.DataFrame, inplace: bool = False) -> pd.DataFrame:
-        return check_obj if inplace else check_obj.copy(deep=False)
+_comparing_ids = ContextVar("_comparing_ids", default=True)
 
 
-class _ColumnBackend(ColumnBackend):
-    """Checks a column, and does not look for equal values among those that increase."""
-
-    def check_unique(self, check_obj: pd.Series[Any], schema: Any) -> CoreCheckResult:
-        if schema.unique and is_increasing(check_obj):
-            return CoreCheckResult(passed=True, check="field_uniqueness")
-        return cast("CoreCheckResult", super().check_unique(check_obj, schema))
-
-
-# The checks are those of pandera, which takes half of the time for copies and for ids that are sorted.
-pa.DataFrameSchema.register_backend(pd.DataFrame, _FrameBackend, force=True)
-pa.Column.register_backend(pd.DataFrame, _ColumnBackend, force=True)
+@contextmanager
+def passing_equal_ids() -> Iterator[None]:
+    """Let all schemas pass equal ids: for chunks of a table whose ids are compared once, over the whole table."""
+    token = _comparing_ids.set(False)
+    try:
+        yield
+    finally:
+        _comparing_ids.reset(token)
 
 
 def column_roles(schema: pa.DataFrameSchema) -> dict[str, str | None]:
@@ -83,7 +74,14 @@ class BaseSchema(pa.DataFrameModel):
         for column in schema.columns.values():
             if isinstance(column.dtype, pandera.dtypes.Float) and FINITE not in column.checks:
                 column.checks.append(FINITE)
-        return schema
+        return schema if _comparing_ids.get() else cls._pass_equal_ids()
+
+    @classmethod
+    @functools.cache
+    def _pass_equal_ids(cls) -> pa.DataFrameSchema:
+        schema = super().to_schema()
+        ids = {name: {"unique": False} for name, role in column_roles(schema).items() if role == ID["role"]}
+        return schema.update_columns(ids)
 
     @classmethod
     def id_column(cls) -> str:
