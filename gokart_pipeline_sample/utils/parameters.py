@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import operator
 import re
 from typing import Any, TypeVar
 
 import gokart
 import luigi
-from luigi.parameter import _no_value
+from luigi.cmdline_parser import CmdlineParser
+from luigi.parameter import OptionalParameterMixin
 
 from gokart_pipeline_sample.io.tables.table import open_table
 
@@ -36,23 +36,8 @@ class TaskParameter(gokart.TaskInstanceParameter[gokart.TaskOnKart[T]]):
         super().__init__(description=description)
 
 
-class OptionalTaskParameter(gokart.TaskInstanceParameter[Any]):
+class OptionalTaskParameter(OptionalParameterMixin[Any], gokart.TaskInstanceParameter[Any]):
     """A task, or None, which is the default."""
-
-    def __init__(self, *, description: str, significant: bool = True) -> None:
-        super().__init__(default=None, description=description, significant=significant)
-
-    def parse(self, x: Any) -> Any:
-        """Return the task, or None for an empty text."""
-        return super().parse(x) if x else None  # type: ignore[no-untyped-call]
-
-    def serialize(self, x: gokart.TaskOnKart[Any] | None) -> Any:
-        """Return gokart's text of the task, or an empty text for None."""
-        return super().serialize(x) if x else ""  # type: ignore[no-untyped-call]
-
-    def _warn_on_wrong_param_type(self, param_name: str, param_value: object) -> None:
-        if param_value is not None:
-            super()._warn_on_wrong_param_type(param_name, param_value)  # type: ignore[no-untyped-call]
 
 
 class ShareParameter(luigi.NumericalParameter[float]):
@@ -85,36 +70,30 @@ class SchedulerParameter(luigi.Parameter[str]):
 
 
 def borrow(owner: type[luigi.Task], name: str) -> Any:
-    """Declare a parameter that a task passes on to the task that owns it.
-
-    Its value is the one set for the borrower in the configuration or on the command line; if there is none, it is the
-    value that the owner would have.
-
-    Args:
-        owner: the task that declares the parameter.
-        name: name of the parameter.
-
-    Returns:
-        The parameter, for the class body of the borrower.
-    """
+    """Declare a parameter that a task passes on to the task that owns it; see :func:`share`."""
     return share(getattr(owner, name), owner.get_task_family(), name)
 
 
 def share(parameter: luigi.Parameter[Any], owner: str, name: str) -> Any:
-    """Declare a parameter whose value is the one set for the task, or else the one that another task has.
+    """Declare a parameter with the value that is set for its task, or else with the one that another task would have.
 
     Args:
         parameter: the parameter as the other task has it.
         owner: name of the other task, with its namespace.
-        name: name of the parameter.
-
-    Returns:
-        The parameter, for a class body.
+        name: name of the parameter in the other task.
     """
+
+    def find(task: str, own_name: str) -> tuple[str, str]:
+        return (task, own_name) if _is_set(task, own_name) else (owner, name)
+
     shared: Any = copy.copy(parameter)
-    shared._default = _no_value
-    values = shared._value_iterator
-    shared._value_iterator = lambda task_name, parameter_name: itertools.chain(
-        values(task_name, parameter_name), parameter._value_iterator(owner, name)
-    )
+    shared.has_task_value = lambda task, own_name: parameter.has_task_value(*find(task, own_name))
+    shared.task_value = lambda task, own_name: parameter.task_value(*find(task, own_name))
     return shared
+
+
+def _is_set(task: str, name: str) -> bool:
+    """Return whether a parameter of a task is set on the command line (``--Task-name``) or in the configuration."""
+    command_line = CmdlineParser.get_instance()
+    is_given = command_line is not None and bool(getattr(command_line.known_args, f"{task}_{name}", None))
+    return is_given or luigi.configuration.get_config().has_option(task, name)
