@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import importlib
-import json
-import os
+import py_compile
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -57,12 +56,11 @@ SOURCES = {
 Define = Callable[..., str]
 
 
-@pytest.fixture(params=[True, False], ids=["nothing kept", "kept"])
-def define(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Define]:
+@pytest.fixture
+def define(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Define]:
     """Write the modules down, some of them changed, and serialize the task."""
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", request.param)
-    monkeypatch.setattr(sys, "pycache_prefix", None)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
     def write_and_serialize(**changes: tuple[str, str]) -> str:
         for name, source in SOURCES.items():
@@ -135,38 +133,13 @@ def test_what_is_typed_at_a_prompt_has_no_code(monkeypatch: pytest.MonkeyPatch) 
     assert define_task(Typed).serialize() == ""
 
 
-@pytest.mark.parametrize("define", [False], indirect=True)
-class TestKeptCode:
-    def test_is_read_instead_of_parsed(self, define: Define, monkeypatch: pytest.MonkeyPatch) -> None:
-        before = define()
-        monkeypatch.setattr(task_definition.ast, "parse", lambda _: pytest.fail("it is parsed again"))
-        assert define() == before
-
-    def test_is_beside_the_byte_code(self, define: Define, tmp_path: Path) -> None:
-        define()
-        kept = {path.name for path in (tmp_path / "some_project" / "__pycache__").iterdir()}
-        assert {f"helpers.{sys.implementation.cache_tag}.json", f"helpers.{sys.implementation.cache_tag}.pyc"} <= kept
-        assert not [name for name in kept if name.startswith(".")]
-
-    @pytest.mark.parametrize("content", ["", "{", "null", "[]", '"x"', '{"digest": 1}', "\udcff"])
-    def test_is_replaced_if_it_is_damaged(self, define: Define, tmp_path: Path, content: str) -> None:
-        before = define()
-        kept = [path for path in tmp_path.rglob("*.json") if json.loads(path.read_text())]
-        assert kept
-        for path in kept:
-            path.write_bytes(content.encode(errors="surrogateescape"))
-        assert define() == before
-        assert all(json.loads(path.read_text())["code"] for path in kept if path.name.startswith("helpers"))
-
-    def test_is_replaced_if_it_is_a_fifo(self, define: Define, tmp_path: Path) -> None:
-        before = define()
-        (kept,) = tmp_path.rglob("helpers.*.json")
-        kept.unlink()
-        os.mkfifo(kept)
-        assert define() == before
-        assert json.loads(kept.read_text())["code"]
-
-    def test_is_not_needed(self, define: Define, tmp_path: Path) -> None:
-        (tmp_path / "some_project").mkdir()
-        (tmp_path / "some_project" / "__pycache__").write_text("no folder")
-        assert "TWO" in define()
+def test_a_module_without_source_says_what_to_do(define: Define, tmp_path: Path) -> None:
+    define()
+    helpers = tmp_path / "some_project" / "helpers.py"
+    py_compile.compile(str(helpers), str(helpers.with_suffix(".pyc")))
+    helpers.unlink()
+    for cached in vars(task_definition).values():
+        if hasattr(cached, "cache_clear"):
+            cached.cache_clear()
+    with pytest.raises(OSError, match=r"no source of some_project\.helpers: set serialized_task_definition_check"):
+        define_task(sys.modules["some_project.task"].SomeTask)
