@@ -36,6 +36,16 @@ CLOCK_SECONDS = 15 * 60
 _known_buckets: WeakKeyDictionary[S3Client, set[str]] = WeakKeyDictionary()
 
 
+class Encryption(NamedTuple):
+    """The encryption of objects that are put: ``AES256``, ``aws:kms`` with or without a key, or that of the bucket."""
+
+    server_side: str = ""
+    kms_key_id: str = ""
+
+
+BUCKET_ENCRYPTION = Encryption()
+
+
 class StoredContent(NamedTuple):
     """The content of an object: its ETag, which listings have, too, and its SHA-256 in hexadecimal digits."""
 
@@ -95,19 +105,20 @@ def _require_bucket(client: S3Client, bucket: str) -> None:
 
 
 def put_object(
-    bucket: str, key: str, content: bytes, content_type: str, metadata: dict[str, str], options: dict[str, Any]
+    bucket: str,
+    key: str,
+    content: bytes,
+    content_type: str,
+    metadata: dict[str, str],
+    encryption: Encryption,
+    **conditions: Any,
 ) -> StoredContent:
     """Put an object in one request, with a checksum, and with its SHA-256 in its metadata.
 
-    Args:
-        bucket: name of the bucket.
-        key: key of the object.
-        content: its bytes.
-        content_type: its media type.
-        metadata: its other metadata.
-        options: further arguments of S3's PutObject: for encryption, or the condition of the put.
+    The conditions are further arguments of S3's PutObject: ``IfMatch`` or ``IfNoneMatch``.
     """
     digest = hashlib.sha256(content)
+    encrypting: dict[str, Any] = {"ServerSideEncryption": encryption.server_side, "SSEKMSKeyId": encryption.kms_key_id}
     with s3_client(f"s3://{bucket}/{key}", "put it") as client:
         answer = client.put_object(
             Bucket=bucket,
@@ -116,7 +127,8 @@ def put_object(
             ContentType=content_type,
             ChecksumSHA256=base64.b64encode(digest.digest()).decode(),
             Metadata={**metadata, SHA256: digest.hexdigest()},
-            **options,
+            **{name: value for name, value in encrypting.items() if value},
+            **conditions,
         )
     return StoredContent(answer["ETag"], digest.hexdigest())
 

@@ -13,7 +13,15 @@ from gokart.target import TargetOnKart
 
 from gokart_pipeline_sample.errors import DamagedFileError
 from gokart_pipeline_sample.io.file_formats import CsvProcessor, FormatProcessor
-from gokart_pipeline_sample.io.s3 import IF_MISSING, SHA256, get_object, put_object, read_metadata, s3_client
+from gokart_pipeline_sample.io.s3 import (
+    IF_MISSING,
+    SHA256,
+    Encryption,
+    get_object,
+    put_object,
+    read_metadata,
+    s3_client,
+)
 
 logger = getLogger(__name__)
 
@@ -53,13 +61,12 @@ class S3Target(TargetOnKart):
         bucket: name of the bucket.
         key: key of the object.
         unique_id: unique id of the task that puts the object; kept in the object's metadata.
-        encryption: the arguments of S3's PutObject that request encryption.
     """
 
     processor: FormatProcessor
     if_missing = IF_MISSING
 
-    def __init__(self, bucket: str, key: str, unique_id: str, encryption: dict[str, Any]) -> None:
+    def __init__(self, bucket: str, key: str, unique_id: str, encryption: Encryption) -> None:
         self._bucket = bucket
         self._key = key
         self._unique_id = unique_id

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gokart_pipeline_sample.io.file_formats import FormatProcessor
-from gokart_pipeline_sample.io.s3 import find_metadata, s3_client, split_uri
+from gokart_pipeline_sample.io.s3 import Encryption, find_metadata, s3_client, split_uri
 from gokart_pipeline_sample.io.s3_target import S3Target
 from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
 
@@ -23,16 +23,11 @@ class S3WorkspaceTarget(WorkspaceTarget, S3Target):
 
     Its name, which contains the unique id of the task, and its SHA-256 are in its metadata, so an object copied from
     another run does not count. It is written and read in memory.
-
-    Args:
-        uri: its URI.
-        processor: its format.
-        encryption: the arguments of S3's PutObject that request encryption.
     """
 
     if_missing = "create the bucket, or correct workspace_directory"
 
-    def __init__(self, uri: str, processor: FormatProcessor, encryption: dict[str, Any]) -> None:
+    def __init__(self, uri: str, processor: FormatProcessor, encryption: Encryption) -> None:
         bucket, key = split_uri(uri)
         S3Target.__init__(self, bucket, key, identify(key), encryption)
         self.processor = processor

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import luigi
+
+from gokart_pipeline_sample.io.s3 import Encryption
 
 # Its settings are those of all tasks that have none of their own, and of the workspace.
 OWNER = "gokart_pipeline_sample.UploadS3Task"
@@ -16,14 +16,8 @@ KMS_KEY_ID: luigi.Parameter[str] = luigi.Parameter(
 )
 
 
-def make_encryption(server_side_encryption: str, kms_key_id: str) -> dict[str, Any]:
-    """Return the arguments of S3's PutObject that request an encryption."""
-    arguments = {"ServerSideEncryption": server_side_encryption, "SSEKMSKeyId": kms_key_id}
-    return {name: value for name, value in arguments.items() if value}
-
-
-def get_encryption() -> dict[str, Any]:
-    """Return the arguments of S3's PutObject that request the encryption of ``UploadS3Task``."""
-    return make_encryption(
+def get_encryption() -> Encryption:
+    """Return the encryption of ``UploadS3Task``."""
+    return Encryption(
         SERVER_SIDE_ENCRYPTION.task_value(OWNER, "server_side_encryption"), KMS_KEY_ID.task_value(OWNER, "kms_key_id")
     )

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import luigi
 
-from gokart_pipeline_sample.utils.encryption import KMS_KEY_ID, OWNER, SERVER_SIDE_ENCRYPTION, make_encryption
+from gokart_pipeline_sample.io.s3 import Encryption
+from gokart_pipeline_sample.utils.encryption import KMS_KEY_ID, OWNER, SERVER_SIDE_ENCRYPTION
 from gokart_pipeline_sample.utils.parameters import share
 from gokart_pipeline_sample.utils.template import GokartTask
 
@@ -30,6 +31,6 @@ class S3DestinationTask(S3OutputTask[T]):
     server_side_encryption: luigi.ChoiceParameter[str] = share(SERVER_SIDE_ENCRYPTION, OWNER, "server_side_encryption")
     kms_key_id: luigi.Parameter[str] = share(KMS_KEY_ID, OWNER, "kms_key_id")
 
-    def encryption(self) -> dict[str, Any]:
-        """Return the arguments of S3's PutObject that request the encryption."""
-        return make_encryption(self.server_side_encryption, self.kms_key_id)
+    def encryption(self) -> Encryption:
+        """Return the encryption of the task's objects."""
+        return Encryption(self.server_side_encryption, self.kms_key_id)

@@ -5,9 +5,17 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from pathlib import Path
-from typing import Any
 
-from gokart_pipeline_sample.io.s3 import get_object, is_s3, list_objects, put_object, s3_client, split_uri
+from gokart_pipeline_sample.io.s3 import (
+    BUCKET_ENCRYPTION,
+    Encryption,
+    get_object,
+    is_s3,
+    list_objects,
+    put_object,
+    s3_client,
+    split_uri,
+)
 
 
 class DocumentFolder:
@@ -15,15 +23,14 @@ class DocumentFolder:
 
     Args:
         location: path or URI (``s3://bucket/key``) of the folder, which need not exist.
-        encryption: the arguments of S3's PutObject that request encryption.
     """
 
-    def __init__(self, location: str, encryption: dict[str, Any] | None = None) -> None:
+    def __init__(self, location: str, encryption: Encryption = BUCKET_ENCRYPTION) -> None:
         self._is_on_s3 = is_s3(location)
         self._bucket, key = split_uri(location)
         self._prefix = f"{key}/"
         self._location = f"s3://{self._bucket}/{key}" if self._is_on_s3 else location
-        self._encryption = encryption or {}
+        self._encryption = encryption
 
     def locate(self, name: str) -> str:
         """Return the path or URI of a document."""

@@ -8,9 +8,10 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from logging import getLogger
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from gokart_pipeline_sample.errors import S3Error
+from gokart_pipeline_sample.io.s3 import BUCKET_ENCRYPTION, Encryption
 from pipeline_runner.error_messages import describe
 from pipeline_runner.errors import UsageError
 from pipeline_runner.watch.document_folder import DocumentFolder
@@ -85,10 +86,9 @@ class History:
 
     Args:
         workspace: path or URI (``s3://bucket/key``) of the workspace.
-        encryption: the arguments of S3's PutObject that request encryption, for what is added.
     """
 
-    def __init__(self, workspace: str, encryption: dict[str, Any] | None = None) -> None:
+    def __init__(self, workspace: str, encryption: Encryption = BUCKET_ENCRYPTION) -> None:
         self.folder = DocumentFolder(f"{workspace.rstrip('/')}/runs", encryption)
 
     def records(self, task: str | None = None) -> Iterator[RunRecord]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from gokart_pipeline_sample.io.s3 import BUCKET_ENCRYPTION, Encryption
 from pipeline_runner.watch.report.settings import Report
 from pipeline_runner.watch.task_graph import TaskGraph
 
@@ -17,7 +18,6 @@ class RootTask(NamedTuple):
         graph: the task and its dependencies; only the task if they cannot be determined.
         report: settings of the report.
         lock_folder: folder in which luigi notes the running commands, if it does.
-        encryption: the arguments of S3's PutObject that request encryption.
         error: why its dependencies cannot be determined, if they cannot.
     """
 
@@ -25,5 +25,5 @@ class RootTask(NamedTuple):
     graph: TaskGraph
     report: Report
     lock_folder: Path | None = None
-    encryption: dict[str, Any] = {}  # noqa: RUF012 (it is never changed)
+    encryption: Encryption = BUCKET_ENCRYPTION
     error: Exception | None = None

@@ -15,7 +15,7 @@ from support.recording_proxy import RecordingProxy
 
 from gokart_pipeline_sample.errors import DamagedFileError, S3Error
 from gokart_pipeline_sample.io.file_formats import JsonProcessor
-from gokart_pipeline_sample.io.s3 import client_of_process
+from gokart_pipeline_sample.io.s3 import Encryption, client_of_process
 from gokart_pipeline_sample.io.s3_workspace import S3WorkspaceTarget
 from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
 
@@ -33,7 +33,9 @@ class TestS3WorkspaceTarget:
 
     @pytest.fixture
     def make(self, bucket: str) -> Callable[..., S3WorkspaceTarget]:
-        return lambda name=NAME, folder="work": S3WorkspaceTarget(f"s3://{bucket}/{folder}/{name}", JsonProcessor(), {})
+        return lambda name=NAME, folder="work": S3WorkspaceTarget(
+            f"s3://{bucket}/{folder}/{name}", JsonProcessor(), Encryption()
+        )
 
     @pytest.fixture
     def key(self, make: Callable[..., S3WorkspaceTarget]) -> str:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from logging import getLogger
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import pandas as pd
 
 from gokart_pipeline_sample.errors import DamagedFileError
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
-from gokart_pipeline_sample.io.s3 import SHA256, get_object, list_objects, put_object, read_metadata, s3_client
+from gokart_pipeline_sample.io.s3 import (
+    SHA256,
+    Encryption,
+    get_object,
+    list_objects,
+    put_object,
+    read_metadata,
+    s3_client,
+)
 from gokart_pipeline_sample.io.s3_target import UNIQUE_ID, PublishedFigures, S3Target
 
 logger = getLogger(__name__)
@@ -109,10 +117,9 @@ class S3ManifestTarget(S3JsonTarget):
         bucket: name of the bucket.
         prefix: prefix of the keys of all batches.
         unique_id: unique id of the task that makes the batch.
-        encryption: the arguments of S3's PutObject that request encryption.
     """
 
-    def __init__(self, bucket: str, prefix: str, unique_id: str, encryption: dict[str, Any]) -> None:
+    def __init__(self, bucket: str, prefix: str, unique_id: str, encryption: Encryption) -> None:
         self._prefix = make_folder(prefix)
         self._folder = f"{self._prefix}{unique_id}/"
         super().__init__(bucket, f"{self._folder}manifest.json", unique_id, encryption)
@@ -175,12 +182,11 @@ class S3PointerTarget(S3JsonTarget):
         bucket: name of the bucket.
         key: key of the object.
         unique_id: unique id of the task that puts the object; kept in the object's metadata.
-        encryption: the arguments of S3's PutObject that request encryption.
         manifest: the manifest.
     """
 
     def __init__(
-        self, bucket: str, key: str, unique_id: str, encryption: dict[str, Any], manifest: S3ManifestTarget
+        self, bucket: str, key: str, unique_id: str, encryption: Encryption, manifest: S3ManifestTarget
     ) -> None:
         super().__init__(bucket, key, unique_id, encryption)
         self.manifest = manifest

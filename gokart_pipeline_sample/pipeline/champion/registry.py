@@ -9,7 +9,15 @@ from typing import Any, NamedTuple, TypedDict
 
 from gokart_pipeline_sample.errors import DamagedFileError
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
-from gokart_pipeline_sample.io.s3 import SHA256, get_status, put_object, read_metadata, s3_client
+from gokart_pipeline_sample.io.s3 import (
+    BUCKET_ENCRYPTION,
+    SHA256,
+    Encryption,
+    get_status,
+    put_object,
+    read_metadata,
+    s3_client,
+)
 from gokart_pipeline_sample.io.s3_target import UNIQUE_ID, PublishedFigures
 from gokart_pipeline_sample.pipeline.batch.manifest import S3JsonTarget, get_intact_object, make_folder, require_intact
 
@@ -72,12 +80,11 @@ class Champions(NamedTuple):
     Args:
         bucket: name of the bucket.
         prefix: prefix of all keys.
-        encryption: the arguments of S3's PutObject that request encryption.
     """
 
     bucket: str
     prefix: str
-    encryption: dict[str, Any] = {}  # noqa: RUF012 (it is never changed)
+    encryption: Encryption = BUCKET_ENCRYPTION
 
     def path(self, key: str) -> str:
         """Return the URI of an object."""
@@ -159,7 +166,8 @@ class Champions(NamedTuple):
             content,
             JsonProcessor.content_type,
             metadata,
-            {**self.encryption, **condition},
+            self.encryption,
+            **condition,
         )
         logger.info("put %s", self.path(self.pointer_key))
 
@@ -204,7 +212,7 @@ class S3ChampionFile(S3JsonTarget):
     """
 
     def __init__(self, bucket: str, file: File, processor: FormatProcessor) -> None:
-        super().__init__(bucket, file["key"], "", {})
+        super().__init__(bucket, file["key"], "", BUCKET_ENCRYPTION)
         self.processor: FormatProcessor = processor
         self._sha256 = file["sha256"]
 
