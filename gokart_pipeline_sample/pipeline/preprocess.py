@@ -29,7 +29,8 @@ class PreprocessTask(GokartTask[DataFrame[PreprocessedSchema]]):
         return PreprocessTask.add_area_feature(data)
 
     @staticmethod
-    @pa.check_types(lazy=True)
+    # In place: a schema converts nothing, so it needs no copy.
+    @pa.check_types(lazy=True, inplace=True)
     def add_area_feature(data: DataFrame[IrisFeatureSchema]) -> DataFrame[PreprocessedSchema]:
         """Add the petal area to any number of rows, with or without a target.
 

@@ -23,12 +23,11 @@ Hashes = npt.NDArray[np.uint64]
 def find_duplicates(read: Callable[[], Iterator[pd.Series[Any]]], *, in_memory: bool = False) -> pd.Series[Any]:
     """Find the values that occur more than once.
 
-    A hash of eight bytes per row goes to one of 64 temporary files (``TMPDIR``), which are then searched in memory, one
-    at a time.
+    A hash of eight bytes per row goes to one of 64 temporary files, which are then searched one at a time.
 
     Args:
         read: starts to read the values, in chunks and without nulls; called twice, or once if no hash is repeated.
-        in_memory: whether these files are in memory, because none may be written.
+        in_memory: whether these files are in memory, because none may be written; in ``TMPDIR`` otherwise.
 
     Returns:
         Each duplicated value once.
@@ -37,8 +36,9 @@ def find_duplicates(read: Callable[[], Iterator[pd.Series[Any]]], *, in_memory: 
     if repeated.empty:
         return pd.Series([])
     # Different values may have the same hash.
+    # Not isin, which would sort or hash the repeated values again on each call.
     suspects: pd.Series[Any] = pd.concat(
-        [values.iloc[np.flatnonzero(_are_in(repeated, _hash(values)))] for values in read()]
+        [values[repeated.get_indexer(pd.Index(_hash(values))) >= 0] for values in read()]
     )
     return suspects.loc[suspects.duplicated()].drop_duplicates()
 
@@ -47,14 +47,8 @@ def get_bounds(values: pd.Series[Any]) -> list[Any] | None:
     """Return the first and the last value if each is greater than the one before; nothing if there are no values."""
     if values.empty:
         return []
-    return [values.iloc[0], values.iloc[-1]] if is_increasing(values) else None
-
-
-def is_increasing(values: pd.Series[Any]) -> bool:
-    """Return whether each value is greater than the one before, several times as fast as looking for equal ones."""
-    # An index learns from the first look whether its values are unique, too.
     index = pd.Index(values)
-    return bool(index.is_monotonic_increasing and index.is_unique)
+    return [index[0], index[-1]] if index.is_monotonic_increasing and index.is_unique else None
 
 
 def increase(pieces: Iterable[list[Any] | None]) -> bool:
@@ -66,11 +60,6 @@ def increase(pieces: Iterable[list[Any] | None]) -> bool:
 
 def _hash(values: pd.Series[Any]) -> Hashes:
     return np.asarray(pd.util.hash_pandas_object(values, index=False), dtype=np.uint64)
-
-
-def _are_in(repeated: pd.Index[Any], hashes: Hashes) -> npt.NDArray[np.bool_]:
-    # Not isin, which would sort or hash the repeated values again on each call.
-    return repeated.get_indexer(pd.Index(hashes)) >= 0
 
 
 def _open_temporary_file() -> IO[bytes]:

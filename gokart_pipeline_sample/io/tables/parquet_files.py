@@ -16,20 +16,9 @@ _BATCH_ROWS = 131_072
 
 
 def read_parquet(
-    content: BinaryIO,
-    path: str,
-    schema: pa.Schema,
-    rows: range | None = None,
-    footer: pq.FileMetaData | None = None,
+    content: BinaryIO, path: str, schema: pa.Schema, rows: range | None = None, footer: pq.FileMetaData | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the columns of a schema, batch by batch.
-
-    Args:
-        content: the file.
-        path: its path or URI, for the message.
-        schema: the columns to read, and the types that they must be convertible to.
-        rows: numbers of the rows to read, all by default; row groups without any of them are not read.
-        footer: the metadata of the file, if it has been read already.
+    """Yield the columns of a schema, of the rows with the given numbers (all by default), batch by batch.
 
     Raises:
         TableError: a column is missing or repeated, or has another type.

@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import math
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
@@ -34,20 +34,13 @@ def read_iris() -> pd.DataFrame:
     from sklearn.datasets import load_iris
 
     iris: pd.DataFrame = load_iris(as_frame=True).frame
-    return (
-        iris.rename(columns=lambda name: name.removesuffix(" (cm)").replace(" ", "_"))
-        .rename_axis(index="id")
-        .reset_index()
-    )
+    iris.columns = iris.columns.str.removesuffix(" (cm)").str.replace(" ", "_")
+    return iris.rename_axis(index="id").reset_index()
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows of a table as they were read; whoever works on them converts them to the types of the schema.
-
-    Args:
-        batches: the rows.
-    """
+    """Rows of a table as they were read; whoever works on them converts them to the types of the schema."""
 
     batches: list[pa.RecordBatch]
 
@@ -61,14 +54,7 @@ Piece: TypeAlias = Chunk | range
 
 @functools.cache
 def open_table(uri: str) -> Table:
-    """List the files of a table, once per process; reading it later fails if a file has changed since then.
-
-    Args:
-        uri: see :class:`Table`.
-
-    Raises:
-        TableError: there is no such table.
-    """
+    """List the files of a table, once per process; reading it later fails if a file has changed since then."""
     return Table(uri)
 
 
@@ -93,7 +79,7 @@ class Table:
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
-        self._files = list_files(uri)
+        self._files: Sequence[LocalFile | S3File] = list_files(uri)
 
     @property
     def fingerprint(self) -> str:
@@ -103,22 +89,18 @@ class Table:
     def read(self, schema: pa.Schema, max_bytes: float = math.inf) -> pd.DataFrame:
         """Read the whole table; see :meth:`read_chunks`.
 
-        Args:
-            schema: the columns to read, and their types.
-            max_bytes: the largest size that it may have in memory, in Arrow's format; the frame is about as large.
-
         Raises:
-            TableError: the table is larger, or cannot be read.
+            TableError: the table takes more than ``max_bytes`` in memory, or cannot be read.
         """
-        batches, rows, size = [], 0, 0
+        batches, size = [], 0
         for batch in self._read_batches(schema):
             batches.append(batch)
-            rows += len(batch)
             size += batch.nbytes
             if size > max_bytes:
                 raise TableError(
                     f"the table {self._uri} takes more than {max_bytes / 2**20:,.0f} MiB of memory, its first "
-                    f"{rows:,} rows alone: train on a sample of it, or raise max_memory_share of LoadDataTask"
+                    f"{sum(map(len, batches)):,} rows alone: train on a sample of it, or raise max_memory_share of "
+                    "LoadDataTask"
                 )
         return _to_frame(batches, schema)
 
@@ -131,19 +113,14 @@ class Table:
         tables = []
         for file in self._files:
             with _explaining(file) as content:
-                is_parquet = file.path.lower().endswith(".parquet")
-                tables.append(pq.read_table(content) if is_parquet else infer_csv(content, file.path))
+                tables.append(pq.read_table(content) if _is_parquet(file) else infer_csv(content, file.path))
         try:
             return pa.concat_tables(tables, promote_options="permissive")
         except pa.ArrowException as error:
             raise TableError(f"the files of the table {self._uri} do not fit together: {error}") from error
 
     def read_chunks(self, schema: pa.Schema, rows: int) -> Iterator[pd.DataFrame]:
-        """Read the table in chunks.
-
-        Args:
-            schema: the columns to read, and their types.
-            rows: number of rows of each chunk; the last one may have fewer.
+        """Read the columns of a schema in chunks of that many rows.
 
         Yields:
             Frames, each with an index from 0; at least one, possibly without rows. A column with a value that cannot be
@@ -158,10 +135,7 @@ class Table:
     def list_pieces(self, schema: pa.Schema, rows: int, *, elsewhere: bool) -> Iterator[Piece]:
         """List the chunks of :meth:`read_chunks` for workers, each either as it was read or as the numbers of its rows.
 
-        Args:
-            schema: the columns to read, and their types.
-            rows: number of rows of each chunk.
-            elsewhere: whether the workers are other processes: they read Parquet files on S3 themselves.
+        Workers ``elsewhere``, in other processes, read Parquet files on S3 themselves.
         """
         count = sum(footer.num_rows for footer in self.footers) if elsewhere and self.is_shared else 0
         if not count:
@@ -170,12 +144,7 @@ class Table:
             yield range(start, min(start + rows, count))
 
     def read_piece(self, schema: pa.Schema, piece: Piece) -> pd.DataFrame:
-        """Read a chunk that :meth:`list_pieces` has listed, once, in this or in another process.
-
-        Raises:
-            TableError: see :meth:`read_chunks`.
-            S3Error: see :meth:`read_chunks`.
-        """
+        """Read a chunk that :meth:`list_pieces` has listed, once, in this or in another process."""
         if isinstance(piece, Chunk):
             data = _to_frame(piece.batches, schema)
             # Whoever has listed the piece still refers to it.
@@ -183,8 +152,7 @@ class Table:
             return data
         batches: list[pa.RecordBatch] = []
         first = 0
-        for place, footer in enumerate(self.footers):
-            file = self._files[place]
+        for file, footer in zip(self._files, self.footers, strict=True):
             if piece.start < first + footer.num_rows and first < piece.stop:
                 with _explaining(file) as content:
                     rows = range(piece.start - first, piece.stop - first)
@@ -204,28 +172,30 @@ class Table:
     @property
     def is_shared(self) -> bool:
         """Whether workers elsewhere can read its pieces: it consists of Parquet files on S3."""
-        return all(isinstance(file, S3File) and file.path.lower().endswith(".parquet") for file in self._files)
+        return all(isinstance(file, S3File) and _is_parquet(file) for file in self._files)
 
     def _read_chunks(self, schema: pa.Schema, rows: int) -> Iterator[Chunk]:
-        pending: list[pa.RecordBatch] = []
-        count = 0
+        pending = Chunk([])
         for batch in self._read_batches(schema):
             rest = batch
-            while count + len(rest) > rows:
-                yield Chunk([*pending, rest[: rows - count]])
-                pending, rest, count = [], rest[rows - count :], 0
-            pending.append(rest)
-            count += len(rest)
-        yield Chunk(pending)
+            while (free := rows - len(pending)) < len(rest):
+                yield Chunk([*pending.batches, rest[:free]])
+                pending, rest = Chunk([]), rest[free:]
+            pending.batches.append(rest)
+        yield pending
 
     def _read_batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         for file in self._files:
-            read = read_parquet if file.path.lower().endswith(".parquet") else read_csv
+            read = read_parquet if _is_parquet(file) else read_csv
             with _explaining(file) as content:
                 for batch in read(content, file.path, schema):
                     # Not only at the end: rows may be published before the end is read.
                     file.check_unchanged()
                     yield batch.select(schema.names)
+
+
+def _is_parquet(file: LocalFile | S3File) -> bool:
+    return file.path.lower().endswith(".parquet")
 
 
 @contextmanager

@@ -26,13 +26,7 @@ _IF_MISSING = "correct the parameter table"
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file on this machine.
-
-    Args:
-        path: its path.
-        digest: the SHA-256 of its content.
-        state: its size and modification time (ns) when it was listed.
-    """
+    """A file on this machine, with the SHA-256 of its content, and its size and modification time (ns)."""
 
     path: str
     digest: str
@@ -50,14 +44,7 @@ class LocalFile:
 
 @dataclass(frozen=True)
 class S3File:
-    """An object on S3.
-
-    Args:
-        bucket: its bucket.
-        key: its key.
-        digest: its ETag.
-        size: its length in bytes.
-    """
+    """An object on S3, with its ETag and its length in bytes."""
 
     bucket: str
     key: str
@@ -78,13 +65,7 @@ class S3File:
 
 
 def list_files(uri: str) -> list[LocalFile] | list[S3File]:
-    """List the files of a table.
-
-    Args:
-        uri: path or URI (``s3://bucket/key``) of a file, or of a folder with files at any depth.
-
-    Returns:
-        The files, sorted by path, without those whose name, or whose folder's name, begins with ``_`` or ``.``.
+    """List the files of a table by path: one file, or those of a folder at any depth that no ``_`` or ``.`` hides.
 
     Raises:
         TableError: there is no such file or folder, it cannot be read, or it has a file that is not a regular one.
@@ -95,17 +76,16 @@ def list_files(uri: str) -> list[LocalFile] | list[S3File]:
         files = _list_objects(uri) if is_s3(uri) else _list_local_files(Path(uri.removeprefix("file://")))
     except OSError as error:
         raise TableError(
-            f"the table {uri} cannot be read ({error.filename}: {error.strerror}): correct the parameter table"
+            f"the table {uri} cannot be read ({error.filename}: {error.strerror}): {_IF_MISSING}"
         ) from None
     if not files:
-        raise TableError(f"the table {uri} has no files: correct the parameter table")
+        raise TableError(f"the table {uri} has no files: {_IF_MISSING}")
     return files
 
 
 def _list_local_files(path: Path) -> list[LocalFile]:
-    if not path.is_dir():
-        return [_describe_local_file(path)]
-    return [_describe_local_file(file) for file in sorted(_walk(path), key=Path.as_posix)]
+    files = sorted(_walk(path), key=Path.as_posix) if path.is_dir() else [path]
+    return [_describe_local_file(file) for file in files]
 
 
 def _walk(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
@@ -115,12 +95,8 @@ def _walk(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iter
     if identity in above:
         raise TableError(f"{folder}: it is a link to a folder that it lies in: remove the link")
     for path in folder.iterdir():
-        if _is_hidden((path.name,)):
-            continue
-        if path.is_dir():
-            yield from _walk(path, above | {identity})
-        else:
-            yield path
+        if not path.name.startswith(_HIDDEN):
+            yield from _walk(path, above | {identity}) if path.is_dir() else [path]
 
 
 def _describe_local_file(path: Path) -> LocalFile:
@@ -158,12 +134,8 @@ def _list_objects(uri: str) -> list[S3File]:
         for file in found
         if file.key.startswith(folder)
         and not file.key.endswith("/")
-        and not _is_hidden(PurePosixPath(file.key[len(folder) :]).parts)
+        and not any(part.startswith(_HIDDEN) for part in PurePosixPath(file.key[len(folder) :]).parts)
     ]
-
-
-def _is_hidden(parts: tuple[str, ...]) -> bool:
-    return any(part.startswith(_HIDDEN) for part in parts)
 
 
 class _S3Reader(io.RawIOBase):
