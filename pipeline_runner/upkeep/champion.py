@@ -13,10 +13,7 @@ from pipeline_runner.errors import UsageError
 
 
 def show_champions(wanted: str) -> int:
-    """Print all champions, after going back to the wanted one, and return the exit status.
-
-    Args:
-        wanted: the beginning of the name of a champion, or nothing.
+    """Print all champions, after going back to the one whose name begins so, if any is wanted; return the exit status.
 
     Raises:
         UsageError: there is no such champion, it is damaged, or S3 refuses a request.
@@ -38,11 +35,7 @@ def show_champions(wanted: str) -> int:
 
 
 def go_back(champions: Champions, wanted: str) -> None:
-    """Point to an earlier champion; the last model that was considered stays refused.
-
-    Raises:
-        UsageError: no champion, or more than one, has a name that begins so; or it is damaged.
-    """
+    """Point to an earlier champion; the last model that was considered stays refused."""
     found = [key for key, _ in list_documents(champions) if get_name(key).startswith(wanted)]
     if len(found) != 1:
         raise UsageError(f"{len(found)} champions have a name that begins with {wanted}: see --champion")

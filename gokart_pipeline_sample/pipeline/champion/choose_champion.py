@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from logging import getLogger
-from typing import Any, cast
+from typing import Any
 
 import gokart
 import luigi
@@ -90,26 +90,23 @@ class ChooseChampionTask(S3DestinationTask[Pointer]):
         if document is None:
             if failures:
                 raise AccuracyTooLowError(f"{failures}: there is no champion, and this model becomes none")
-            lack = "the champion was damaged" if pointer else "there was no champion"
-            promotes, decision = True, f"{PROMOTED}: {lack}"
-        elif failures:
-            promotes, decision = False, f"{KEPT}: the new model fails, {failures}"
+            decision = f"{PROMOTED}: {'the champion was damaged' if pointer else 'there was no champion'}"
         else:
-            promotes, decision = self._compare(champions, document)
-        (logger.info if promotes else logger.warning)("the champion is %s", decision)
-        considered = self.make_unique_id()
-        if promotes:
-            new = point_to(self._put_champion(champions), pointer, considered, decision)
+            decision = f"{KEPT}: the new model fails, {failures}" if failures else self._compare(champions, document)
+        if pointer and decision.startswith(KEPT):
+            logger.warning("the champion is %s", decision)
+            champion = pointer["champion"]
         else:
-            new = cast("Pointer", {**cast("Pointer", pointer), "considered": considered, "decision": decision})
-        self.output().dump((new, etag))
+            logger.info("the champion is %s", decision)
+            champion = self._put_champion(champions)
+        self.output().dump((point_to(champion, pointer, self.make_unique_id(), decision), etag))
 
-    def _compare(self, champions: Champions, document: ChampionDocument) -> tuple[bool, str]:
+    def _compare(self, champions: Champions, document: ChampionDocument) -> str:
         """Return whether the new model becomes the champion, and why."""
         if document["preprocessing"] != hash_preprocessing():
-            return True, f"{PROMOTED}: the champion cannot predict any more, because the preprocessing has changed"
+            return f"{PROMOTED}: the champion cannot predict any more, because the preprocessing has changed"
         if document["task"] == self.model_task.make_unique_id():
-            return False, f"{KEPT}: the new model is the same"
+            return f"{KEPT}: the new model is the same"
         if document["split"] != self._describe_split():
             raise ChampionError(
                 f"the champion was trained on another split, {document['split']}, so it may know the test rows: "
@@ -119,12 +116,11 @@ class ChooseChampionTask(S3DestinationTask[Pointer]):
         champion = S3ChampionFile(champions.bucket, document["model"], LightGBMModelProcessor()).load()
         compared = compare_models(find_right(prediction, test), find_right(PredTask.predict(champion, test), test))
         if compared.low > -self.margin:
-            return True, f"{PROMOTED}: the accuracy changes by {compared}"
-        return False, f"{KEPT}: the accuracy would change by {compared}, and the margin is {self.margin}"
+            return f"{PROMOTED}: the accuracy changes by {compared}"
+        return f"{KEPT}: the accuracy would change by {compared}, and the margin is {self.margin}"
 
     def _describe_split(self) -> dict[str, Any]:
-        split = cast("SplitDataTask", self.split_task)
-        parameters = {name: getattr(split, name) for name in ("split_by", "test_fraction", "random_state")}
+        parameters = {name: getattr(self.split_task, name) for name in ("split_by", "test_fraction", "random_state")}
         return {**parameters, "code": hash_code(define_task(SplitDataTask).modules[SplitDataTask.__module__])}
 
     def _put_champion(self, champions: Champions) -> str:

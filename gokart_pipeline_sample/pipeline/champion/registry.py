@@ -60,27 +60,15 @@ class Pointer(TypedDict):
 
 
 def point_to(champion: str, pointer: Pointer | None, considered: str, decision: str) -> Pointer:
-    """Return a pointer to another champion than before.
-
-    Args:
-        champion: key of its document.
-        pointer: the pointer before, if there was one.
-        considered: see :class:`Pointer`.
-        decision: see :class:`Pointer`.
-    """
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    # A champion whose files are put again is no champion before itself.
-    before = pointer and pointer["previous" if pointer["champion"] == champion else "champion"]
+    """Return the pointer after a decision, given the pointer before it, if there was one; see :class:`Pointer`."""
+    if pointer and pointer["champion"] == champion:
+        return {**pointer, "considered": considered, "decision": decision}
+    now, before = datetime.now(UTC).isoformat(timespec="seconds"), pointer and pointer["champion"]
     return Pointer(champion=champion, since=now, previous=before, considered=considered, decision=decision)
 
 
 class Champions(NamedTuple):
-    """The champions of a bucket.
-
-    Args:
-        bucket: name of the bucket.
-        prefix: prefix of all keys.
-    """
+    """The champions of a bucket below a prefix of keys."""
 
     bucket: str
     prefix: str
@@ -101,11 +89,7 @@ class Champions(NamedTuple):
         return make_folder(self.prefix)
 
     def read_pointer(self) -> tuple[Pointer | None, str | None]:
-        """Return the pointer, if there is one, and its ETag.
-
-        Raises:
-            DamagedFileError: it is not what was put.
-        """
+        """Return the pointer and its ETag, if there is one; raise a DamagedFileError if it is not what was put."""
         with s3_client(self.path(self.pointer_key), "read it") as client:
             try:
                 answer = client.get_object(Bucket=self.bucket, Key=self.pointer_key)
@@ -120,12 +104,7 @@ class Champions(NamedTuple):
         return pointer, answer["ETag"]
 
     def read_document(self, key: str) -> ChampionDocument:
-        """Return the document of a champion.
-
-        Raises:
-            DamagedFileError: it is not what was put.
-            S3Error: there is none.
-        """
+        """Return the document of a champion; raise a DamagedFileError if it is not what was put."""
         document: ChampionDocument = json.loads(get_intact_object(self.bucket, key, IF_MISSING, IF_DAMAGED))
         return document
 
@@ -143,42 +122,20 @@ class Champions(NamedTuple):
 
     def put_file(self, unique_id: str, name: str, content: bytes, content_type: str) -> File:
         """Put a file of a champion into the folder of the task that makes it."""
-        key = f"{self.folder}{unique_id}/{name}"
-        metadata = {UNIQUE_ID: unique_id}
+        key, metadata = f"{self.folder}{unique_id}/{name}", {UNIQUE_ID: unique_id}
         stored = put_object(self.bucket, key, content, content_type, metadata, self.encryption)
         return File(key=key, sha256=stored.sha256)
 
     def put_pointer(self, pointer: Pointer, etag: str | None) -> None:
-        """Put the pointer, unless another one has been put since it was read.
-
-        Args:
-            pointer: the pointer.
-            etag: the ETag of the pointer that was read; None if there was none.
-
-        Raises:
-            S3Error: another one has been put.
-        """
-        condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
+        """Put the pointer; raise an S3Error if another one was put since that with this ETag was read, if any was."""
+        condition, json_type = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}, JsonProcessor.content_type
         content, metadata = JsonProcessor().serialize(pointer), {UNIQUE_ID: pointer["considered"]}
-        put_object(
-            self.bucket,
-            self.pointer_key,
-            content,
-            JsonProcessor.content_type,
-            metadata,
-            self.encryption,
-            **condition,
-        )
+        put_object(self.bucket, self.pointer_key, content, json_type, metadata, self.encryption, **condition)
         logger.info("put %s", self.path(self.pointer_key))
 
 
 class S3ChampionPointer(S3JsonTarget):
-    """The pointer as the output of the task that has decided last; it exists if the champion is whole, too.
-
-    Args:
-        champions: the champions.
-        unique_id: unique id of the task.
-    """
+    """The pointer as the output of the task that has decided last; it exists if the champion is whole, too."""
 
     def __init__(self, champions: Champions, unique_id: str) -> None:
         super().__init__(champions.bucket, champions.pointer_key, unique_id, champions.encryption)
@@ -191,7 +148,6 @@ class S3ChampionPointer(S3JsonTarget):
         return pointer is not None and self.champions.find_document(pointer["champion"]) is not None
 
     def _dump(self, obj: Any, *_: object, **__: object) -> None:
-        """Put the pointer, on the condition that it still has that ETag."""
         self.champions.put_pointer(*obj)
         self._is_put = True
 
@@ -203,13 +159,7 @@ class S3ChampionPointer(S3JsonTarget):
 
 
 class S3ChampionFile(S3JsonTarget):
-    """A file of a champion; it exists if its content is what the document of the champion says.
-
-    Args:
-        bucket: name of the bucket.
-        file: its key and digest.
-        processor: its format.
-    """
+    """A file of a champion; it exists if its content is what the document of the champion says."""
 
     def __init__(self, bucket: str, file: File, processor: FormatProcessor) -> None:
         super().__init__(bucket, file["key"], "", BUCKET_ENCRYPTION)
