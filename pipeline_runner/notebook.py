@@ -21,7 +21,7 @@ from pipeline_runner.cli.arguments import parse_arguments
 from pipeline_runner.cli.command_line import providing_s3
 from pipeline_runner.cli.configuration import check_names, load_config
 from pipeline_runner.errors import UsageError
-from pipeline_runner.watch.recorder import RunRecorder
+from pipeline_runner.watch.recorder import RunRecorder, find_failure
 
 _in_use = threading.Lock()
 
@@ -53,7 +53,7 @@ def configured() -> Iterator[None]:
         try:
             yield
         except GokartBuildError as error:
-            failure = recorder.first_failure()
+            failure = find_failure(recorder.read())
             raise BuildError(failure.message if failure else str(error)) from error
         finally:
             recorder.stop()

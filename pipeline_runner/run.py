@@ -6,41 +6,31 @@ import contextlib
 import itertools
 import logging
 import sys
-import time
 from datetime import datetime
+from typing import Any
 
 import gokart
 import luigi
 
 from gokart_pipeline_sample.errors import S3Error
 from gokart_pipeline_sample.io.s3 import is_s3
-from gokart_pipeline_sample.pipeline.batch.manifest import S3EvaluationTarget
+from gokart_pipeline_sample.utils.shown_task import PUBLISHED, PublisherTask
 from pipeline_runner import signals
 from pipeline_runner.error_messages import converting_to_usage_errors
 from pipeline_runner.lock_folder import using_lock_folder
 from pipeline_runner.watch import slack
-from pipeline_runner.watch.history import SHOWN_RUNS, History, RunRecord
+from pipeline_runner.watch.history import SHOWN_RUNS, History
 from pipeline_runner.watch.plan import Earlier
 from pipeline_runner.watch.recorder import RunRecorder
 from pipeline_runner.watch.report.chart_process import ChartProcess
 from pipeline_runner.watch.report.report import render_report
 from pipeline_runner.watch.root_task import RootTask
-from pipeline_runner.watch.run_record import (
-    PUBLISHED,
-    RunResult,
-    find_figures,
-    find_metrics,
-    find_publication,
-    find_shift,
-    make_run_record,
-    settle,
-)
+from pipeline_runner.watch.run_record import RunResult, find_document, make_result, make_run_record
 
 logger = logging.getLogger(__name__)
 
 REPORT_TYPE = "text/html; charset=utf-8"
 ALREADY_RUNNING, NOT_RUN = 10, 30
-PAUSE_SECONDS, LOGGED_PAUSES, MOST_REFUSALS = 1, 10, 10
 LAST_LINES = {ALREADY_RUNNING: "this command is running already: wait for it to end, or stop it"}
 
 
@@ -72,49 +62,32 @@ def run(root: RootTask, workspace: str, fetch: str, started: datetime) -> int:
         # luigi has found something to do.
         luigi.Task.event_handler(luigi.Event.DEPENDENCY_DISCOVERED)(start_charts)
         try:
-            exit_status = run_luigi_to_end(root, recorder)
+            exit_status = run_luigi(root)
         except KeyboardInterrupt as interrupt:
             signals.end_workers()
-            if recorder.has_noted_tasks():
-                stopped = make_result(root, recorder, started, signals.get_exit_status(interrupt))
-                save_record_and_report(root, stopped, workspace, charts)
+            stopped = make_result(root, recorder.read(), started, signals.get_exit_status(interrupt))
+            save_record_and_report(stopped, workspace, charts)
             raise
-        result = make_result(root, recorder, started, exit_status)
-        if recorder.has_noted_tasks():
-            report = save_record_and_report(root, result, workspace, charts)
-            print_summary(result, fetch, report)
-            slack.notify(*slack_settings, root, result, report)
+        notes = recorder.read()
+        if exit_status in (ALREADY_RUNNING, NOT_RUN) and notes and is_made(root):
+            # With luigid, another run has done the last tasks.
+            exit_status = 0
+        result = make_result(root, notes, started, exit_status)
+        report = save_record_and_report(result, workspace, charts)
+    if result.outcomes:
+        print_summary(result, fetch, report)
+        slack.notify(*slack_settings, result, report)
     if exit_status and (message := result.failure.message if result.failure else LAST_LINES.get(exit_status)):
         print(f"error: {message}", file=sys.stderr)
     return exit_status
 
 
-def run_luigi_to_end(root: RootTask, recorder: RunRecorder) -> int:
-    """Let luigi run a task, and return the exit status; wait for the tasks that luigid lets other runs do."""
-    refusals = 0
-    for attempt in itertools.count():
-        with using_lock_folder(root.lock_folder) if root.lock_folder else contextlib.nullcontext():
-            exit_status = run_luigi(root.arguments)
-        # Between two tasks of another run, luigi says that there is nothing to run.
-        refusals = refusals + 1 if exit_status == NOT_RUN else 0
-        # Without any task this very command is running.
-        if exit_status not in (ALREADY_RUNNING, NOT_RUN) or not recorder.has_noted_tasks():
-            return exit_status
-        if is_made(root):
-            return 0
-        if refusals > MOST_REFUSALS:
-            return exit_status
-        if attempt % LOGGED_PAUSES == 0:
-            logger.info("waiting for tasks that another run does")
-        time.sleep(PAUSE_SECONDS)
-    raise AssertionError("unreachable")
-
-
-def run_luigi(arguments: list[str]) -> int:
+def run_luigi(root: RootTask) -> int:
     """Let luigi run a task, and return the exit status."""
+    locking = using_lock_folder(root.lock_folder) if root.lock_folder else contextlib.nullcontext()
     try:
-        with converting_to_usage_errors():
-            gokart.run(arguments)
+        with locking, converting_to_usage_errors():
+            gokart.run(root.arguments)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
@@ -128,41 +101,30 @@ def is_made(root: RootTask) -> bool:
         return False
 
 
-def make_result(root: RootTask, recorder: RunRecorder, started: datetime, exit_status: int) -> RunResult:
-    """Collect the results of the tasks."""
-    publication = find_publication(root.graph)
-    return RunResult(
-        started=started,
-        command=root.arguments,
-        exit_status=exit_status,
-        outcomes=settle(root.graph, recorder.outcomes(), exit_status),
-        failure=recorder.first_failure(),
-        publication=publication,
-        figures=find_figures(publication) if publication and exit_status == 0 else None,
-    )
-
-
-def save_record_and_report(root: RootTask, result: RunResult, workspace: str, charts: ChartProcess) -> str | None:
+def save_record_and_report(result: RunResult, workspace: str, charts: ChartProcess) -> str | None:
     """Save a record of a run, and write and publish its report; only warn if that fails.
 
     Returns:
         The path or URI of the report, if there is one.
     """
-    history = History(workspace, root.encryption)
+    if not result.outcomes:
+        return None
+    graph, settings = result.root.graph, result.root.report
+    history = History(workspace, result.root.encryption)
     stem = f"{result.started:%Y%m%dT%H%M%S.%fZ}"
     try:
-        metrics = find_metrics(root.graph) if result.needs_report else None
-        earlier = Earlier(history.records(root.graph.family))
-        record = make_run_record(root.graph, result, metrics, earlier)
-        is_reported = result.needs_report and root.report.write
+        metrics = find_document(graph, "metrics") if result.needs_report else None
+        earlier = Earlier(history.records(graph.family))
+        record = make_run_record(result, metrics, earlier)
+        is_reported = result.needs_report and settings.write
         # Before the record of this run is among them.
         records = [record, *itertools.islice(earlier, SHOWN_RUNS - 1)][::-1] if is_reported else [record]
         history.add(stem, record)
         if is_reported:
-            page = render_report(records, root.graph, metrics, find_shift(root.graph), charts.draw).encode()
+            page = render_report(records, graph, metrics, find_document(graph, "shift"), charts.draw).encode()
             history.folder.write(f"{stem}.html", page, REPORT_TYPE)
-            if root.report.publish:
-                publish_report(record, result, page)
+            if settings.publish and result.publisher and result.verdict == PUBLISHED:
+                publish_report(result.publisher, page)
             return history.folder.locate(f"{stem}.html")
     except ImportError as error:
         logger.warning('there is no report: install the extra "report", or set write of Report to false (%s)', error)
@@ -173,14 +135,10 @@ def save_record_and_report(root: RootTask, result: RunResult, workspace: str, ch
     return None
 
 
-def publish_report(record: RunRecord, result: RunResult, page: bytes) -> None:
-    """Put the report beside the output of a run that has published."""
-    if record["verdict"] != PUBLISHED or result.publication is None:
-        return
+def publish_report(publisher: PublisherTask[Any], page: bytes) -> None:
+    """Put the report beside the object that a run has published."""
     try:
-        # Beside an evaluation is the report of the batch.
-        name = "evaluation.html" if isinstance(result.publication.target, S3EvaluationTarget) else "report.html"
-        result.publication.target.put_beside(name, page, REPORT_TYPE)
+        publisher.output().put_beside(publisher.report_name, page, REPORT_TYPE)
     except S3Error as error:
         logger.warning("the report is not beside the output, or is that of an earlier run: %s", error)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 from logging import getLogger
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 from gokart.conflict_prevention_lock.task_lock import TaskLockParams, make_task_lock_params
@@ -26,30 +26,6 @@ from gokart_pipeline_sample.io.s3 import (
 logger = getLogger(__name__)
 
 UNIQUE_ID = "task-unique-id"
-
-
-class PublishedFigures(NamedTuple):
-    """Figures of a published object; None for those that do not apply.
-
-    Args:
-        accuracy: accuracy of the model, from 0 to 1.
-        rows: number of published rows.
-        rejected: number of rejected rows of a batch.
-        parts: number of parts of a batch.
-        unseen: number of rows of a batch with a value that no training row has, by column, if there are any.
-        estimated: accuracy of a batch as estimated from its probabilities, with its interval.
-        alarms: the shifts of a batch, as sentences, if there are any.
-        champion: the last decision about the champion, if there is one.
-    """
-
-    accuracy: float | None = None
-    rows: int | None = None
-    rejected: int | None = None
-    parts: int | None = None
-    unseen: dict[str, int] | None = None
-    estimated: tuple[float, float, float] | None = None
-    alarms: list[str] | None = None
-    champion: str | None = None
 
 
 class S3Target(TargetOnKart):
@@ -121,13 +97,9 @@ class S3CsvTarget(S3Target):
 
     processor = CsvProcessor()
 
-    def describe(self) -> PublishedFigures:
-        """Return the accuracy and the number of rows from the object's metadata; all None if the object is gone."""
-        metadata = self._metadata if self._is_ours(self._metadata) or self._exists() else {}
-        return PublishedFigures(
-            accuracy=float(metadata["accuracy"]) if "accuracy" in metadata else None,
-            rows=int(metadata["rows"]) if "rows" in metadata else None,
-        )
+    def own_metadata(self) -> dict[str, str]:
+        """Return the metadata of the object; nothing if it is gone."""
+        return self._metadata if self._is_ours(self._metadata) or self._exists() else {}
 
     def _dump(self, obj: pd.DataFrame, *_: object, **__: object) -> None:
         self._put(obj, {**{str(name): str(value) for name, value in obj.attrs.items()}, "rows": str(len(obj))})

@@ -15,12 +15,12 @@ from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsPar
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, ShareParameter, TaskParameter
-from gokart_pipeline_sample.utils.template import GokartTask
+from gokart_pipeline_sample.utils.shown_task import ShownTask
 
 logger = getLogger(__name__)
 
 
-class CheckAccuracyTask(GokartTask[DataFrame[OutputSchema]]):
+class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
     """Outputs the predictions if they are accurate enough, with the accuracy in ``DataFrame.attrs``.
 
     It stores a copy of the frame, so that only a successful check completes it: gokart does not run a task whose output
@@ -38,6 +38,11 @@ class CheckAccuracyTask(GokartTask[DataFrame[OutputSchema]]):
     metrics_task: OptionalTaskParameter = OptionalTaskParameter(
         description="Task that outputs the metrics that these requirements are about."
     )
+
+    @property
+    def required_accuracy(self) -> float:
+        """The accuracy that the model must exceed."""
+        return self.require_acc
 
     def run(self) -> None:
         """Check the predictions and save them."""

@@ -21,7 +21,7 @@ from gokart_pipeline_sample.pipeline.schemas.output import match_by_id
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
-from gokart_pipeline_sample.utils.template import GokartTask
+from gokart_pipeline_sample.utils.shown_task import ShownTask
 
 if TYPE_CHECKING:
     from gokart_pipeline_sample.pipeline.train import TrainTask
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 logger = getLogger(__name__)
 
 
-class EvaluateTask(GokartTask[Metrics]):
+class EvaluateTask(ShownTask[Metrics]):
     """Outputs ``metrics.json``, a :class:`Metrics` document: the metrics of the model on the test rows."""
+
+    document = "metrics"
 
     model_task: TaskParameter[Booster] = TaskParameter("Outputs the model.")
     pred_task: TaskParameter[DataFrame[PredictionSchema]] = TaskParameter("Outputs their predictions.")

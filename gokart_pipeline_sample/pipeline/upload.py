@@ -9,9 +9,10 @@ from gokart_pipeline_sample.io.s3_target import S3CsvTarget
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
+from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask
 
 
-class UploadS3Task(S3DestinationTask[DataFrame[OutputSchema]]):
+class UploadS3Task(PublisherTask[DataFrame[OutputSchema]], S3DestinationTask[DataFrame[OutputSchema]]):
     """Puts a frame on S3 as CSV; complete if the object exists and was put by this very task."""
 
     output_task: TaskParameter[DataFrame[OutputSchema]] = TaskParameter("Outputs the frame to publish.")
@@ -24,3 +25,9 @@ class UploadS3Task(S3DestinationTask[DataFrame[OutputSchema]]):
     def run(self) -> None:
         """Put the frame on S3."""
         self.dump(self.load(self.output_task))
+
+    def describe(self) -> Published:
+        """Return the accuracy and the number of rows from the object's metadata."""
+        metadata = self.output().own_metadata()
+        accuracy, rows = metadata.get("accuracy"), metadata.get("rows")
+        return Published(Figures(accuracy=float(accuracy) if accuracy else None, rows=int(rows) if rows else None))

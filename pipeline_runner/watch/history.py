@@ -12,6 +12,7 @@ from typing import TypedDict
 
 from gokart_pipeline_sample.errors import S3Error
 from gokart_pipeline_sample.io.s3 import BUCKET_ENCRYPTION, Encryption
+from gokart_pipeline_sample.utils.shown_task import Figures
 from pipeline_runner.error_messages import describe
 from pipeline_runner.errors import UsageError
 from pipeline_runner.watch.document_folder import DocumentFolder
@@ -38,16 +39,8 @@ class TaskRecord(TypedDict):
     why: str | None  # why it had to run
 
 
-class LaterFigures(TypedDict, total=False):
-    """Fields that the records of earlier versions lack."""
-
-    estimated: tuple[float, float, float] | None  # accuracy of a batch, with its interval of 95%
-    alarms: list[str] | None  # the shifts of a batch
-    champion: str | None  # the last decision about the champion
-
-
-class RunRecord(LaterFigures):
-    """A run."""
+class RunRecord(Figures):
+    """A run, with the figures of what it has published; records of earlier versions lack some of these."""
 
     started: str  # ISO 8601, UTC
     seconds: float
@@ -56,11 +49,7 @@ class RunRecord(LaterFigures):
     verdict: str  # published, champion kept, up to date, done, not accurate enough, failed or stopped
     exit_status: int
     failure: str | None  # the last line on stderr
-    accuracy: float | None
     required_accuracy: float | None
-    rows: int | None  # number of published rows
-    rejected: int | None  # number of rejected rows of a batch
-    unseen: dict[str, int] | None  # number of rows of a batch with a value that no training row has, by column
     object: str | None  # URI of the published object
     versions: dict[str, str]  # of Python and of packages, by name
     seeds: dict[str, str]  # by task and parameter

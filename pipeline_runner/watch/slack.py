@@ -5,14 +5,12 @@ from __future__ import annotations
 import html
 import logging
 import os
-import threading
 
 from gokart.slack import SlackConfig
 from luigi.cmdline_parser import CmdlineParser
 
 from pipeline_runner.error_messages import describe
 from pipeline_runner.masking import mask
-from pipeline_runner.watch.root_task import RootTask
 from pipeline_runner.watch.run_record import RunResult
 
 logger = logging.getLogger(__name__)
@@ -25,25 +23,14 @@ def take_settings(arguments: list[str]) -> tuple[SlackConfig, str]:
 
     gokart sends nothing then. Its own message names only tasks, and is uploaded by a method that Slack has shut down:
     https://docs.slack.dev/changelog/2024-04-a-better-way-to-upload-files-is-here-to-stay
-
-    Args:
-        arguments: a task and its options, as luigi takes them.
     """
     with CmdlineParser.global_instance(arguments):
         settings = SlackConfig()
     return settings, os.environ.pop(settings.token_name, "") if settings.channel else ""
 
 
-def notify(settings: SlackConfig, token: str, root: RootTask, result: RunResult, report: str | None) -> None:
-    """Send the result of a run to a channel, if there is one; only warn if that fails.
-
-    Args:
-        settings: whom to notify.
-        token: the token of an app that may write there.
-        root: the task that was run.
-        result: its result.
-        report: path or URI of the report, if there is one.
-    """
+def notify(settings: SlackConfig, token: str, result: RunResult, report: str | None) -> None:
+    """Send the result of a run and the URI of its report to a channel, if there is one; only warn if that fails."""
     if not settings.channel:
         return
     if not token:
@@ -52,30 +39,6 @@ def notify(settings: SlackConfig, token: str, root: RootTask, result: RunResult,
             settings.token_name,
         )
         return
-    text = make_text(settings, root, result, report)
-    # A thread, because a timeout of the connection does not bound a server that trickles.
-    sending = threading.Thread(target=_send, args=(token, settings.channel, text), daemon=True)
-    sending.start()
-    sending.join(SECONDS)
-    if sending.is_alive():
-        logger.warning("the message to Slack may be missing: check the network, there is no answer for %d s", SECONDS)
-
-
-def make_text(settings: SlackConfig, root: RootTask, result: RunResult, report: str | None) -> str:
-    """Return the message: who is mentioned, the task and the verdict, then a line for each thing to know."""
-    mention = f"<@{settings.to_user.removeprefix('@')}> " if settings.to_user else ""
-    lines = result.summarize("") if result.publication else {}
-    lines.pop("fetch", None)
-    if result.failure:
-        lines["error"] = result.failure.message
-    if report:
-        lines["report"] = report
-    text = "\n".join([f"{root.graph.family}: {result.verdict}", *(f"{name}: {value}" for name, value in lines.items())])
-    # Slack would take <...> for a link or a mention.
-    return mention + html.escape(mask(text), quote=False)
-
-
-def _send(token: str, channel: str, text: str) -> None:
     import slack_sdk
     from slack_sdk.errors import SlackApiError
 
@@ -83,8 +46,10 @@ def _send(token: str, channel: str, text: str) -> None:
     # A second attempt might send the message twice, and the logger of the client would repeat each error.
     quiet = logging.Logger("quiet", logging.CRITICAL)
     try:
-        client = slack_sdk.WebClient(token, address, retry_handlers=[], logger=quiet)
-        client.chat_postMessage(channel=channel, text=text, unfurl_links=False)
+        client = slack_sdk.WebClient(token, address, timeout=SECONDS, retry_handlers=[], logger=quiet)
+        client.chat_postMessage(channel=settings.channel, text=make_text(settings, result, report), unfurl_links=False)
+    except TimeoutError:
+        logger.warning("the message to Slack may be missing: check the network, there is no answer for %d s", SECONDS)
     except Exception as error:
         # Of any kind, because the run has ended; one of Python may quote the token.
         problem = describe(error) if isinstance(error, (SlackApiError, OSError)) else type(error).__name__
@@ -92,3 +57,17 @@ def _send(token: str, channel: str, text: str) -> None:
             "the message to Slack is missing: check the token, that the app is in the channel, and the network (%s)",
             problem,
         )
+
+
+def make_text(settings: SlackConfig, result: RunResult, report: str | None) -> str:
+    """Return the message: who is mentioned, the task and the verdict, then a line for each thing to know."""
+    mention = f"<@{settings.to_user.removeprefix('@')}> " if settings.to_user else ""
+    lines = {result.root.graph.family: result.verdict, **result.summarize("")}
+    lines.pop("fetch", None)
+    if result.failure and result.exit_status:
+        lines["error"] = result.failure.message
+    if report:
+        lines["report"] = report
+    text = "\n".join(f"{name}: {value}" for name, value in lines.items())
+    # Slack would take <...> for a link or a mention.
+    return mention + html.escape(mask(text), quote=False)

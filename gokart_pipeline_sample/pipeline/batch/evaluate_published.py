@@ -11,7 +11,12 @@ import pandas as pd
 
 from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.tables.table import open_table
-from gokart_pipeline_sample.pipeline.batch.manifest import S3EvaluationTarget, get_intact_object, read_latest
+from gokart_pipeline_sample.pipeline.batch.manifest import (
+    S3JsonTarget,
+    flatten_estimate,
+    get_intact_object,
+    read_latest,
+)
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.drift.calibration import EstimatedAccuracy
 from gokart_pipeline_sample.pipeline.quality.metrics import Interval
@@ -21,6 +26,7 @@ from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 from gokart_pipeline_sample.utils.parameters import TableParameter, borrow
 from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
+from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask
 from gokart_pipeline_sample.utils.view import ViewTask
 
 
@@ -33,16 +39,19 @@ class Evaluation(TypedDict):
     estimated_accuracy: EstimatedAccuracy | None
 
 
-class JoinTruthTask(S3DestinationTask[Evaluation]):
+class JoinTruthTask(PublisherTask[Evaluation], S3DestinationTask[Evaluation]):
     """Puts an :class:`Evaluation` document beside the manifest of a batch."""
+
+    # That of the batch is beside the manifest already.
+    report_name = "evaluation.html"
 
     manifest: luigi.Parameter[str] = luigi.Parameter(description="Key of the manifest of the batch.")
     table: TableParameter = TableParameter(description="Path or URI of a table with the id and the target of rows.")
 
-    def output(self) -> S3EvaluationTarget:
+    def output(self) -> S3JsonTarget:
         """Return the object on S3."""
         key = f"{self.manifest.rpartition('/')[0]}/evaluation.json"
-        return S3EvaluationTarget(self.bucket, key, self.make_unique_id(), self.encryption())
+        return S3JsonTarget(self.bucket, key, self.make_unique_id(), self.encryption())
 
     def run(self) -> None:
         """Evaluate the batch and put the document."""
@@ -67,6 +76,12 @@ class JoinTruthTask(S3DestinationTask[Evaluation]):
                 estimated_accuracy=shift and shift["estimated_accuracy"],
             )
         )
+
+    def describe(self) -> Published:
+        """Return the accuracy, and what it was estimated as."""
+        evaluation = self.output().load()
+        estimated = flatten_estimate(evaluation["estimated_accuracy"])
+        return Published(Figures(accuracy=evaluation["accuracy"], rows=evaluation["rows"], estimated=estimated))
 
     @staticmethod
     def count_right(published: pd.DataFrame, truth: pd.DataFrame) -> tuple[int, int]:

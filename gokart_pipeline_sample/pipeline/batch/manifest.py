@@ -20,7 +20,7 @@ from gokart_pipeline_sample.io.s3 import (
     read_metadata,
     s3_client,
 )
-from gokart_pipeline_sample.io.s3_target import UNIQUE_ID, PublishedFigures, S3Target
+from gokart_pipeline_sample.io.s3_target import UNIQUE_ID, S3Target
 
 logger = getLogger(__name__)
 
@@ -47,19 +47,6 @@ class S3JsonTarget(S3Target):
 
     def _dump(self, obj: object, *_: object, **__: object) -> None:
         self._put(obj, {})
-
-
-class S3EvaluationTarget(S3JsonTarget):
-    """The evaluation of a batch."""
-
-    def describe(self) -> PublishedFigures:
-        """Return the accuracy, and what it was estimated as."""
-        evaluation = self.load()
-        return PublishedFigures(
-            accuracy=evaluation["accuracy"],
-            rows=evaluation["rows"],
-            estimated=flatten_estimate(evaluation["estimated_accuracy"]),
-        )
 
 
 def flatten_estimate(estimate: dict[str, float] | None) -> tuple[float, float, float] | None:
@@ -190,21 +177,6 @@ class S3PointerTarget(S3JsonTarget):
     ) -> None:
         super().__init__(bucket, key, unique_id, encryption)
         self.manifest = manifest
-
-    def describe(self) -> PublishedFigures:
-        """Return the figures of the manifest."""
-        manifest = self.manifest.load()
-        unseen = {name: values["rows"] for name, values in manifest["unseen"].items()}
-        return PublishedFigures(
-            estimated=flatten_estimate(manifest["shift"] and manifest["shift"]["estimated_accuracy"]),
-            alarms=self.load()["alarms"] or None,
-            champion=manifest["champion"] and manifest["champion"]["decision"],
-            accuracy=manifest["model"]["accuracy"],
-            rows=manifest["rows_published"],
-            rejected=manifest["rows_rejected"],
-            parts=len(manifest["parts"]),
-            unseen=unseen or None,
-        )
 
     def put_beside(self, name: str, content: bytes, content_type: str) -> None:
         """Put another object beside the manifest, where no later batch replaces it."""

@@ -8,17 +8,17 @@ from typing import Any, cast
 import luigi
 
 from gokart_pipeline_sample.errors import ShiftError
-from gokart_pipeline_sample.pipeline.batch.manifest import S3ManifestTarget, S3PointerTarget
+from gokart_pipeline_sample.pipeline.batch.manifest import S3ManifestTarget, S3PointerTarget, flatten_estimate
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import find_alarms
 from gokart_pipeline_sample.pipeline.quality.data_warnings import shorten
 from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, ShareParameter, TaskParameter, borrow
-from gokart_pipeline_sample.utils.s3_destination import S3OutputTask
+from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask
 
 logger = getLogger(__name__)
 
 
-class PublishBatchTask(S3OutputTask[dict[str, Any]]):
+class PublishBatchTask(PublisherTask[dict[str, Any]]):
     """Points ``<prefix>/latest.json``, which readers follow, to the manifest of a scored table.
 
     It has looked at the shift of the rows before: see :func:`find_alarms`.
@@ -54,3 +54,20 @@ class PublishBatchTask(S3OutputTask[dict[str, Any]]):
             raise ShiftError(f"{shorten(alarms, '; ')} (see on_shift): nothing is published")
         self.dump({"manifest": self.output().manifest.key, "alarms": alarms})
         logger.info("put %s", self.output().path())
+
+    def describe(self) -> Published:
+        """Return the figures of the manifest, and the alarms."""
+        manifest = self.load(self.score_task)
+        shift = manifest["shift"]
+        return Published(
+            Figures(
+                accuracy=manifest["model"]["accuracy"],
+                rows=manifest["rows_published"],
+                rejected=manifest["rows_rejected"],
+                parts=len(manifest["parts"]),
+                unseen={name: values["rows"] for name, values in manifest["unseen"].items()} or None,
+                estimated=flatten_estimate(shift and shift["estimated_accuracy"]),
+                alarms=self.output().load()["alarms"] or None,
+                champion=manifest["champion"] and manifest["champion"]["decision"],
+            )
+        )

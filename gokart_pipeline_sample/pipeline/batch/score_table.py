@@ -29,22 +29,25 @@ from gokart_pipeline_sample.pipeline.batch.score_part import (
     UnseenValues,
     make_figures_target,
 )
-from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, add_counts, measure_shift
+from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, Shift, add_counts, measure_shift
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.utils.cluster_task import ClusterTask
 from gokart_pipeline_sample.utils.mapping import THREADS
 from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, TableParameter, TaskParameter
 from gokart_pipeline_sample.utils.progress import showing_progress
 from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
+from gokart_pipeline_sample.utils.shown_task import ShownTask
 
 logger = getLogger(__name__)
 
 
-class ScoreTableTask(ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, Any]]):
+class ScoreTableTask(ShownTask[dict[str, Any]], ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, Any]]):
     """Predicts new rows, ``rows_per_part`` of them at a time, and puts the predictions on S3 as parts.
 
     Its output is the manifest of the parts. The next run reuses the parts of a run that died.
     """
+
+    document = "shift"
 
     model_task: TaskParameter[Booster] = TaskParameter("Outputs the model.")
     reference_task: TaskParameter[Reference] = TaskParameter("Task that describes the test rows of the model.")
@@ -118,6 +121,11 @@ class ScoreTableTask(ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, An
         )
         self.dump(manifest)
         logger.info("put %s", self.output().path())
+
+    def load_document(self) -> Shift | None:
+        """Return the shift of the rows, if there are any."""
+        shift: Shift | None = self.output().load()["shift"]
+        return shift
 
     def make_engine(self, model: Booster, rows: int) -> Engine:
         """Return what predicts so many rows."""

@@ -40,12 +40,13 @@ from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSch
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
 from gokart_pipeline_sample.utils.parameters import ShareParameter, TaskParameter, borrow
 from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
+from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask
 from gokart_pipeline_sample.utils.task_definition import define_task, hash_code
 
 logger = getLogger(__name__)
 
 
-class ChooseChampionTask(S3DestinationTask[Pointer]):
+class ChooseChampionTask(PublisherTask[Pointer], S3DestinationTask[Pointer]):
     """Points ``<prefix>/champion.json`` to the new model, or leaves it pointing to the champion; notes why."""
 
     model_task: TaskParameter[Booster] = TaskParameter("Outputs the new model.")
@@ -100,6 +101,15 @@ class ChooseChampionTask(S3DestinationTask[Pointer]):
             logger.info("the champion is %s", decision)
             champion = self._put_champion(champions)
         self.output().dump((point_to(champion, pointer, self.make_unique_id(), decision), etag))
+
+    def describe(self) -> Published:
+        """Return the accuracy of the champion and the last decision."""
+        pointer = self.output().load()
+        figures = Figures(
+            accuracy=self.output().champions.read_document(pointer["champion"])["accuracy"],
+            champion=pointer["decision"],
+        )
+        return Published(figures, "champion kept") if pointer["decision"].startswith(KEPT) else Published(figures)
 
     def _compare(self, champions: Champions, document: ChampionDocument) -> str:
         """Return whether the new model becomes the champion, and why."""

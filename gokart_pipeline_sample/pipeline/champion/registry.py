@@ -18,7 +18,7 @@ from gokart_pipeline_sample.io.s3 import (
     read_metadata,
     s3_client,
 )
-from gokart_pipeline_sample.io.s3_target import UNIQUE_ID, PublishedFigures
+from gokart_pipeline_sample.io.s3_target import UNIQUE_ID
 from gokart_pipeline_sample.pipeline.batch.manifest import S3JsonTarget, get_intact_object, make_folder, require_intact
 
 logger = getLogger(__name__)
@@ -150,12 +150,6 @@ class S3ChampionPointer(S3JsonTarget):
     def _dump(self, obj: Any, *_: object, **__: object) -> None:
         self.champions.put_pointer(*obj)
         self._is_put = True
-
-    def describe(self) -> PublishedFigures:
-        """Return the accuracy of the champion and the last decision."""
-        pointer: Pointer = self._load()
-        document = self.champions.read_document(pointer["champion"])
-        return PublishedFigures(accuracy=document["accuracy"], champion=pointer["decision"])
 
 
 class S3ChampionFile(S3JsonTarget):

@@ -13,6 +13,7 @@ from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 from gokart_pipeline_sample.pipeline.schemas.base import FINITE
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.utils.parameters import TableParameter
+from gokart_pipeline_sample.utils.shown_task import ShownTask
 from gokart_pipeline_sample.utils.view import ViewTask
 from pipeline_runner.masking import mask
 from pipeline_runner.watch.history import RunRecord, collect_series
@@ -68,6 +69,8 @@ def render_report(
     )
     record = records[-1]
     shifted = dict([*shift["columns"].items()][:SHOWN_SHIFTS]) if shift else {}
+    named = zip(graph.tasks.values(), record["tasks"], strict=True)
+    evaluations = (found for task, found in named if isinstance(task, ShownTask) and task.document == "metrics")
     # The text of the table is escaped in the drawings.
     drawn = {name: Markup(svg) for name, svg in draw(list_charts(records, metrics, shifted)).items()}  # noqa: S704
     return environment.get_template("report.html.j2").render(
@@ -83,7 +86,7 @@ def render_report(
         schema=FeatureSchema.__name__,
         columns=describe_columns(),
         wrong_features=_most_important(metrics) if metrics else [],
-        evaluation=next((task["state"] for task in record["tasks"] if task["name"] == "EvaluateTask"), None),
+        evaluation=next((f"{task['name']}: {task['state']}" for task in evaluations), None),
     )
 
 

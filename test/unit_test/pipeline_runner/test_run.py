@@ -19,23 +19,20 @@ from pipeline_runner.watch.root_task import RootTask
 from pipeline_runner.watch.task_graph import TaskGraph
 
 
-@pytest.fixture
-def root(graph: TaskGraph) -> RootTask:
-    return RootTask(["gokart_pipeline_sample.RunTask"], graph, Report())
-
-
 def refuse(*_: object) -> None:
     raise S3Error("s3://some-bucket/report.html: S3 refuses to put it")
 
 
 class TestRunLuigi:
     @pytest.mark.parametrize(("code", "status"), [(0, 0), (40, 40), (None, 0), ("wrong", 1)])
-    def test_returns_the_exit_status(self, code: object, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_returns_the_exit_status(
+        self, graph: TaskGraph, code: object, status: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def end(_: list[str]) -> None:
             raise SystemExit(code)
 
         monkeypatch.setattr(gokart, "run", end)
-        assert run.run_luigi([]) == status
+        assert run.run_luigi(RootTask([], graph, Report())) == status
 
 
 @pytest.fixture
@@ -46,47 +43,47 @@ def charts() -> Iterator[ChartProcess]:
 
 class TestSaveRecordAndReport:
     def test_keeps_a_record_and_a_report_beside_the_output(
-        self, root: RootTask, workspace: Path, charts: ChartProcess, monkeypatch: pytest.MonkeyPatch
+        self, graph: TaskGraph, workspace: Path, charts: ChartProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         put: list[str] = []
         monkeypatch.setattr(S3Target, "put_beside", lambda _, name, *__: put.append(name))
-        report = run.save_record_and_report(root, make_result(root.graph, RAN), str(workspace), charts)
+        report = run.save_record_and_report(make_result(graph, RAN), str(workspace), charts)
         assert report == str(workspace / "runs" / "20260102T030405.000000Z.html")
         assert Path(report).read_text().startswith("<!doctype html>")
         assert json.loads(Path(report).with_suffix(".json").read_text())["verdict"] == "published"
         assert put == ["report.html"]
 
     def test_keeps_only_a_record_of_a_run_that_was_up_to_date(
-        self, root: RootTask, workspace: Path, charts: ChartProcess
+        self, graph: TaskGraph, workspace: Path, charts: ChartProcess
     ) -> None:
-        assert run.save_record_and_report(root, make_result(root.graph, UP_TO_DATE), str(workspace), charts) is None
+        assert run.save_record_and_report(make_result(graph, UP_TO_DATE), str(workspace), charts) is None
         (record,) = (workspace / "runs").iterdir()
         assert json.loads(record.read_text())["verdict"] == "up to date"
 
     def test_publishes_no_report_of_a_run_that_failed(
-        self, root: RootTask, workspace: Path, charts: ChartProcess, monkeypatch: pytest.MonkeyPatch
+        self, graph: TaskGraph, workspace: Path, charts: ChartProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(S3Target, "put_beside", lambda *_: pytest.fail("it was published"))
-        failed = dataclasses.replace(make_result(root.graph, RAN), exit_status=40)
-        assert run.save_record_and_report(root, failed, str(workspace), charts) is not None
+        failed = dataclasses.replace(make_result(graph, RAN), exit_status=40)
+        assert run.save_record_and_report(failed, str(workspace), charts) is not None
 
     def test_only_warns_if_the_report_cannot_be_published(
         self,
-        root: RootTask,
+        graph: TaskGraph,
         workspace: Path,
         charts: ChartProcess,
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         monkeypatch.setattr(S3Target, "put_beside", refuse)
-        assert run.save_record_and_report(root, make_result(root.graph, RAN), str(workspace), charts) is not None
+        assert run.save_record_and_report(make_result(graph, RAN), str(workspace), charts) is not None
         assert "the report is not beside the output" in caplog.text
 
     def test_only_warns_if_the_record_cannot_be_kept(
-        self, root: RootTask, workspace: Path, charts: ChartProcess, caplog: pytest.LogCaptureFixture
+        self, graph: TaskGraph, workspace: Path, charts: ChartProcess, caplog: pytest.LogCaptureFixture
     ) -> None:
         (workspace / "runs").write_text("")
-        assert run.save_record_and_report(root, make_result(root.graph, RAN), str(workspace), charts) is None
+        assert run.save_record_and_report(make_result(graph, RAN), str(workspace), charts) is None
         assert "the record or the report of this run is missing" in caplog.text
 
 

@@ -8,7 +8,7 @@ import luigi
 import pytest
 
 from gokart_pipeline_sample.errors import AccuracyTooLowError
-from pipeline_runner.watch.recorder import FAILED, NOT_RUN, RAN, STOPPED, UP_TO_DATE, Outcome, RunRecorder
+from pipeline_runner.watch.recorder import FAILED, NOT_RUN, RAN, STOPPED, UP_TO_DATE, Note, RunRecorder, find_failure
 from pipeline_runner.watch.task_graph import Task, TaskGraph
 
 
@@ -28,27 +28,25 @@ def trigger(event: str, task: Task, *arguments: object) -> None:
     task.trigger_event(event, task, *arguments)
 
 
-class TestOutcomes:
+class TestNotes:
     def test_of_a_run(self, recorder: RunRecorder, tasks: list[Task]) -> None:
-        first, second, third, fourth, fifth, *_ = tasks
-        trigger(luigi.Event.DEPENDENCY_DISCOVERED, fifth, fourth)
-        trigger(luigi.Event.DEPENDENCY_DISCOVERED, fourth, third)
-        trigger(luigi.Event.DEPENDENCY_DISCOVERED, third, second)
+        first, second, third, *_ = tasks
         trigger(luigi.Event.DEPENDENCY_DISCOVERED, second, first)
         trigger(luigi.Event.DEPENDENCY_PRESENT, first)
-        trigger(luigi.Event.DEPENDENCY_DISCOVERED, third, first)
-        for task in (second, third, fourth):
+        for task in (second, third):
             trigger(luigi.Event.START, task)
         trigger(luigi.Event.PROCESSING_TIME, second, 1.5)
         trigger(luigi.Event.FAILURE, third, ValueError("no"))
 
-        assert recorder.outcomes() == {
-            first.task_id: Outcome(UP_TO_DATE),
-            second.task_id: Outcome(RAN, 1.5),
-            third.task_id: Outcome(FAILED),
-            fourth.task_id: Outcome(STOPPED),
-            fifth.task_id: Outcome(NOT_RUN),
-        }
+        assert recorder.read() == [
+            Note(second.task_id, NOT_RUN),
+            Note(first.task_id, NOT_RUN),
+            Note(first.task_id, UP_TO_DATE),
+            Note(second.task_id, STOPPED),
+            Note(third.task_id, STOPPED),
+            Note(second.task_id, RAN, 1.5),
+            Note(third.task_id, FAILED, message=f"{type(third).__name__}: ValueError: no"),
+        ]
 
     def test_of_many_tasks_in_a_worker(self, recorder: RunRecorder, tasks: list[Task]) -> None:
         process = os.fork()
@@ -57,15 +55,7 @@ class TestOutcomes:
                 trigger(luigi.Event.PROCESSING_TIME, tasks[0], float(number))
             os._exit(0)
         assert os.waitpid(process, 0)[1] == 0
-        assert recorder.outcomes() == {tasks[0].task_id: Outcome(RAN, 1999.0)}
-
-
-class TestHasNotedTasks:
-    def test_tells_whether_luigi_has_looked_at_a_task(self, recorder: RunRecorder, tasks: list[Task]) -> None:
-        logging.getLogger("luigi-interface").error("no", exc_info=ValueError("no"))
-        assert not recorder.has_noted_tasks()
-        trigger(luigi.Event.DEPENDENCY_PRESENT, tasks[0])
-        assert recorder.has_noted_tasks()
+        assert recorder.read()[-1] == Note(tasks[0].task_id, RAN, 1999.0)
 
 
 class TestFullDisk:
@@ -82,19 +72,19 @@ class TestFullDisk:
         assert "the outcome of LoadDataTask cannot be recorded: [Errno 28] No space left on device" in caplog.text
 
 
-class TestFirstFailure:
+class TestFindFailure:
     def test_is_none_when_nothing_fails(self, recorder: RunRecorder, tasks: list[Task]) -> None:
         trigger(luigi.Event.PROCESSING_TIME, tasks[0], 1.0)
-        assert recorder.first_failure() is None
+        assert find_failure(recorder.read()) is None
 
     def test_names_the_task(self, recorder: RunRecorder, tasks: list[Task]) -> None:
         trigger(luigi.Event.FAILURE, tasks[0], ValueError("no"))
         trigger(luigi.Event.PROCESS_FAILURE, tasks[1], "died")
-        assert recorder.first_failure().message == "LoadDataTask: ValueError: no"
+        assert find_failure(recorder.read()).message == "LoadDataTask: ValueError: no"
 
     def test_tells_the_gate_from_other_failures(self, recorder: RunRecorder, tasks: list[Task]) -> None:
         trigger(luigi.Event.FAILURE, tasks[0], AccuracyTooLowError("too low"))
-        failure = recorder.first_failure()
+        failure = find_failure(recorder.read())
         assert (failure.message, failure.is_low_accuracy) == ("LoadDataTask: too low", True)
 
     def test_is_what_luigi_breaks_on(self, recorder: RunRecorder) -> None:
@@ -102,4 +92,4 @@ class TestFirstFailure:
             raise ValueError("no")
         except ValueError:
             logging.getLogger("luigi-interface").exception("Luigi unexpected framework error")
-        assert recorder.first_failure().message == "ValueError: no"
+        assert find_failure(recorder.read()).message == "ValueError: no"

@@ -6,39 +6,68 @@ import pytest
 from support.records import make_result
 
 from gokart_pipeline_sample import RunNestTask
-from gokart_pipeline_sample.io.s3_target import PublishedFigures
-from gokart_pipeline_sample.pipeline.champion.registry import Champions, S3ChampionPointer
+from gokart_pipeline_sample.pipeline.champion.run_champion import TrainChampionTask
 from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask
-from pipeline_runner.watch.recorder import FAILED, NOT_RUN, RAN, UP_TO_DATE, Failure, Outcome
-from pipeline_runner.watch.run_record import find_publication, settle
+from gokart_pipeline_sample.utils.shown_task import Figures, Published
+from pipeline_runner.watch.recorder import FAILED, NOT_NEEDED, NOT_RUN, RAN, STOPPED, UP_TO_DATE, Note, Outcome
+from pipeline_runner.watch.run_record import find_document, make_run_record, merge_outcomes
 from pipeline_runner.watch.task_graph import TaskGraph
 
 
-class TestFindPublication:
-    def test_is_what_the_upload_puts_out(self) -> None:
+class TestPublisher:
+    def test_is_the_upload(self) -> None:
         graph = TaskGraph(RunNestTask(require_acc=0.7))
-        publication = find_publication(graph)
-        assert graph.names[publication.task_id] == "UploadS3Task"
-        assert publication.target.path() == "s3://some-bucket/output.csv"
-        assert publication.required_accuracy == 0.7
+        result = make_result(graph, RAN)
+        assert graph.names[result.publisher.task_id] == "UploadS3Task"
+        assert result.publisher.output().path() == "s3://some-bucket/output.csv"
+        assert result.required_accuracy == 0.7
 
     def test_is_there_without_a_run_task(self, graph: TaskGraph) -> None:
-        upload = graph.tasks[find_publication(graph).task_id]
-        publication = find_publication(TaskGraph(upload))
-        assert publication.task_id == upload.task_id
+        upload = make_result(graph, RAN).publisher
+        assert make_result(TaskGraph(upload), RAN).publisher is upload
 
     def test_is_none_where_nothing_is_put(self) -> None:
-        assert find_publication(TaskGraph(PrepareDataTask())) is None
+        result = make_result(TaskGraph(PrepareDataTask()), RAN)
+        assert (result.publisher, result.required_accuracy, result.verdict) == (None, None, "done")
 
 
-class TestSettle:
+class TestMergeOutcomes:
+    def test_are_those_of_the_notes_and_of_what_they_imply(self, graph: TaskGraph) -> None:
+        load, preprocess, split, *_ = tasks = list(graph.tasks)
+        notes = [
+            *(Note(task, NOT_RUN) for task in (split, preprocess)),
+            Note(load, UP_TO_DATE),
+            Note(load, NOT_RUN),
+            Note(None, FAILED, message="no"),
+            Note(preprocess, STOPPED),
+            Note(preprocess, RAN, 1.5),
+            Note(split, STOPPED),
+        ]
+        outcomes = merge_outcomes(graph, notes, 40)
+        assert [outcomes[task] for task in tasks[:3]] == [Outcome(UP_TO_DATE), Outcome(RAN, 1.5), Outcome(STOPPED)]
+        assert {outcomes[task].state for task in tasks[3:]} == {NOT_NEEDED}
+
+    def test_are_none_if_luigi_has_looked_at_no_task(self, graph: TaskGraph) -> None:
+        assert merge_outcomes(graph, [], 10) == {}
+        assert merge_outcomes(graph, [Note(None, FAILED, message="no")], 4) == {}
+
+    def test_what_only_an_up_to_date_task_needs_is_not_needed(self, graph: TaskGraph) -> None:
+        outcomes = merge_outcomes(graph, [Note(graph.root.task_id, UP_TO_DATE)], 0)
+        states = {graph.names[task_id]: outcomes[task_id].state for task_id in graph.tasks}
+        assert [name for name, state in states.items() if state == UP_TO_DATE] == ["UploadS3Task", "RunTask"]
+        assert {state for name, state in states.items() if name not in ("UploadS3Task", "RunTask")} == {NOT_NEEDED}
+
+    def test_what_a_failure_keeps_from_running_is_not_run(self, graph: TaskGraph) -> None:
+        outcomes = merge_outcomes(graph, [Note(graph.root.task_id, FAILED, message="no")], 50)
+        assert {outcomes[task_id].state for task_id in graph.tasks if task_id != graph.root.task_id} == {NOT_RUN}
+
     def test_a_view_of_what_another_run_has_made_is_up_to_date(self, graph: TaskGraph) -> None:
-        publication = find_publication(graph).task_id
-        outcomes = dict.fromkeys(graph.all_tasks, Outcome(RAN))
-        assert settle(graph, outcomes, 0) == outcomes
-        settled = settle(graph, outcomes | {publication: Outcome(UP_TO_DATE)}, 0)
-        assert {task_id for task_id, outcome in settled.items() if outcome.state == UP_TO_DATE} == {
-            publication,
+        publisher = make_result(graph, RAN).publisher.task_id
+        notes = [Note(task_id, RAN) for task_id in graph.all_tasks]
+        assert merge_outcomes(graph, notes, 0) == dict.fromkeys(graph.all_tasks, Outcome(RAN))
+        merged = merge_outcomes(graph, [*notes, Note(publisher, UP_TO_DATE)], 0)
+        assert {task_id for task_id, outcome in merged.items() if outcome.state == UP_TO_DATE} == {
+            publisher,
             graph.root.task_id,
         }
 
@@ -46,8 +75,8 @@ class TestSettle:
     def test_what_this_run_has_left_to_another_is_up_to_date_if_it_succeeds(
         self, graph: TaskGraph, exit_status: int, state: str
     ) -> None:
-        settled = settle(graph, dict.fromkeys(graph.all_tasks, Outcome(NOT_RUN)), exit_status)
-        assert {outcome.state for outcome in settled.values()} == {state}
+        merged = merge_outcomes(graph, [Note(task_id, NOT_RUN) for task_id in graph.all_tasks], exit_status)
+        assert {outcome.state for outcome in merged.values()} == {state}
 
 
 class TestVerdict:
@@ -56,9 +85,12 @@ class TestVerdict:
         [
             (RAN, {}, "published"),
             (UP_TO_DATE, {}, "up to date"),
-            (RAN, {"publication": None}, "done"),
-            (FAILED, {"exit_status": 40, "failure": Failure("no")}, "failed"),
-            (FAILED, {"exit_status": 40, "failure": Failure("too low", is_low_accuracy=True)}, "not accurate enough"),
+            (FAILED, {"exit_status": 40, "failure": Note(None, FAILED, message="no")}, "failed"),
+            (
+                FAILED,
+                {"exit_status": 40, "failure": Note(None, FAILED, message="too low", is_low_accuracy=True)},
+                "not accurate enough",
+            ),
             (RAN, {"exit_status": 143}, "stopped"),
         ],
     )
@@ -68,23 +100,19 @@ class TestVerdict:
         assert dataclasses.replace(make_result(graph, state), **changes).verdict == verdict
 
     @pytest.mark.parametrize(
-        ("decision", "verdict"),
+        ("published", "state", "verdict"),
         [
-            ("kept: the new model fails", "champion kept"),
-            ("promoted: there was none", "published"),
-            (None, "published"),
+            (Published({}, "champion kept"), RAN, "champion kept"),
+            (Published({}), RAN, "published"),
+            (None, RAN, "published"),
+            (Published({}, "champion kept"), UP_TO_DATE, "up to date"),
         ],
     )
-    def test_tells_a_model_that_becomes_the_champion_from_one_that_does_not(
-        self, graph: TaskGraph, decision: str | None, verdict: str
+    def test_is_that_of_the_task_that_has_just_published(
+        self, published: Published | None, state: str, verdict: str
     ) -> None:
-        result = make_result(graph, RAN)
-        publication = result.publication._replace(target=S3ChampionPointer(Champions("some-bucket", "champion"), ""))
-        figures = PublishedFigures(champion=decision)
-        assert dataclasses.replace(result, publication=publication, figures=figures).verdict == verdict
-        # A batch notes the decision about the champion that has scored it.
-        assert dataclasses.replace(result, figures=figures).verdict == "published"
-        assert dataclasses.replace(result, publication=publication, figures=None).verdict == "published"
+        result = make_result(TaskGraph(TrainChampionTask()), state)
+        assert dataclasses.replace(result, published=published).verdict == verdict
 
 
 class TestNeedsReport:
@@ -100,20 +128,20 @@ class TestNeedsReport:
 
 class TestSummarize:
     def test_gives_the_figures_of_a_batch(self, graph: TaskGraph) -> None:
-        figures = PublishedFigures(accuracy=0.5, rows=8, rejected=2, parts=3, unseen={"city": 4})
-        summary = dataclasses.replace(make_result(graph, RAN), figures=figures).summarize("")
+        figures = Figures(accuracy=0.5, rows=8, rejected=2, parts=3, unseen={"city": 4})
+        summary = dataclasses.replace(make_result(graph, RAN), published=Published(figures)).summarize("")
         assert list(summary) == ["accuracy", "rows", "rejected", "parts", "unseen", "published", "fetch"]
         assert (summary["rejected"], summary["parts"]) == ("2", "3")
         assert summary["unseen"] == "city (4 rows)"
 
     def test_gives_the_estimate_and_the_number_of_alarms_of_a_batch(self, graph: TaskGraph) -> None:
-        figures = PublishedFigures(accuracy=0.5, estimated=(0.912345, 0.9, 1.0), alarms=["a: no", "b: no"])
-        summary = dataclasses.replace(make_result(graph, RAN), figures=figures).summarize("")
+        figures = Figures(accuracy=0.5, estimated=(0.912345, 0.9, 1.0), alarms=["a: no", "b: no"])
+        summary = dataclasses.replace(make_result(graph, RAN), published=Published(figures)).summarize("")
         assert summary["estimated"] == "0.9123 (0.9000 to 1.0000)"
         assert summary["alarms"] == "2"
 
     def test_says_where_it_is_published_though_the_figures_cannot_be_read(self, graph: TaskGraph) -> None:
-        summary = dataclasses.replace(make_result(graph, RAN), figures=None).summarize("aws s3 cp {url} -")
+        summary = dataclasses.replace(make_result(graph, RAN), published=None).summarize("aws s3 cp {url} -")
         assert summary == {
             "published": "s3://some-bucket/output.csv",
             "fetch": "aws s3 cp s3://some-bucket/output.csv -",
@@ -121,3 +149,22 @@ class TestSummarize:
 
     def test_says_nothing_of_a_run_that_failed(self, graph: TaskGraph) -> None:
         assert dataclasses.replace(make_result(graph, RAN), exit_status=40).summarize("") == {}
+
+
+class TestMakeRunRecord:
+    def test_has_the_figures_of_what_is_published(self, graph: TaskGraph) -> None:
+        published = Published(Figures(accuracy=0.5, rows=8, alarms=["a: no"]))
+        record = make_run_record(dataclasses.replace(make_result(graph, RAN), published=published), None, [])
+        assert (record["accuracy"], record["rows"], record["alarms"]) == (0.5, 8, ["a: no"])
+        assert (record["rejected"], record["champion"]) == (None, None)
+
+
+class TestFindDocument:
+    def test_is_none_before_the_task_has_run(self, graph: TaskGraph) -> None:
+        assert find_document(graph, "metrics") is None
+        assert find_document(graph, "shift") is None
+
+    def test_is_the_output_of_the_task_that_offers_it(self, graph: TaskGraph) -> None:
+        evaluation = next(task for task in graph.tasks.values() if type(task).__name__ == "EvaluateTask")
+        evaluation.dump({"rows": 4})
+        assert find_document(graph, "metrics") == {"rows": 4}

@@ -1,0 +1,77 @@
+"""Tasks of which a run shows more than their outcome: a new one needs no change in the runner."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, NamedTuple, TypedDict, TypeVar, cast
+
+from gokart.target import TargetOnKart
+
+from gokart_pipeline_sample.io.s3_target import S3Target
+from gokart_pipeline_sample.utils.s3_destination import S3OutputTask
+from gokart_pipeline_sample.utils.template import GokartTask
+
+T = TypeVar("T")
+
+PUBLISHED = "published"
+
+
+class Figures(TypedDict, total=False):
+    """Figures of a published object; one that does not apply is None or missing."""
+
+    accuracy: float | None  # of the model, from 0 to 1
+    rows: int | None  # number of published rows
+    rejected: int | None  # number of rejected rows of a batch
+    parts: int | None  # number of parts of a batch
+    unseen: dict[str, int] | None  # number of rows of a batch with a value that no training row has, by column
+    estimated: tuple[float, float, float] | None  # accuracy of a batch, with its interval of 95%
+    alarms: list[str] | None  # the shifts of a batch, as sentences
+    champion: str | None  # the last decision about the champion
+
+
+class Published(NamedTuple):
+    """An object that was published: its figures, and the verdict on a run that has just put it."""
+
+    figures: Figures
+    verdict: str = PUBLISHED
+
+
+class ShownTask(GokartTask[T]):
+    """A task of whose output or parameters a run shows something.
+
+    Args:
+        document: ``metrics`` or ``shift``, if the output is this part of the report.
+    """
+
+    document = ""
+
+    @property
+    def required_accuracy(self) -> float | None:
+        """The accuracy that the model must exceed, if the task checks that."""
+        return None
+
+    def load_document(self) -> Any:
+        """Return the part of the report, if there is one; asked only if the output exists."""
+        return cast("TargetOnKart", self.output()).load()
+
+
+class PublisherTask(S3OutputTask[T]):
+    """A task that publishes an object on S3.
+
+    Args:
+        report_name: name of the report of the run, which is put beside the object.
+    """
+
+    report_name = "report.html"
+
+    @abstractmethod
+    def output(self) -> S3Target:
+        """Return the object."""
+
+    @abstractmethod
+    def describe(self) -> Published:
+        """Describe the object, which exists.
+
+        Raises:
+            PipelineError, ValueError or KeyError: it cannot be read.
+        """
