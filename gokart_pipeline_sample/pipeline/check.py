@@ -59,20 +59,16 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
         require_acc: float,
         failures: Sequence[str] = (),
     ) -> DataFrame[OutputSchema]:
-        """Return the predictions if their accuracy exceeds ``require_acc`` and nothing else failed; raise otherwise.
+        """Return a copy of the predictions, with their accuracy in ``attrs["accuracy"]``, if it is high enough.
 
         Args:
-            prediction: predictions, in any order; they are matched with the rows by id, and not modified.
+            prediction: predictions, in any order; they are matched with the rows by id.
             test: the rows, with their target.
             require_acc: the accuracy to exceed, from 0 to 1.
             failures: other requirements that are not met.
 
-        Returns:
-            The predictions, with their accuracy in ``attrs["accuracy"]``.
-
         Raises:
-            AccuracyTooLowError: the accuracy does not exceed the required one, or something failed; the message
-                gives both accuracies, and the failures.
+            AccuracyTooLowError: the accuracy does not exceed the required one, or there are failures.
             pandera.errors.SchemaErrors: a frame breaks its schema, or the target is missing.
             ValueError: the required accuracy is not between 0 and 1, or predictions and rows do not match.
         """

@@ -67,15 +67,9 @@ class EvaluateTask(ShownTask[Metrics]):
         curve: Losses,
         **shuffling: int,
     ) -> Metrics:
-        """Compute all metrics.
+        """Compute all metrics of a model; its predictions of the test rows are matched with them by id.
 
-        Args:
-            model: the model.
-            prediction: its predictions, in any order; they are matched with the rows by id.
-            train: the training rows, with their target.
-            test: the predicted rows, with their target.
-            curve: the losses of the training, as :meth:`TrainTask.fit` returns them.
-            shuffling: ``permutation_repeats`` and ``random_state``; see :func:`scores.measure_importances`.
+        The losses of the training are those that :meth:`TrainTask.fit` returns.
 
         Raises:
             pandera.errors.SchemaErrors: a frame breaks its schema, or the target is missing.

@@ -28,14 +28,7 @@ class MakeOutputTask(GokartTask[DataFrame[OutputSchema]]):
     def make_output(
         prediction: DataFrame[OutputSchema], data: DataFrame[PreprocessedSchema]
     ) -> DataFrame[OutputSchema]:
-        """Match each row with its prediction by id.
-
-        Args:
-            prediction: predictions, in any order.
-            data: the rows, each of which must have a prediction.
-
-        Returns:
-            A frame with ``id`` and ``pred``, in the order of the rows.
+        """Return the ``id`` and the ``pred`` of each row, in the order of the rows; predictions may have any order.
 
         Raises:
             pandera.errors.SchemaErrors: a frame breaks its schema.

@@ -39,15 +39,7 @@ def wire_data(**split: Any) -> SplitDataTask:
 
 
 class TrainedModel(NamedTuple):
-    """The tasks that train, evaluate and check a model.
-
-    Args:
-        model: outputs the model.
-        predicted: outputs its predictions of the test rows, with probabilities.
-        evaluated: outputs its metrics.
-        reference: outputs the description of its test rows.
-        checked: outputs its predictions of the test rows, if they are accurate enough.
-    """
+    """The tasks that train, evaluate and check a model."""
 
     model: TrainTask
     predicted: PredTask

@@ -11,15 +11,7 @@ from gokart.target import TargetOnKart
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
-from gokart_pipeline_sample.pipeline.drift import calibration
-from gokart_pipeline_sample.pipeline.drift.calibration import Calibration, EstimatedAccuracy
-from gokart_pipeline_sample.pipeline.drift.shift import (
-    ColumnShift,
-    Distribution,
-    compare,
-    count_values,
-    describe_column,
-)
+from gokart_pipeline_sample.pipeline.drift import calibration, shift
 from gokart_pipeline_sample.pipeline.model.model_input import select_features
 from gokart_pipeline_sample.pipeline.schemas.output import match_by_id
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
@@ -35,8 +27,8 @@ class Reference(TypedDict):
 
     rows: int
     accuracy: float
-    calibration: Calibration
-    columns: dict[str, Distribution]  # of the features, and of PREDICTED
+    calibration: calibration.Calibration
+    columns: dict[str, shift.Distribution]  # of the features, and of PREDICTED
 
 
 class RowCounts(TypedDict):
@@ -52,8 +44,8 @@ class Shift(TypedDict):
     """The shift of new rows."""
 
     rows: int
-    estimated_accuracy: EstimatedAccuracy
-    columns: dict[str, ColumnShift]  # the greatest shift first
+    estimated_accuracy: calibration.EstimatedAccuracy
+    columns: dict[str, shift.ColumnShift]  # the greatest shift first
 
 
 class MakeReferenceTask(GokartTask[Reference]):
@@ -81,21 +73,14 @@ class MakeReferenceTask(GokartTask[Reference]):
         train: DataFrame[PreprocessedSchema],
         test: DataFrame[PreprocessedSchema],
     ) -> Reference:
-        """Describe the test rows.
-
-        Args:
-            model: the model.
-            prediction: its predictions of the test rows, in any order; they are matched with the rows by id.
-            train: the training rows, which suggest the ranges of values.
-            test: the predicted rows, with their target.
-        """
+        """Describe the test rows in ranges of values that the training rows suggest; predictions are matched by id."""
         matched = match_by_id(prediction, test[PreprocessedSchema.id_column()])
         predicted, truth = matched[PredictionSchema.target_column()], PreprocessedSchema.target_column()
         right = predicted.to_numpy() == test[truth].to_numpy()
         learned, tested = (select_features(rows, get_fitted(model)) for rows in (train, test))
-        columns = {str(name): describe_column(learned[name], tested[name]) for name in learned}
+        columns = {str(name): shift.describe_column(learned[name], tested[name]) for name in learned}
         classes = pd.CategoricalDtype(PreprocessedSchema.target_classes())
-        columns[PREDICTED] = describe_column(train[truth].astype(classes), predicted)
+        columns[PREDICTED] = shift.describe_column(train[truth].astype(classes), predicted)
         return Reference(
             rows=len(test),
             accuracy=float(right.mean()),
@@ -111,13 +96,7 @@ def get_confidence(prediction: pd.DataFrame) -> calibration.Floats:
 
 
 def count_rows(features: pd.DataFrame, prediction: DataFrame[PredictionSchema], reference: Reference) -> RowCounts:
-    """Count new rows as the reference counts the test rows.
-
-    Args:
-        features: the features of the rows, as the model sees them.
-        prediction: their predictions.
-        reference: the description of the test rows.
-    """
+    """Count new rows as the reference counts the test rows, by the features as the model sees them."""
     probable = calibration.calibrate(get_confidence(prediction), reference["calibration"])
     columns = {**features, PREDICTED: prediction[PredictionSchema.target_column()]}
     return RowCounts(
@@ -125,21 +104,19 @@ def count_rows(features: pd.DataFrame, prediction: DataFrame[PredictionSchema], 
         right=float(probable.sum()),
         variance=float((probable * (1 - probable)).sum()),
         columns={
-            name: count_values(columns[name], distribution).tolist()
-            for name, distribution in reference["columns"].items()
+            name: shift.count_values(columns[name], known).tolist() for name, known in reference["columns"].items()
         },
     )
 
 
 def add_counts(chunks: list[RowCounts]) -> RowCounts:
     """Return the counts of all chunks together."""
+    names = chunks[0]["columns"]
     return RowCounts(
         rows=sum(chunk["rows"] for chunk in chunks),
         right=sum(chunk["right"] for chunk in chunks),
         variance=sum(chunk["variance"] for chunk in chunks),
-        columns={
-            name: np.sum([chunk["columns"][name] for chunk in chunks], axis=0).tolist() for name in chunks[0]["columns"]
-        },
+        columns={name: np.sum([chunk["columns"][name] for chunk in chunks], axis=0).tolist() for name in names},
     )
 
 
@@ -150,7 +127,7 @@ def measure_shift(counts: RowCounts, reference: Reference) -> Shift | None:
     estimated = calibration.estimate_accuracy(
         counts["rows"], counts["right"], counts["variance"], reference["rows"], reference["accuracy"]
     )
-    columns = compare(reference["columns"], counts["columns"])
+    columns = shift.compare(reference["columns"], counts["columns"])
     return Shift(rows=counts["rows"], estimated_accuracy=estimated, columns=columns)
 
 

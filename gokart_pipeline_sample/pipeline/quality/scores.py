@@ -12,16 +12,7 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.io.lightgbm_model import Booster, encode_categories, get_fitted
 from gokart_pipeline_sample.pipeline.model.boosting import Losses
 from gokart_pipeline_sample.pipeline.model.model_input import encode_target, select_features
-from gokart_pipeline_sample.pipeline.quality.metrics import (
-    CalibrationBin,
-    ClassScores,
-    Importance,
-    Interval,
-    LearningCurve,
-    Scores,
-    Threshold,
-    WrongRow,
-)
+from gokart_pipeline_sample.pipeline.quality import metrics
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
@@ -38,14 +29,14 @@ Codes = npt.NDArray[np.integer[Any]]
 Probabilities = npt.NDArray[np.float64]
 
 
-def score(truth: Codes, predicted: Codes, probabilities: Probabilities) -> Scores:
+def score(truth: Codes, predicted: Codes, probabilities: Probabilities) -> metrics.Scores:
     """Score all predictions, given the true class, the predicted class, and the probability of each class (columns)."""
     from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, recall_score
 
     labels = range(probabilities.shape[1])
     areas = [_area_under_curve(truth, probabilities, label) for label in labels]
     known = [area for area in areas if area is not None]
-    return Scores(
+    return metrics.Scores(
         accuracy=float(accuracy_score(truth, predicted)),
         # The same as balanced_accuracy_score, which warns if a class is predicted that no row has.
         balanced_accuracy=float(recall_score(truth, predicted, labels=np.unique(truth), average="macro")),
@@ -55,13 +46,13 @@ def score(truth: Codes, predicted: Codes, probabilities: Probabilities) -> Score
     )
 
 
-def score_baseline(truth: Codes, classes: int) -> Scores:
+def score_baseline(truth: Codes, classes: int) -> metrics.Scores:
     """Score a model that knows only how frequent each class is; see :func:`score`."""
     frequencies = np.bincount(truth, minlength=classes) / len(truth)
     return score(truth, np.full(len(truth), frequencies.argmax()), np.tile(frequencies, (len(truth), 1)))
 
 
-def make_interval(accuracy: float, rows: int) -> Interval:
+def make_interval(accuracy: float, rows: int) -> metrics.Interval:
     """Return the exact confidence interval of an accuracy, which counts the number of correct predictions as binomial.
 
     Clopper and Pearson, The use of confidence or fiducial limits illustrated in the case of the binomial,
@@ -70,17 +61,17 @@ def make_interval(accuracy: float, rows: int) -> Interval:
     from scipy.stats import binomtest
 
     interval = binomtest(round(accuracy * rows), rows).proportion_ci(CONFIDENCE, method="exact")
-    return Interval(level=CONFIDENCE, low=float(interval.low), high=float(interval.high))
+    return metrics.Interval(level=CONFIDENCE, low=float(interval.low), high=float(interval.high))
 
 
-def score_classes(truth: Codes, predicted: Codes, probabilities: Probabilities) -> list[ClassScores]:
+def score_classes(truth: Codes, predicted: Codes, probabilities: Probabilities) -> list[metrics.ClassScores]:
     """Score each class against the rest; see :func:`score`."""
     from sklearn.metrics import precision_recall_fscore_support
 
     names = PreprocessedSchema.target_classes()
     scores = precision_recall_fscore_support(truth, predicted, labels=range(len(names)), zero_division=np.nan)
     return [
-        ClassScores(
+        metrics.ClassScores(
             name=name,
             rows=int(rows),
             precision=_number_or_none(precision),
@@ -93,7 +84,7 @@ def score_classes(truth: Codes, predicted: Codes, probabilities: Probabilities) 
     ]
 
 
-def find_thresholds(positive: npt.NDArray[np.bool_], probabilities: Probabilities) -> list[Threshold]:
+def find_thresholds(positive: npt.NDArray[np.bool_], probabilities: Probabilities) -> list[metrics.Threshold]:
     """Return points of the precision-recall curve of a class: ``SHOWN_THRESHOLDS`` at most, and that of the highest F1.
 
     A row is ``positive`` if it is of that class; ``probabilities`` are those of the class.
@@ -108,16 +99,18 @@ def find_thresholds(positive: npt.NDArray[np.bool_], probabilities: Probabilitie
     steps = np.linspace(0, len(thresholds) - 1, SHOWN_THRESHOLDS).round().astype(int)
     shown = np.union1d(steps, f1.argmax())
     points = zip(*(values[shown].tolist() for values in (thresholds, precisions, recalls, f1)), strict=True)
-    return [Threshold(probability=point[0], precision=point[1], recall=point[2], f1=point[3]) for point in points]
+    return [
+        metrics.Threshold(probability=point[0], precision=point[1], recall=point[2], f1=point[3]) for point in points
+    ]
 
 
-def measure_calibration(right: npt.NDArray[np.bool_], confidence: Probabilities) -> list[CalibrationBin]:
+def measure_calibration(right: npt.NDArray[np.bool_], confidence: Probabilities) -> list[metrics.CalibrationBin]:
     """Compare the probabilities of predicted classes with the share of correct predictions, in bins of equal widths."""
     rows = pd.DataFrame({"probability": confidence, "accuracy": right})
     edges = np.linspace(0, 1, CALIBRATION_BINS + 1).tolist()
     bins = rows.groupby(pd.cut(rows["probability"], edges, include_lowest=True), observed=True)
     return [
-        CalibrationBin(
+        metrics.CalibrationBin(
             probability=float(each["probability"].mean()), accuracy=float(each["accuracy"].mean()), rows=len(each)
         )
         for _, each in bins
@@ -126,7 +119,7 @@ def measure_calibration(right: npt.NDArray[np.bool_], confidence: Probabilities)
 
 def measure_importances(
     model: Booster, test: DataFrame[PreprocessedSchema], permutation_repeats: int, random_state: int
-) -> list[Importance]:
+) -> list[metrics.Importance]:
     """Measure the importance of each feature: by its splits, and by the accuracy that is lost when it is shuffled."""
     from sklearn.frozen import FrozenEstimator
     from sklearn.inspection import permutation_importance
@@ -148,18 +141,20 @@ def measure_importances(
         losses = list(zip(shuffled.importances_mean.tolist(), shuffled.importances_std.tolist(), strict=True))
     gains = model.feature_importance("gain").tolist()
     return [
-        Importance(feature=name, gain=gain, permutation=mean, permutation_std=std)
+        metrics.Importance(feature=name, gain=gain, permutation=mean, permutation_std=std)
         for name, gain, (mean, std) in zip(features.columns, gains, losses, strict=True)
     ]
 
 
-def describe_curve(curve: Losses, model_rounds: int) -> LearningCurve:
+def describe_curve(curve: Losses, model_rounds: int) -> metrics.LearningCurve:
     """Return the losses of each round, the name of the loss, and the number of rounds that the model keeps."""
     (loss,) = curve["valid"]
-    return LearningCurve(loss=loss, train=curve["train"][loss], valid=curve["valid"][loss], model_rounds=model_rounds)
+    return metrics.LearningCurve(
+        loss=loss, train=curve["train"][loss], valid=curve["valid"][loss], model_rounds=model_rounds
+    )
 
 
-def find_wrong(test: DataFrame[PreprocessedSchema], matched: pd.DataFrame) -> list[WrongRow]:
+def find_wrong(test: DataFrame[PreprocessedSchema], matched: pd.DataFrame) -> list[metrics.WrongRow]:
     """Return the wrong predictions with the highest probabilities; ``matched`` has a prediction for each row."""
     target, pred = PreprocessedSchema.target_column(), PredictionSchema.target_column()
     is_wrong = test[target].to_numpy() != matched[pred].to_numpy()
@@ -172,7 +167,7 @@ def find_wrong(test: DataFrame[PreprocessedSchema], matched: pd.DataFrame) -> li
     values = features.astype(as_text).astype(object).where(features.notna(), None).to_dict("records")
     columns = [each.tolist() for each in (rows[PreprocessedSchema.id_column()], rows[target], predicted, confidence)]
     return [
-        WrongRow(id=row[0], target=row[1], pred=row[2], probability=row[3], features=features)
+        metrics.WrongRow(id=row[0], target=row[1], pred=row[2], probability=row[3], features=features)
         for *row, features in zip(*columns, values, strict=True)
     ]
 
