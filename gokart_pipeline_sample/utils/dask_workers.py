@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import platform
-import queue
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, wait
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gokart_pipeline_sample.errors import ClusterError, PipelineError
@@ -26,13 +25,11 @@ T = TypeVar("T")
 # Each thread of a worker has a piece to go on with.
 _PIECES_PER_THREAD = 2
 _CONNECT_SECONDS = 4
-_ANSWER_SECONDS = 6
 _LIBRARIES = ("dask", "distributed", "lightgbm", "numpy", "pandas", "pandera", "pyarrow", "scikit-learn", "scipy")
-_CODE = "the code"
 _S3 = "the S3"
 _ADVICE = "give scheduler and workers the environment of this run, and restart them after a change"
 _LOCAL_S3 = "the embedded S3 serves this machine alone: set BUCKET_NAME to a bucket that the workers reach, too"
-_LOST = "the connection to the Dask scheduler is lost"
+_LOST = "the connection to the Dask scheduler is lost: look at its log, and run again"
 
 
 class DaskWorkers(Workers):
@@ -41,123 +38,84 @@ class DaskWorkers(Workers):
     Args:
         client: is connected to the scheduler.
         timeout: seconds without any worker after which the work fails.
-        task_class: the class of the task whose work it is.
-        bucket: name of a bucket that the workers must reach, if there is one.
+        check: raises a ClusterError in a process that is not like this one.
     """
 
     are_elsewhere = True
 
-    def __init__(self, client: Client, timeout: float, task_class: type, bucket: str) -> None:
+    def __init__(self, client: Client, timeout: float, check: Callable[[], None]) -> None:
         super().__init__(client.get_executor(pure=False), 1)
-        self._client, self._timeout = client, timeout
-        self._call = functools.partial(_call_checked, describe_worker(task_class), task_class, bucket)
-        self._next_look = self._last_seen = time.monotonic()
+        self._client, self._timeout, self._check = client, timeout, check
+        self._last_seen = time.monotonic()
         self._look_after()
 
-    def map(self, *arguments: Any) -> Iterator[tuple[int, Any]]:
+    def map(self, function: Callable[..., Result], *arguments: Any) -> Iterator[tuple[int, Result]]:
         """Call a function for each piece; see :meth:`Workers.map`."""
-        from distributed.scheduler import KilledWorker
+        yield from super().map(functools.partial(_call_checked, self._check, function), *arguments)
 
-        try:
-            yield from super().map(*arguments)
-        except CancelledError as error:
-            raise ClusterError(f"{_LOST}: look at its log, and run again") from error
-        except KilledWorker as error:
-            raise ClusterError(f"one piece of the work has ended each Dask worker that took it up: {error}") from error
-
-    def wait_for_addresses(self) -> list[str]:
-        """Return the addresses of the workers that are there, as soon as there is one.
+    def wait_for_addresses(self, count: int) -> list[str]:
+        """Return the addresses of so many workers.
 
         Raises:
-            ClusterError: there is none in time.
+            ClusterError: there are fewer, even after the time-out.
         """
-        try:
-            self._client.wait_for_workers(1, timeout=self._timeout)
-        except TimeoutError:
-            raise self._lack_of_workers() from None
-        return sorted(self._client.nthreads())
-
-    def call_on(self, address: str, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Call a function on a worker, beside the work that it does.
-
-        Raises:
-            ClusterError: it is lost, or does not answer in time.
-        """
-        try:
-            answers = limit_time(self._timeout, lambda: self._client.run(function, *arguments, workers=[address]))
-            result: Result = answers[address]
-        except (CancelledError, OSError, LookupError) as error:
-            raise ClusterError(f"the Dask worker {address} does not answer ({error!r})") from error
-        return result
+        with contextlib.suppress(TimeoutError):
+            self._client.wait_for_workers(count, timeout=self._timeout)
+        addresses = sorted(self._list_threads())
+        if len(addresses) < count:
+            raise ClusterError(f"the Dask cluster has {len(addresses)} workers, {count} are needed: start more")
+        return addresses[:count]
 
     def call_together(self, function: Callable[[T], Result], arguments: dict[str, T]) -> list[Result]:
-        """Call a function on several workers that need each other.
-
-        Args:
-            function: a function of a module.
-            arguments: its argument for each worker, by address.
+        """Call a function on several workers that need each other, with the argument of each one's address.
 
         Raises:
-            ClusterError: one of them is lost; the others are told to end.
+            ClusterError: one of them is lost.
         """
+        call = functools.partial(_call_checked, self._check, function)
         futures: list[Future[Result]] = [
-            self._client.get_executor(pure=False, workers=[address]).submit(function, argument)
+            self._client.get_executor(pure=False, workers=[address]).submit(call, argument)
             for address, argument in arguments.items()
         ]
         waiting = set(futures)
-        try:
-            while waiting:
-                done, waiting = wait(waiting, POLL_SECONDS, FIRST_COMPLETED)
-                for future in done:
-                    future.result()
-                if lost := arguments.keys() - self._client.nthreads().keys():
-                    raise ClusterError(f"the Dask worker {min(lost)} is lost")
-            return [future.result() for future in futures]
-        except (CancelledError, OSError) as error:
-            raise ClusterError(f"{_LOST}: look at its log, and run again") from error
-        finally:
-            for future in futures:
-                future.cancel()
+        while waiting:
+            done, waiting = wait(waiting, POLL_SECONDS, FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+            # Dask would wait until they are back.
+            if lost := arguments.keys() - self._list_threads().keys():
+                raise ClusterError(f"the Dask worker {min(lost)} is lost: look at its log, and run again")
+        return [future.result() for future in futures]
 
     def _share(self, value: Any) -> Any:
         # The result of a task, unlike scattered data, is made again if all workers that have it are lost.
         return self._client.submit(_return, value, pure=False)
 
-    def _submit(self, function: Callable[..., Result], shared: Any, piece: Any) -> Future[Result]:
-        return self._executor.submit(self._call, function, shared, piece)
-
     def _look_after(self) -> None:
-        now = time.monotonic()
-        if now < self._next_look:
-            return
-        self._next_look = now + POLL_SECONDS
-        try:
-            threads = sum(self._client.nthreads().values())
-        except OSError as error:
-            raise ClusterError(f"{_LOST}: look at its log, and run again") from error
-        if threads:
-            self._limit, self._last_seen = _PIECES_PER_THREAD * threads, now
-        elif now - self._last_seen > self._timeout:
-            raise self._lack_of_workers()
+        if threads := sum(self._list_threads().values()):
+            self._limit, self._last_seen = _PIECES_PER_THREAD * threads, time.monotonic()
+        elif time.monotonic() - self._last_seen > self._timeout:
+            raise ClusterError(
+                f"the Dask cluster has had no worker for {self._timeout:g} s (see dask_timeout): "
+                "start some and run again, what has been put is kept"
+            )
 
-    def _lack_of_workers(self) -> ClusterError:
-        return ClusterError(
-            f"the Dask cluster has had no worker for {self._timeout:g} s (see dask_timeout): "
-            "start some and run again, what has been put is kept"
-        )
+    def _list_threads(self) -> dict[str, int]:
+        try:
+            threads: dict[str, int] = self._client.nthreads()
+        except OSError as error:
+            raise ClusterError(_LOST) from error
+        return threads
 
 
 def _return(value: T) -> T:
     return value
 
 
-def _call_checked(
-    expected: dict[str, str], task_class: type, bucket: str, function: Callable[..., Result], shared: Any, piece: Any
-) -> Result:
-    """Call a function on a worker, which may have joined after the others were checked."""
-    if differences := explain_differences(describe_worker(task_class, bucket), expected):
-        raise ClusterError(f"a Dask worker has {differences}: {_ADVICE}")
-    return function(shared, piece)
+def _call_checked(check: Callable[[], None], function: Callable[..., Result], *arguments: Any) -> Result:
+    # Dask goes on with a worker that joins later even if a plugin of it raises an error.
+    check()
+    return function(*arguments)
 
 
 @contextlib.contextmanager
@@ -167,108 +125,96 @@ def connecting(address: str, timeout: float, task_class: type, bucket: str) -> I
     Args:
         address: address of the scheduler.
         timeout: see :class:`DaskWorkers`.
-        task_class: see :class:`DaskWorkers`.
-        bucket: see :class:`DaskWorkers`.
+        task_class: the class of the task whose work it is.
+        bucket: name of a bucket that the workers must reach, if there is one.
 
     Raises:
-        ClusterError: it cannot be used; the message says why, within ten seconds.
+        ClusterError: the cluster cannot be used, which is found within ten seconds, or is lost.
     """
-    client = _connect(address)
-    try:
-        _check(client, address, timeout, task_class, bucket)
-        yield DaskWorkers(client, timeout, task_class, bucket)
-    finally:
-        client.close()
-
-
-def _connect(address: str) -> Client:
     try:
         import dask
         from distributed import Client
+        from distributed.scheduler import KilledWorker
     except ImportError as error:
         raise ClusterError('dask_scheduler is set, but Dask is not installed: install the extra "dask"') from error
     # A chunk of a table that only this machine can read is larger than the warning's ten megabytes.
     dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
+    check = functools.partial(require_likeness, describe_process(task_class), task_class, bucket)
     try:
-        return limit_time(_ANSWER_SECONDS, lambda: Client(address, set_as_default=False, timeout=_CONNECT_SECONDS))
-    except Exception as error:
-        advice = "correct dask_scheduler, or start the scheduler"
-        raise ClusterError(f"{address}: no Dask scheduler answers there: {advice} ({error})") from error
+        asyncio.run(_try_cluster(address, timeout, check))
+        with Client(address, set_as_default=False, timeout=_CONNECT_SECONDS) as client:
+            yield DaskWorkers(client, timeout, check)
+    except CancelledError as error:
+        raise ClusterError(_LOST) from error
+    except KilledWorker as error:
+        raise ClusterError(f"one piece of the work has ended each Dask worker that took it up: {error}") from error
 
 
-def _check(client: Client, address: str, timeout: float, task_class: type, bucket: str) -> None:
+async def _try_cluster(address: str, timeout: float, check: Callable[..., None]) -> None:
     """Raise a ClusterError unless there are workers, which are like this process, and so is the scheduler."""
-    expected = describe_worker(task_class)
+    from distributed import Client
+
+    # Its annotations are those of a client that blocks.
+    client: Any = Client(address, asynchronous=True, set_as_default=False, timeout=_CONNECT_SECONDS)
+    problem = "no Dask scheduler answers there: correct dask_scheduler, or start the scheduler"
     try:
-        client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
-    except TimeoutError:
-        raise ClusterError(f"{address}: the Dask scheduler has no workers: start some") from None
-    try:
-        answer = limit_time(timeout, lambda: client.run_on_scheduler(describe_process, task_class))
-        answers = {"the scheduler": answer}
+        # Dask waits for ever for another kind of server.
+        await asyncio.wait_for(client, _CONNECT_SECONDS + 2)
+        problem = "the Dask scheduler has no workers: start some"
+        await client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
+        problem = f"not all Dask workers answer: end those that hang (no answer within {timeout:g} s)"
+        await asyncio.wait_for(client.run(check), timeout)
+        problem = "the Dask scheduler hangs: start it again"
+        await asyncio.wait_for(client.run_on_scheduler(check), timeout)
+    except (TimeoutError, OSError) as error:
+        raise ClusterError(f"{address}: {problem}") from error
+    except PipelineError as error:
+        raise ClusterError(f"{address}: {error}") from error
     except Exception as error:
-        answers = {"the scheduler": error}
-    try:
-        found = limit_time(timeout, lambda: client.run(describe_worker, task_class, bucket, on_error="return"))
-    except TimeoutError as error:
-        raise ClusterError(f"{address}: not all Dask workers answer: end those that hang ({error})") from error
-    for who, answer in (answers | {f"the worker {worker}": answer for worker, answer in found.items()}).items():
-        if isinstance(answer, PipelineError):
-            raise ClusterError(f"{address}: {who}: {answer}") from answer
-        if isinstance(answer, Exception):
-            raise ClusterError(f"{address}: {who} cannot describe itself: {_ADVICE} ({answer!r})") from answer
-        if differences := explain_differences(answer, expected):
-            is_local = differences.startswith(_S3) and "//127.0.0.1:" in expected[_S3]
-            raise ClusterError(f"{address}: {who} has {differences}: {_LOCAL_S3 if is_local else _ADVICE}")
+        raise ClusterError(f"{address}: a process cannot describe itself: {_ADVICE} ({error!r})") from error
+    finally:
+        await client.close()
 
 
-def explain_differences(found: dict[str, str], expected: dict[str, str]) -> str:
-    """Return what a process has instead of what it should have; nothing if it is like this one."""
-    return ", ".join(
-        f"{name} {value} instead of {expected[name]}" for name, value in found.items() if value != expected[name]
-    )
+def require_likeness(
+    expected: dict[str, str], task_class: type, bucket: str, dask_worker: Any = None, dask_scheduler: Any = None
+) -> None:
+    """Raise a ClusterError if this process differs from the one that is described.
+
+    Args:
+        expected: see :func:`describe_process`.
+        task_class: the class of the task.
+        bucket: name of a bucket to look at, if it has to be there.
+        dask_worker: this worker, if Dask's client has it run this.
+        dask_scheduler: the scheduler, if it runs this; it does not use S3.
+    """
+    if dask_scheduler:
+        expected, bucket = {name: value for name, value in expected.items() if name != _S3}, ""
+    found = describe_process(task_class, bucket)
+    if different := [name for name, value in expected.items() if found[name] != value]:
+        who = (
+            f"the worker {dask_worker.address}"
+            if dask_worker
+            else "the scheduler"
+            if dask_scheduler
+            else "a Dask worker"
+        )
+        is_local = different == [_S3] and "//127.0.0.1:" in expected[_S3]
+        differences = ", ".join(f"{name} {found[name]} instead of {expected[name]}" for name in different)
+        raise ClusterError(f"{who} has {differences}: {_LOCAL_S3 if is_local else _ADVICE}")
 
 
 @functools.cache
-def describe_process(task_class: type) -> dict[str, str]:
-    """Return the versions of a process, and a hash of the code that a task uses there."""
-    code = hash_code(define_task(task_class).serialize())
-    return {"Python": platform.python_version(), **{name: get_version(name) for name in _LIBRARIES}, _CODE: code}
-
-
-@functools.cache
-def describe_worker(task_class: type, bucket: str = "") -> dict[str, str]:
-    """Return that of a process that uses S3, and the S3 that it uses.
+def describe_process(task_class: type, bucket: str = "") -> dict[str, str]:
+    """Return the versions of this process, a hash of the code that a task uses here, and the address of S3.
 
     Args:
         task_class: the class of the task.
         bucket: name of a bucket to look at, if it has to be there.
     """
+    code = hash_code(define_task(task_class).serialize())
     with s3_client(f"s3://{bucket}", "look at it") as client:
         if bucket:
             client.head_bucket(Bucket=bucket)
-        return {**describe_process(task_class), _S3: client.meta.endpoint_url}
-
-
-def limit_time(seconds: float, function: Callable[[], T]) -> T:
-    """Call a function that may never return, as Dask's client does with the address of another kind of server.
-
-    Raises:
-        TimeoutError: it takes longer.
-    """
-    outcome: queue.SimpleQueue[T | BaseException] = queue.SimpleQueue()
-
-    def call() -> None:
-        try:
-            outcome.put(function())
-        except BaseException as error:
-            outcome.put(error)
-
-    threading.Thread(target=call, daemon=True).start()
-    try:
-        result = outcome.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError(f"no answer within {seconds:g} s") from None
-    if isinstance(result, BaseException):
-        raise result
-    return result
+        versions = {name: get_version(name) for name in _LIBRARIES}
+        return {"Python": platform.python_version(), **versions, "the code": code, _S3: client.meta.endpoint_url}

@@ -19,12 +19,7 @@ THREADS = 2
 
 
 class Workers:
-    """Threads of this process.
-
-    Args:
-        executor: runs functions on them.
-        limit: the number of pieces that are in memory at a time.
-    """
+    """Threads of this process, of which an executor runs functions; ``limit`` pieces are in memory at a time."""
 
     # Whether they are other processes, which only know of this machine's files what they are sent.
     are_elsewhere = False
@@ -36,15 +31,11 @@ class Workers:
     def map(
         self, function: Callable[[Shared, Piece], Result], shared: Shared, pieces: Iterable[Piece]
     ) -> Iterator[tuple[int, Result]]:
-        """Call a function for each piece.
-
-        Args:
-            function: a function of a module, which gets ``shared`` and a piece.
-            shared: what it needs for every piece.
-            pieces: the pieces; the next one is taken when there is room for it.
+        """Call a function of a module with what it needs for every piece and with each piece.
 
         Yields:
-            The number of each piece, counted from 0, and its result, in the order in which results arrive.
+            The number of each piece, counted from 0, and its result, in the order in which results arrive; a piece is
+            taken when there is room for it.
 
         Raises:
             ClusterError: the workers are lost.
@@ -54,7 +45,7 @@ class Workers:
         waiting: dict[Future[Result], int] = {}
         while True:
             for number, piece in itertools.islice(remaining, max(0, self._limit - len(waiting))):
-                waiting[self._submit(function, shared, piece)] = number
+                waiting[self._executor.submit(function, shared, piece)] = number
             if not waiting:
                 return
             for future in wait(waiting, POLL_SECONDS, FIRST_COMPLETED).done:
@@ -63,9 +54,6 @@ class Workers:
 
     def _share(self, value: Any) -> Any:
         return value
-
-    def _submit(self, function: Callable[..., Result], shared: Any, piece: Any) -> Future[Result]:
-        return self._executor.submit(function, shared, piece)
 
     def _look_after(self) -> None:
         """Raise an error if no work is done any more."""

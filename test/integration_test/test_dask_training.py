@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -94,18 +95,37 @@ def test_two_ranks_train_the_same_model_run_after_run(
     assert "[machines:" not in model
 
 
-def test_a_rank_that_is_lost_ends_all_and_the_workers_that_are_left_train_the_same_model(
+def test_a_worker_that_is_lost_ends_all_ranks_and_the_next_run_trains_the_same_model(
     project: Checkout, cluster: Cluster, prepared: Checkout, tmp_path: Path, s3: S3Client
 ) -> None:
     exit_code, errors = interrupt(project, cluster, cluster.workers[0].kill)
 
-    assert exit_code == 0, errors
-    assert "the training begins again on the workers that are there" in errors
+    assert exit_code == 40, errors
+    last = errors.splitlines()[-1]
+    assert last.startswith("error: TrainRanksTask: ")
+    assert re.search(r"the Dask worker tcp://\S+ is lost|a rank of the training has ended early", last)
+    wait_for_no_rank(cluster)
+
     cluster.have_workers(2)
+    train(project, cluster, *LONG)
     again = prepared.copy(tmp_path / "again", BUCKET_NAME=project.environment["BUCKET_NAME"])
     s3.delete_object(Bucket=again.environment["BUCKET_NAME"], Key="output.csv")
     train(again, cluster, *LONG)
     assert read_model(again) == read_model(project)
+
+
+def test_a_rank_that_is_lost_ends_all(project: Checkout, cluster: Cluster) -> None:
+    def kill_rank() -> None:
+        for rank in psutil.Process(cluster.workers[0].pid).children():
+            rank.kill()
+
+    exit_code, errors = interrupt(project, cluster, kill_rank)
+
+    assert exit_code == 40, errors
+    assert errors.splitlines()[-1] == (
+        "error: TrainRanksTask: a rank of the training has ended early: see the log of its Dask worker, and run again"
+    )
+    wait_for_no_rank(cluster)
 
 
 def test_ends_when_all_workers_are_lost(project: Checkout, cluster: Cluster) -> None:
@@ -113,13 +133,22 @@ def test_ends_when_all_workers_are_lost(project: Checkout, cluster: Cluster) -> 
         for worker in cluster.workers:
             worker.kill()
 
-    timeout = ("--gokart-pipeline-sample.ScoreTableTask-dask-timeout", "5")
-    exit_code, errors = interrupt(project, cluster, end_all, *timeout)
+    exit_code, errors = interrupt(project, cluster, end_all)
 
     assert exit_code == 40, errors
-    assert errors.splitlines()[-1] == (
-        "error: TrainRanksTask: the Dask cluster has had no worker for 5 s (see dask_timeout): "
-        "start some and run again, what has been put is kept"
+    assert re.fullmatch(
+        r"error: TrainRanksTask: the Dask worker tcp://\S+ is lost: look at its log, and run again",
+        errors.splitlines()[-1],
+    )
+
+
+def test_needs_a_worker_for_each_rank(project: Checkout, cluster: Cluster) -> None:
+    timeout = ("--gokart-pipeline-sample.ScoreTableTask-dask-timeout", "2")
+    run = project.main(*command(project, cluster, "--ranks", "3", *timeout))
+
+    assert run.exit_code == 40
+    assert run.stderr.splitlines()[-1] == (
+        "error: TrainRanksTask: the Dask cluster has 2 workers, 3 are needed: start more"
     )
 
 
@@ -128,9 +157,7 @@ def test_leaves_no_rank_behind_after_a_signal(project: Checkout, cluster: Cluste
 
     assert exit_code == 128 + signal.SIGTERM, errors
     assert errors.splitlines()[-1] == "error: stopped by SIGTERM: the next run goes on where this one stopped"
-    deadline = time.monotonic() + 20
-    while any(psutil.Process(worker.pid).children() for worker in cluster.workers):
-        assert time.monotonic() < deadline
+    wait_for_no_rank(cluster)
 
 
 def interrupt(project: Checkout, cluster: Cluster, act: Callable[[], None] | None, *options: str) -> tuple[int, str]:
@@ -145,6 +172,14 @@ def interrupt(project: Checkout, cluster: Cluster, act: Callable[[], None] | Non
         (act or driver.terminate)()
         _, errors = driver.communicate(timeout=100)
         return driver.returncode, errors
+
+
+def wait_for_no_rank(cluster: Cluster) -> None:
+    """Wait until no worker that lives has a child."""
+    deadline = time.monotonic() + 20
+    workers = [worker for worker in cluster.workers if worker.poll() is None]
+    while any(psutil.Process(worker.pid).children() for worker in workers):
+        assert time.monotonic() < deadline
 
 
 def is_training(worker: int) -> bool:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pickle
 import re
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple, cast
 
 import pandas as pd
 
@@ -24,111 +22,82 @@ from gokart_pipeline_sample.pipeline.distributed.split_pieces import Rows, Table
 from gokart_pipeline_sample.pipeline.model.boosting import boost, make_datasets
 from gokart_pipeline_sample.utils.mapping import POLL_SECONDS
 
-# LightGBM waits for the other ranks for so many minutes; the driver gives up a lost rank before.
-_TIME_OUT = 1
 # Lines of a model's text that differ between ranks.
 _NETWORK = re.compile(r"^\[(machines|local_listen_port): .*\]\n", re.MULTILINE)
-_CHILD = "from gokart_pipeline_sample.pipeline.distributed.rank import main; main()"
 
 
-@dataclass(frozen=True)
-class RankJob:
-    """The work of a rank.
+class RankJob(NamedTuple):
+    """The pieces whose training rows are those of a rank, and what each rank has: all validation rows, to stop in step.
 
-    Args:
-        split: the table.
-        pieces: the pieces of it whose training rows are those of this rank.
-        valid: all validation rows, so that all ranks stop in the same round.
-        parameters: parameters of LightGBM, and ``num_boost_round``.
-        machines: address and port of each rank.
-        port: the port of this rank.
+    The parameters are those of LightGBM, and ``num_boost_round``.
     """
 
     split: TableSplit
     pieces: list[range]
     valid: Rows
     parameters: dict[str, Any]
-    machines: list[str]
-    port: int
-
-    def train(self) -> dict[str, Any]:
-        """Train with the other ranks; return the text of the model, which they have, too, and the learning curve."""
-        train = pd.concat([self.split.read(piece)[0] for piece in self.pieces], ignore_index=True)
-        datasets = make_datasets(train, self.valid, {}, "none")
-        network: dict[str, str | float] = {
-            "tree_learner": "data",
-            "pre_partition": True,
-            "num_machines": len(self.machines),
-            "machines": ",".join(self.machines),
-            "local_listen_port": self.port,
-            "time_out": _TIME_OUT,
-        }
-        parameters = {name: value for name, value in self.parameters.items() if name != "num_boost_round"}
-        alone = {} if len(self.machines) == 1 else network
-        booster, curve = boost(*datasets, self.parameters["num_boost_round"], parameters | alone)
-        text = LightGBMModelProcessor().serialize(booster).decode()
-        return {"model": _NETWORK.sub("", text), "curve": curve}
 
 
-def find_ports(count: int) -> list[int]:
-    """Return free ports of this machine."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("", 0))) for _ in range(count)]
-        return [int(each.getsockname()[1]) for each in sockets]
+def find_port(_: None) -> int:
+    """Return a free port of this machine."""
+    with socket.create_server(("", 0)) as server:
+        return int(server.getsockname()[1])
 
 
-def run_ranks(jobs: list[RankJob]) -> list[dict[str, Any]]:
-    """Run ranks on a Dask worker, each in a child process: LightGBM ends its process when another rank is lost.
+def run_rank(job: RankJob) -> dict[str, Any]:
+    """Train on a Dask worker, in a child process, because LightGBM ends its process when another rank is lost.
+
+    Returns:
+        The text of the ``model``, which all ranks have, and the ``curve`` of the losses.
 
     Raises:
-        ClusterError: a rank ended early, or the driver is gone; all ranks of this worker have ended then.
+        ClusterError: the child has ended early, or the driver is gone; there is no child any more then.
     """
     from distributed import get_worker
 
     worker = get_worker()
     key = worker.get_current_task()
-    with contextlib.ExitStack() as stack:
-        readers = stack.enter_context(ThreadPoolExecutor(len(jobs)))
-        children = [stack.enter_context(_starting(job)) for job in jobs]
-        reading: list[Future[bytes]] = [readers.submit(child.stdout.read) for child in children if child.stdout]
-        waiting = set(reading)
-        while waiting:
-            done, waiting = wait(waiting, POLL_SECONDS, FIRST_COMPLETED)
-            task = worker.state.tasks.get(key)
-            if task is None or task.state != "executing":
-                raise ClusterError("the driver does not wait for the model any more")
-            if any(not future.result() for future in done):
-                raise ClusterError("a rank of the training has ended early: see the log of its Dask worker")
-        return [json.loads(future.result()) for future in reading]
+    with tempfile.TemporaryDirectory(dir=worker.local_directory) as name:
+        folder = Path(name)
+        for number, piece in enumerate(job.pieces):
+            job.split.read(piece)[0].to_parquet(folder / f"train-{number:05d}.parquet")
+        job.valid.to_parquet(folder / "valid.parquet")
+        (folder / "parameters.json").write_text(json.dumps(job.parameters))
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}
+        with subprocess.Popen([sys.executable, "-m", __name__, name], env=environment, stdin=subprocess.PIPE) as child:
+            try:
+                while child.poll() is None:
+                    task = worker.state.tasks.get(key)
+                    if task is None or task.state != "executing":
+                        raise ClusterError("the driver does not wait for the model any more")
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        child.wait(POLL_SECONDS)
+            finally:
+                child.kill()
+        if child.returncode:
+            raise ClusterError("a rank of the training has ended early: see the log of its Dask worker, and run again")
+        trained: dict[str, Any] = json.loads((folder / "trained.json").read_text())
+    return trained
 
 
-@contextlib.contextmanager
-def _starting(job: RankJob) -> Iterator[subprocess.Popen[bytes]]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    command = [sys.executable, "-c", _CHILD]
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        try:
-            if child.stdin:
-                pickle.dump(job, child.stdin)
-                child.stdin.flush()
-            yield child
-        finally:
-            child.kill()
-
-
-def main() -> None:
-    """Be a rank: read the job from stdin, and write the result to stdout as JSON."""
-    output = os.fdopen(os.dup(1), "w")
-    # LightGBM writes to stdout, too.
-    os.dup2(2, 1)
-    job: RankJob = pickle.load(sys.stdin.buffer)  # noqa: S301 - the Dask worker wrote it
+def main(folder: Path) -> None:
+    """Train on the rows in a folder, together with the other ranks, and write the result there."""
     threading.Thread(target=_end_with_worker, daemon=True).start()
-    with output:
-        json.dump(job.train(), output)
-    os._exit(0)
+    train, valid = (
+        cast("Rows", pd.concat(map(pd.read_parquet, sorted(folder.glob(f"{part}*.parquet"))), ignore_index=True))
+        for part in ("train", "valid")
+    )
+    parameters = json.loads((folder / "parameters.json").read_text())
+    booster, curve = boost(*make_datasets(train, valid, {}, "none"), parameters.pop("num_boost_round"), parameters)
+    model = _NETWORK.sub("", LightGBMModelProcessor().serialize(booster).decode())
+    (folder / "trained.json").write_text(json.dumps({"model": model, "curve": curve}))
 
 
 def _end_with_worker() -> None:
     """End this process when the worker, which keeps the other end open, has ended."""
     os.read(0, 1)
     os._exit(1)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from logging import getLogger
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -13,19 +12,18 @@ from gokart.utils import FlattenableItems
 from gokart_pipeline_sample.errors import ClusterError
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
 from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
-from gokart_pipeline_sample.pipeline.distributed.rank import RankJob, find_ports, run_ranks
+from gokart_pipeline_sample.pipeline.distributed.rank import RankJob, find_port, run_rank
 from gokart_pipeline_sample.pipeline.distributed.split_pieces import Rows, SplitPiecesTask
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.utils.cluster_task import ClusterTask
 from gokart_pipeline_sample.utils.dask_workers import DaskWorkers
 
-logger = getLogger(__name__)
-
-_ATTEMPTS = 3
+# LightGBM waits for the other ranks for so many minutes.
+_TIME_OUT = 1
 
 
 class TrainRanksTask(ClusterTask[Booster]):
-    """Outputs a LightGBM booster that several ranks have trained, each on its own pieces of the table."""
+    """Outputs a LightGBM booster that several ranks have trained, each on its own worker and pieces of the table."""
 
     split_task: gokart.TaskInstanceParameter[SplitPiecesTask] = gokart.TaskInstanceParameter(
         description="Task that splits the table."
@@ -36,7 +34,7 @@ class TrainRanksTask(ClusterTask[Booster]):
         var_type=int,
         min_value=1,
         max_value=1000,
-        description="Number of processes that train the model, each on its own rows; it changes the model.",
+        description="Number of Dask workers that train the model, each on its own rows; it changes the model.",
     )
 
     def requires(self) -> FlattenableItems[gokart.TaskOnKart[Any]]:
@@ -56,43 +54,31 @@ class TrainRanksTask(ClusterTask[Booster]):
         """Train the model and save it with its learning curve.
 
         Raises:
-            ClusterError: there is no cluster, or it has lost ranks again and again.
+            ClusterError: there is no cluster, it has too few workers, or it has lost one.
         """
-        valid = self.load("valid")
         with self.start_workers() as workers:
             if not isinstance(workers, DaskWorkers):
                 raise ClusterError("a model is trained in ranks on a Dask cluster alone: set dask_scheduler")
-            for attempt in range(1, _ATTEMPTS + 1):
-                try:
-                    trained = self.train(workers, valid)
-                    break
-                except ClusterError as error:
-                    if attempt == _ATTEMPTS:
-                        raise
-                    logger.warning("%s: the training begins again on the workers that are there", error)
+            trained = self.train(workers, self.load("valid"))
         if len({each["model"] for each in trained}) != 1:
             raise ClusterError("the ranks have different models: look whether their LightGBM is the same")
         self.dump(trained[0]["curve"], self.make_learning_curve_target())
         self.dump(LightGBMModelProcessor().deserialize(trained[0]["model"].encode()))
 
     def train(self, workers: DaskWorkers, valid: Rows) -> list[dict[str, Any]]:
-        """Train once, on all workers that are there, and return what each rank has made.
-
-        Raises:
-            ClusterError: a rank is lost; all others have been told to end.
-        """
+        """Return the model and the learning curve of each rank; see :func:`run_rank`."""
         split = self.split_task.describe()
-        pieces, addresses = split.list_pieces(), workers.wait_for_addresses()
+        pieces, addresses = split.list_pieces(), workers.wait_for_addresses(self.ranks)
         if len(pieces) < self.ranks:
             raise ValueError(f"the table has {len(pieces)} pieces for {self.ranks} ranks: set fewer ranks")
-        places = [addresses[rank % len(addresses)] for rank in range(self.ranks)]
-        ports = {address: workers.call_on(address, find_ports, places.count(address)) for address in set(places)}
-        numbers = [ports[address].pop() for address in places]
-        machines = [f"{urlsplit(address).hostname}:{port}" for address, port in zip(places, numbers, strict=True)]
-        parameters = dict(self.parameters)
-        parameters.pop("class_weight")
-        jobs: dict[str, list[RankJob]] = {address: [] for address in places}
-        for rank, address in enumerate(places):
-            own = pieces[rank :: self.ranks]
-            jobs[address].append(RankJob(split, own, valid, parameters, machines, numbers[rank]))
-        return [each for result in workers.call_together(run_ranks, jobs) for each in result]
+        ports = dict(zip(addresses, workers.call_together(find_port, dict.fromkeys(addresses)), strict=True))
+        parameters = {name: value for name, value in self.parameters.items() if name != "class_weight"}
+        if self.ranks > 1:
+            machines = ",".join(f"{urlsplit(address).hostname}:{port}" for address, port in ports.items())
+            parameters |= {"tree_learner": "data", "pre_partition": True, "time_out": _TIME_OUT}
+            parameters |= {"num_machines": self.ranks, "machines": machines}
+        jobs = {
+            address: RankJob(split, pieces[rank :: self.ranks], valid, {**parameters, "local_listen_port": port})
+            for rank, (address, port) in enumerate(ports.items())
+        }
+        return workers.call_together(run_rank, jobs)

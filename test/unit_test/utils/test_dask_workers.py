@@ -1,36 +1,38 @@
 from __future__ import annotations
 
-import threading
-
 import pytest
 
+from gokart_pipeline_sample.errors import ClusterError
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
-from gokart_pipeline_sample.utils.dask_workers import describe_process, explain_differences, limit_time
+from gokart_pipeline_sample.utils.dask_workers import describe_process, require_likeness
 
 
 def test_a_process_is_like_itself() -> None:
     described = describe_process(ScoreTableTask)
-    assert {"Python", "lightgbm", "pandas", "pyarrow", "pandera", "numpy", "the code"} <= described.keys()
-    assert explain_differences(described, described) == ""
+    assert {"Python", "lightgbm", "pandas", "pyarrow", "pandera", "numpy", "the code", "the S3"} <= described.keys()
+    require_likeness(described, ScoreTableTask, "")
 
 
 def test_differences_are_named() -> None:
-    expected = {**describe_process(ScoreTableTask), "the S3": "https://s3.example"}
-    found = {**describe_process(ScoreTableTask), "pandas": "1.0", "the code": "0"}
-    assert explain_differences(found, expected) == (
-        f"pandas 1.0 instead of {expected['pandas']}, the code 0 instead of {expected['the code']}"
+    described = describe_process(ScoreTableTask)
+    expected = {**described, "pandas": "1.0", "the code": "0"}
+    with pytest.raises(ClusterError) as caught:
+        require_likeness(expected, ScoreTableTask, "")
+    assert str(caught.value) == (
+        f"a Dask worker has pandas {described['pandas']} instead of 1.0, "
+        f"the code {described['the code']} instead of 0: "
+        "give scheduler and workers the environment of this run, and restart them after a change"
     )
 
 
-def test_the_result_of_a_function_in_time_is_returned() -> None:
-    assert limit_time(5, lambda: 3) == 3
+def test_the_scheduler_may_have_another_s3() -> None:
+    expected = {**describe_process(ScoreTableTask), "the S3": "https://s3.example"}
+    require_likeness(expected, ScoreTableTask, "a bucket", dask_scheduler=object())
+    with pytest.raises(ClusterError, match=r"a Dask worker has the S3 \S+ instead of https://s3\.example: give"):
+        require_likeness(expected, ScoreTableTask, "")
 
 
-def test_the_error_of_a_function_in_time_is_raised() -> None:
-    with pytest.raises(ZeroDivisionError):
-        limit_time(5, lambda: 1 / 0)
-
-
-def test_a_function_that_does_not_return_is_not_waited_for() -> None:
-    with pytest.raises(TimeoutError, match=r"no answer within 0\.01 s"):
-        limit_time(0.01, threading.Event().wait)
+def test_the_embedded_s3_is_named_as_the_reason() -> None:
+    expected = {**describe_process(ScoreTableTask), "the S3": "http://127.0.0.1:8333"}
+    with pytest.raises(ClusterError, match="the embedded S3 serves this machine alone: set BUCKET_NAME"):
+        require_likeness(expected, ScoreTableTask, "")
