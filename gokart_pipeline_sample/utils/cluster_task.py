@@ -44,11 +44,7 @@ class ClusterTask(GokartTask[T]):
     )
 
     def start_workers(self, bucket: str = "") -> AbstractContextManager[Workers]:
-        """Provide what does the work; with a bucket, workers elsewhere must be able to reach it.
-
-        Raises:
-            ClusterError: the cluster cannot be used.
-        """
+        """Provide what does the work; with a bucket, workers elsewhere must be able to reach it."""
         if not self.dask_scheduler:
             return starting_threads()
         return connecting(self.dask_scheduler, self.dask_timeout, type(self), bucket)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from distributed import Client
 
 Result = TypeVar("Result")
-T = TypeVar("T")
 
 # Each thread of a worker has a piece to go on with.
 _PIECES_PER_THREAD = 2
@@ -33,32 +32,18 @@ _LOST = "the connection to the Dask scheduler is lost: look at its log, and run 
 
 
 class DaskWorkers(Workers):
-    """The workers of a cluster; those that join later are used, too, if they are like this process.
-
-    Args:
-        client: is connected to the scheduler.
-        timeout: seconds without any worker after which the work fails.
-        check: raises a ClusterError in a process that is not like this one.
-    """
+    """The workers of a cluster; those that join later are used, too, if they pass the check."""
 
     are_elsewhere = True
 
     def __init__(self, client: Client, timeout: float, check: Callable[[], None]) -> None:
-        super().__init__(client.get_executor(pure=False), 1)
+        super().__init__(functools.partial(client.get_executor(pure=False).submit, _call, check), 1)
         self._client, self._timeout, self._check = client, timeout, check
         self._last_seen = time.monotonic()
         self._look_after()
 
-    def map(self, function: Callable[..., Result], *arguments: Any) -> Iterator[tuple[int, Result]]:
-        """Call a function for each piece; see :meth:`Workers.map`."""
-        yield from super().map(functools.partial(_call_checked, self._check, function), *arguments)
-
     def wait_for_addresses(self, count: int) -> list[str]:
-        """Return the addresses of so many workers.
-
-        Raises:
-            ClusterError: there are fewer, even after the time-out.
-        """
+        """Return the addresses of so many workers; raise a ClusterError if there are fewer after the time-out."""
         with contextlib.suppress(TimeoutError):
             self._client.wait_for_workers(count, timeout=self._timeout)
         addresses = sorted(self._list_threads())
@@ -66,16 +51,11 @@ class DaskWorkers(Workers):
             raise ClusterError(f"the Dask cluster has {len(addresses)} workers, {count} are needed: start more")
         return addresses[:count]
 
-    def call_together(self, function: Callable[[T], Result], arguments: dict[str, T]) -> list[Result]:
-        """Call a function on several workers that need each other, with the argument of each one's address.
-
-        Raises:
-            ClusterError: one of them is lost.
-        """
-        call = functools.partial(_call_checked, self._check, function)
+    def call_together(self, function: Callable[..., Result], arguments: dict[str, tuple[Any, ...]]) -> list[Result]:
+        """Call a function on workers that need each other, with arguments by address; fail when one of them is lost."""
         futures: list[Future[Result]] = [
-            self._client.get_executor(pure=False, workers=[address]).submit(call, argument)
-            for address, argument in arguments.items()
+            self._client.get_executor(pure=False, workers=[address]).submit(_call, self._check, function, *own)
+            for address, own in arguments.items()
         ]
         waiting = set(futures)
         while waiting:
@@ -108,11 +88,11 @@ class DaskWorkers(Workers):
         return threads
 
 
-def _return(value: T) -> T:
+def _return(value: Result) -> Result:
     return value
 
 
-def _call_checked(check: Callable[[], None], function: Callable[..., Result], *arguments: Any) -> Result:
+def _call(check: Callable[[], None], function: Callable[..., Result], *arguments: Any) -> Result:
     # Dask goes on with a worker that joins later even if a plugin of it raises an error.
     check()
     return function(*arguments)
@@ -124,12 +104,12 @@ def connecting(address: str, timeout: float, task_class: type, bucket: str) -> I
 
     Args:
         address: address of the scheduler.
-        timeout: see :class:`DaskWorkers`.
+        timeout: seconds without any worker after which the work fails.
         task_class: the class of the task whose work it is.
         bucket: name of a bucket that the workers must reach, if there is one.
 
     Raises:
-        ClusterError: the cluster cannot be used, which is found within ten seconds, or is lost.
+        ClusterError: the cluster cannot be used, or is lost.
     """
     try:
         import dask
@@ -179,26 +159,16 @@ async def _try_cluster(address: str, timeout: float, check: Callable[..., None])
 def require_likeness(
     expected: dict[str, str], task_class: type, bucket: str, dask_worker: Any = None, dask_scheduler: Any = None
 ) -> None:
-    """Raise a ClusterError if this process differs from the one that is described.
+    """Raise a ClusterError if this process is not as :func:`describe_process` says; a scheduler does not use S3.
 
-    Args:
-        expected: see :func:`describe_process`.
-        task_class: the class of the task.
-        bucket: name of a bucket to look at, if it has to be there.
-        dask_worker: this worker, if Dask's client has it run this.
-        dask_scheduler: the scheduler, if it runs this; it does not use S3.
+    Dask's client gives the worker or the scheduler that runs this.
     """
+    who = f"the worker {dask_worker.address}" if dask_worker else "a Dask worker"
     if dask_scheduler:
-        expected, bucket = {name: value for name, value in expected.items() if name != _S3}, ""
+        who, bucket = "the scheduler", ""
+        expected = {name: value for name, value in expected.items() if name != _S3}
     found = describe_process(task_class, bucket)
     if different := [name for name, value in expected.items() if found[name] != value]:
-        who = (
-            f"the worker {dask_worker.address}"
-            if dask_worker
-            else "the scheduler"
-            if dask_scheduler
-            else "a Dask worker"
-        )
         is_local = different == [_S3] and "//127.0.0.1:" in expected[_S3]
         differences = ", ".join(f"{name} {found[name]} instead of {expected[name]}" for name in different)
         raise ClusterError(f"{who} has {differences}: {_LOCAL_S3 if is_local else _ADVICE}")
@@ -206,12 +176,7 @@ def require_likeness(
 
 @functools.cache
 def describe_process(task_class: type, bucket: str = "") -> dict[str, str]:
-    """Return the versions of this process, a hash of the code that a task uses here, and the address of S3.
-
-    Args:
-        task_class: the class of the task.
-        bucket: name of a bucket to look at, if it has to be there.
-    """
+    """Return the versions of this process, a hash of a task's code, and the S3, where the bucket must be, if any."""
     code = hash_code(define_task(task_class).serialize())
     with s3_client(f"s3://{bucket}", "look at it") as client:
         if bucket:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 Shared = TypeVar("Shared")
@@ -19,14 +19,13 @@ THREADS = 2
 
 
 class Workers:
-    """Threads of this process, of which an executor runs functions; ``limit`` pieces are in memory at a time."""
+    """Threads of this process, to which functions are submitted; ``limit`` pieces are in memory at a time."""
 
     # Whether they are other processes, which only know of this machine's files what they are sent.
     are_elsewhere = False
 
-    def __init__(self, executor: Executor, limit: int) -> None:
-        self._executor = executor
-        self._limit = limit
+    def __init__(self, submit: Callable[..., Future[Any]], limit: int) -> None:
+        self._submit, self._limit = submit, limit
 
     def map(
         self, function: Callable[[Shared, Piece], Result], shared: Shared, pieces: Iterable[Piece]
@@ -45,7 +44,7 @@ class Workers:
         waiting: dict[Future[Result], int] = {}
         while True:
             for number, piece in itertools.islice(remaining, max(0, self._limit - len(waiting))):
-                waiting[self._executor.submit(function, shared, piece)] = number
+                waiting[self._submit(function, shared, piece)] = number
             if not waiting:
                 return
             for future in wait(waiting, POLL_SECONDS, FIRST_COMPLETED).done:
@@ -65,6 +64,6 @@ def starting_threads() -> Iterator[Workers]:
     with ThreadPoolExecutor(THREADS) as executor:
         try:
             # One more piece is ready for the thread that is done first.
-            yield Workers(executor, THREADS + 1)
+            yield Workers(executor.submit, THREADS + 1)
         finally:
             executor.shutdown(wait=False, cancel_futures=True)

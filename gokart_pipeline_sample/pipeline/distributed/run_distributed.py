@@ -30,11 +30,7 @@ class RunDistributedTask(ViewTask[DataFrame[OutputSchema]]):
     require_acc = borrow(CheckAccuracyTask, "require_acc")
 
     def requires(self) -> UploadS3Task:
-        """Wire the tasks.
-
-        Raises:
-            ValueError: the model needs what no single machine knows.
-        """
+        """Wire the tasks; raise a ValueError if the model needs what no single machine knows."""
         if FITTED_FEATURES or open_text_columns():
             raise ValueError("features that learn, and text whose values no schema lists, need all rows on one machine")
         guarded = GuardTableTask(table=self.table, on_bad_row="fail", max_rejected_share=0.0)
@@ -50,7 +46,5 @@ class RunDistributedTask(ViewTask[DataFrame[OutputSchema]]):
         # The validation rows stand for the training rows, of which they are a sample.
         evaluated = EvaluateTask(model_task=model, pred_task=predicted, train_task=valid, test_task=test)
         output = MakeOutputTask(pred_task=predicted, test_task=test)
-        checked = CheckAccuracyTask(
-            pred_task=output, test_task=test, metrics_task=evaluated, require_acc=self.require_acc
-        )
-        return UploadS3Task(output_task=checked)
+        gate = CheckAccuracyTask(pred_task=output, test_task=test, metrics_task=evaluated, require_acc=self.require_acc)
+        return UploadS3Task(output_task=gate)

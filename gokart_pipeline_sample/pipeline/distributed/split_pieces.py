@@ -26,14 +26,7 @@ Rows = DataFrame[PreprocessedSchema]
 
 
 class TableSplit(NamedTuple):
-    """A table that is split by its ids, so that each piece of it can be split on its own.
-
-    Args:
-        table: the table.
-        test_fraction: see :meth:`SplitDataTask.split`.
-        valid_fraction: see :meth:`SplitDataTask.split`.
-        random_state: see :meth:`SplitDataTask.split`.
-    """
+    """A table that is split by its ids, so that each piece of it can be split on its own; see SplitDataTask."""
 
     table: Table
     test_fraction: float
@@ -41,23 +34,14 @@ class TableSplit(NamedTuple):
     random_state: int
 
     def list_pieces(self) -> list[range]:
-        """Return the numbers of the rows of each piece.
-
-        Raises:
-            TableError: only this machine can read the table.
-        """
+        """Return the numbers of the rows of each piece; raise a TableError if only this machine can read the table."""
         if not self.table.is_shared:
             raise TableError("several machines read the table: give the URI of Parquet files on S3")
-        schema = FeatureSchema.arrow_schema([])
-        pieces = self.table.list_pieces(schema, PIECE_ROWS, elsewhere=True)
+        pieces = self.table.list_pieces(FeatureSchema.arrow_schema([]), PIECE_ROWS, elsewhere=True)
         return [piece for piece in pieces if isinstance(piece, range)]
 
     def read(self, piece: range) -> tuple[Rows, Rows, Rows]:
-        """Read, check and preprocess a piece as a whole table is, and return its training, validation and test rows.
-
-        Raises:
-            BadRowsError: rows break the schema.
-        """
+        """Read, check and preprocess a piece as a whole table is, and return its training, validation and test rows."""
         columns = [*FeatureSchema.new_row_columns(), FeatureSchema.target_column()]
         data = self.table.read_piece(FeatureSchema.arrow_schema(columns), piece)
         preprocessed = PreprocessTask.preprocess(LoadDataTask.check_rows(data))
@@ -83,11 +67,7 @@ class SplitPiecesTask(ClusterTask[dict[str, Rows]]):
         return TableSplit(open_table(self.table), self.test_fraction, self.valid_fraction, self.random_state)
 
     def run(self) -> None:
-        """Split the table and save the rows.
-
-        Raises:
-            ValueError: a part has no rows.
-        """
+        """Split the table and save the rows; raise a ValueError if a part has none."""
         split, found = self.describe(), dict[int, tuple[Rows, Rows]]()
         pieces = split.list_pieces()
         with self.start_workers() as workers, showing_progress("split", len(pieces), "pieces") as advance:
@@ -103,5 +83,4 @@ class SplitPiecesTask(ClusterTask[dict[str, Rows]]):
 
 def select_held_out(split: TableSplit, piece: range) -> tuple[Rows, Rows]:
     """Return the validation rows and the test rows of a piece."""
-    _, valid, test = split.read(piece)
-    return valid, test
+    return split.read(piece)[1:]

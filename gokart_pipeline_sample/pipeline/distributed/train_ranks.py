@@ -1,25 +1,39 @@
-"""Train the model on several machines."""
+"""Train the model on several machines, by a process on each: a rank, as LightGBM calls it."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import gokart
 import luigi
+import pandas as pd
 from gokart.utils import FlattenableItems
 
 from gokart_pipeline_sample.errors import ClusterError
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
 from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
-from gokart_pipeline_sample.pipeline.distributed.rank import RankJob, find_port, run_rank
-from gokart_pipeline_sample.pipeline.distributed.split_pieces import Rows, SplitPiecesTask
+from gokart_pipeline_sample.pipeline.distributed.split_pieces import Rows, SplitPiecesTask, TableSplit
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
+from gokart_pipeline_sample.pipeline.model.boosting import boost, make_datasets
 from gokart_pipeline_sample.utils.cluster_task import ClusterTask
 from gokart_pipeline_sample.utils.dask_workers import DaskWorkers
+from gokart_pipeline_sample.utils.mapping import POLL_SECONDS
 
-# LightGBM waits for the other ranks for so many minutes.
-_TIME_OUT = 1
+# LightGBM waits for the other ranks for so many minutes, twice.
+_NETWORK = {"tree_learner": "data", "pre_partition": True, "time_out": 1}
+# Lines of a model's text that differ between ranks.
+_OWN_LINES = re.compile(r"^\[(machines|local_listen_port): .*\]\n", re.MULTILINE)
 
 
 class TrainRanksTask(ClusterTask[Booster]):
@@ -51,11 +65,7 @@ class TrainRanksTask(ClusterTask[Booster]):
         return cast("WorkspaceTarget", self.make_target("TrainRanksTask_learning_curve.json"))
 
     def run(self) -> None:
-        """Train the model and save it with its learning curve.
-
-        Raises:
-            ClusterError: there is no cluster, it has too few workers, or it has lost one.
-        """
+        """Train the model and save it with its learning curve."""
         with self.start_workers() as workers:
             if not isinstance(workers, DaskWorkers):
                 raise ClusterError("a model is trained in ranks on a Dask cluster alone: set dask_scheduler")
@@ -66,19 +76,86 @@ class TrainRanksTask(ClusterTask[Booster]):
         self.dump(LightGBMModelProcessor().deserialize(trained[0]["model"].encode()))
 
     def train(self, workers: DaskWorkers, valid: Rows) -> list[dict[str, Any]]:
-        """Return the model and the learning curve of each rank; see :func:`run_rank`."""
+        """Return the results of all ranks; see :func:`run_rank`."""
         split = self.split_task.describe()
         pieces, addresses = split.list_pieces(), workers.wait_for_addresses(self.ranks)
         if len(pieces) < self.ranks:
             raise ValueError(f"the table has {len(pieces)} pieces for {self.ranks} ranks: set fewer ranks")
-        ports = dict(zip(addresses, workers.call_together(find_port, dict.fromkeys(addresses)), strict=True))
         parameters = {name: value for name, value in self.parameters.items() if name != "class_weight"}
+        ports = workers.call_together(find_port, dict.fromkeys(addresses, ()))
+        machines = [f"{urlsplit(address).hostname}:{port}" for address, port in zip(addresses, ports, strict=True)]
         if self.ranks > 1:
-            machines = ",".join(f"{urlsplit(address).hostname}:{port}" for address, port in ports.items())
-            parameters |= {"tree_learner": "data", "pre_partition": True, "time_out": _TIME_OUT}
-            parameters |= {"num_machines": self.ranks, "machines": machines}
-        jobs = {
-            address: RankJob(split, pieces[rank :: self.ranks], valid, {**parameters, "local_listen_port": port})
-            for rank, (address, port) in enumerate(ports.items())
-        }
+            parameters |= {**_NETWORK, "num_machines": self.ranks, "machines": ",".join(machines)}
+        jobs = {}
+        for rank, address in enumerate(addresses):
+            own = {**parameters, "local_listen_port": ports[rank]}
+            jobs[address] = (split, pieces[rank :: self.ranks], valid, own)
         return workers.call_together(run_rank, jobs)
+
+
+def find_port() -> int:
+    """Return a free port of this machine."""
+    with socket.create_server(("", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def run_rank(split: TableSplit, pieces: list[range], valid: Rows, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Train on a Dask worker, in a child process, because LightGBM ends its process when another rank is lost.
+
+    Args:
+        split: the table.
+        pieces: the pieces of it whose training rows are those of this rank.
+        valid: all validation rows, so that all ranks stop in the same round.
+        parameters: parameters of LightGBM, and ``num_boost_round``.
+
+    Returns:
+        The text of the ``model``, which all ranks have, and the ``curve`` of the losses.
+
+    Raises:
+        ClusterError: the child has ended early, or the driver is gone; there is no child any more then.
+    """
+    from distributed import get_worker
+
+    worker = get_worker()
+    key = worker.get_current_task()
+    with tempfile.TemporaryDirectory(dir=worker.local_directory) as name:
+        folder = Path(name)
+        for number, piece in enumerate(pieces):
+            split.read(piece)[0].to_parquet(folder / f"train-{number:05d}.parquet")
+        valid.to_parquet(folder / "valid.parquet")
+        (folder / "parameters.json").write_text(json.dumps(parameters))
+        command = [sys.executable, "-m", __name__.rpartition(".")[0], name]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}
+        with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as child:
+            try:
+                while child.poll() is None:
+                    task = worker.state.tasks.get(key)
+                    if task is None or task.state != "executing":
+                        raise ClusterError("the driver does not wait for the model any more")
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        child.wait(POLL_SECONDS)
+            finally:
+                child.kill()
+        if child.returncode:
+            raise ClusterError("a rank of the training has ended early: see the log of its Dask worker, and run again")
+        trained: dict[str, Any] = json.loads((folder / "trained.json").read_text())
+    return trained
+
+
+def train_rank(folder: Path) -> None:
+    """Train on the rows in a folder, together with the other ranks, and write the result there."""
+    threading.Thread(target=_end_with_worker, daemon=True).start()
+    train, valid = (
+        cast("Rows", pd.concat(map(pd.read_parquet, sorted(folder.glob(f"{part}*.parquet"))), ignore_index=True))
+        for part in ("train", "valid")
+    )
+    parameters = json.loads((folder / "parameters.json").read_text())
+    booster, curve = boost(*make_datasets(train, valid, {}, "none"), parameters.pop("num_boost_round"), parameters)
+    model = _OWN_LINES.sub("", LightGBMModelProcessor().serialize(booster).decode())
+    (folder / "trained.json").write_text(json.dumps({"model": model, "curve": curve}))
+
+
+def _end_with_worker() -> None:
+    # The worker keeps the other end open.
+    os.read(0, 1)
+    os._exit(1)

@@ -1,0 +1,8 @@
+"""The process of a rank: python -m gokart_pipeline_sample.pipeline.distributed FOLDER."""
+
+import sys
+from pathlib import Path
+
+from gokart_pipeline_sample.pipeline.distributed.train_ranks import train_rank
+
+train_rank(Path(sys.argv[1]))
