@@ -1,18 +1,4 @@
-"""Errors of the pipeline; those of the command line are in ``pipeline_runner/errors.py``.
-
-PipelineError
-├── AccuracyTooLowError   the model is not accurate enough to publish its predictions
-├── BadRowsError          a table has rows that break its schema
-├── ChampionError         the champion cannot be compared or used
-├── ClusterError          a Dask cluster cannot be used, or is lost
-├── CompilationError      a model cannot be compiled
-├── DamagedFileError      a file of the workspace, or an object, differs from what the pipeline wrote
-├── PredictionError       a compiled model does not predict what LightGBM predicts
-├── S3Error               S3 refuses a request or does not respond
-├── SchemaDefinitionError a schema describes a column in a way that the pipeline cannot use
-├── ShiftError            new rows are unlike those that the model was tested on
-└── TableError            a table cannot be read
-"""
+"""Errors of the pipeline; those of the command line are in ``pipeline_runner/errors.py``."""
 
 from __future__ import annotations
 

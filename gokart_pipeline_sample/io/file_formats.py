@@ -6,8 +6,6 @@ input only of the tasks that use LightGBM.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from abc import abstractmethod
 from collections.abc import Collection
@@ -91,10 +89,8 @@ class PyArrowCsvProcessor(CsvProcessor):
 
     def serialize(self, obj: pd.DataFrame) -> bytes:
         """Return the bytes of a frame."""
-        header = io.StringIO()
-        csv.writer(header, lineterminator="\n").writerow(obj.columns)
-        content = BytesIO(header.getvalue().encode())
-        content.seek(0, io.SEEK_END)
+        content = BytesIO()
+        content.write(super().serialize(obj.head(0)))
         table = pa.Table.from_pandas(obj, preserve_index=False)
         pacsv.write_csv(table, content, pacsv.WriteOptions(include_header=False, batch_size=_ROWS_PER_WRITE))
         return content.getvalue()

@@ -6,14 +6,12 @@ import base64
 import contextlib
 import functools
 import hashlib
-import itertools
 import os
 import time
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from logging import getLogger
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 from gokart_pipeline_sample.errors import S3Error
 
@@ -30,10 +28,6 @@ IF_MISSING = "create the bucket, or correct BUCKET_NAME"
 READ_ATTEMPTS = 3
 # S3 refuses requests if the clocks differ by more.
 CLOCK_SECONDS = 15 * 60
-
-
-# The existing buckets, by client; a client that is not used any more closes its connections.
-_known_buckets: WeakKeyDictionary[S3Client, set[str]] = WeakKeyDictionary()
 
 
 class Encryption(NamedTuple):
@@ -67,15 +61,8 @@ def split_uri(uri: str) -> tuple[str, str]:
 def find_metadata(bucket: str, key: str, if_missing: str = IF_MISSING) -> dict[str, str] | None:
     """Return the metadata of an object, nothing if its content was not put with it, or None if there is no object.
 
-    S3's own checksum shows whether the content is another one; servers without checksums cannot detect it.
-
-    Args:
-        bucket: name of the bucket.
-        key: key of the object.
-        if_missing: advice if the bucket does not exist either.
-
-    Raises:
-        S3Error: the bucket does not exist either.
+    S3's own checksum shows whether the content is another one; servers without checksums cannot detect it. A missing
+    bucket is an S3Error with the advice ``if_missing``.
     """
     with s3_client(f"s3://{bucket}/{key}", "look at it", if_missing) as client:
         try:
@@ -83,8 +70,7 @@ def find_metadata(bucket: str, key: str, if_missing: str = IF_MISSING) -> dict[s
         except client.exceptions.ClientError as error:
             if get_status(error) != 404:
                 raise
-            # A missing bucket gives the same status, but is an error, unlike a missing object.
-            _require_bucket(client, bucket)
+            _require_bucket(client, bucket)  # A missing bucket gives the same status.
             return None
     metadata, checksum = answer["Metadata"], base64.b64decode(answer.get("ChecksumSHA256", "")).hex()
     has_checksum = any(name.startswith("Checksum") for name in answer)
@@ -96,12 +82,10 @@ def read_metadata(bucket: str, key: str) -> dict[str, str]:
     return find_metadata(bucket, key) or {}
 
 
+@functools.cache
 def _require_bucket(client: S3Client, bucket: str) -> None:
-    """Raise a ClientError if the bucket does not exist; each client asks once."""
-    known = _known_buckets.setdefault(client, set())
-    if bucket not in known:
-        client.head_bucket(Bucket=bucket)
-        known.add(bucket)
+    """Raise a ClientError if the bucket does not exist; each client asks until it does."""
+    client.head_bucket(Bucket=bucket)
 
 
 def put_object(
@@ -134,20 +118,15 @@ def put_object(
 
 
 def get_object(bucket: str, key: str, if_missing: str = IF_MISSING, **conditions: Any) -> tuple[bytes, dict[str, str]]:
-    """Return the content of an object and its metadata.
+    """Return the content of an object and its metadata; a missing object is an S3Error with the advice ``if_missing``.
 
-    Args:
-        bucket: name of the bucket.
-        key: key of the object.
-        if_missing: advice if the object or its bucket does not exist.
-        conditions: further arguments of S3's GetObject: ``Range`` and ``IfMatch``.
-
-    Raises:
-        S3Error: there is no such object.
+    The conditions are further arguments of S3's GetObject: ``Range`` and ``IfMatch``.
     """
     from botocore.exceptions import BotoCoreError
 
-    for attempt in itertools.count(1):
+    attempt = 0
+    while True:
+        attempt += 1
         with s3_client(f"s3://{bucket}/{key}", "read it", if_missing) as client:
             answer = client.get_object(Bucket=bucket, Key=key, **conditions)
             try:
@@ -157,7 +136,6 @@ def get_object(bucket: str, key: str, if_missing: str = IF_MISSING, **conditions
                     raise
                 logger.warning("s3://%s/%s: the answer of S3 broke off, it is read again (%s)", bucket, key, error)
                 time.sleep(attempt / 2)
-    raise AssertionError("unreachable")
 
 
 def list_objects(client: S3Client, bucket: str, prefix: str) -> Iterator[ObjectTypeDef]:
@@ -168,17 +146,14 @@ def list_objects(client: S3Client, bucket: str, prefix: str) -> Iterator[ObjectT
 
 @contextlib.contextmanager
 def s3_client(url: str, action: str, if_missing: str = IF_MISSING) -> Iterator[S3Client]:
-    """Provide an S3 client for a request; turn its errors into an S3Error that says what to do.
+    """Provide an S3 client for a request, and turn its errors into an S3Error that says what to do.
 
-    Args:
-        url: the object, for the message.
-        action: the request, for the message, such as "put it".
-        if_missing: advice if the object or its bucket does not exist.
+    The message says at which ``url`` S3 refuses to do which ``action``, such as "put it".
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        yield _client()
+        yield client_of_process(os.getpid())  # A forked worker must not share the connections of its parent.
     except RecursionError as error:
         # botocore keeps asking for the region of the bucket.
         raise S3Error(f"{url}: S3 does not tell the region of the bucket: set AWS_DEFAULT_REGION to it") from error
@@ -207,11 +182,6 @@ def _get_clock_difference(error: ClientError) -> float:
     """Return the difference in seconds between the clocks of this machine and S3."""
     date = error.response["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
     return abs(parsedate_to_datetime(date).timestamp() - time.time()) if date else 0.0
-
-
-def _client() -> S3Client:
-    # A forked worker must not share the connections of its parent.
-    return client_of_process(os.getpid())
 
 
 @functools.cache

@@ -19,15 +19,9 @@ _LINE_EVERY_SECONDS = 10.0
 
 @contextlib.contextmanager
 def showing_progress(description: str, total: int | None, unit: str) -> Iterator[Callable[[int], object]]:
-    """Show the progress, the rate and the remaining time of some work until the context ends.
+    """Show progress, rate and remaining time; provide a function to call with the number of units done since last.
 
-    Args:
-        description: the work, as a past participle.
-        total: the number of units to do, if it is known.
-        unit: name of the units.
-
-    Yields:
-        A function to call with the number of units that have been done since the last call.
+    The description says the work as a past participle, and the total is None if it is unknown.
     """
     tqdm.monitor_interval = 0  # It would start a thread.
     on_terminal = sys.stderr.isatty()
