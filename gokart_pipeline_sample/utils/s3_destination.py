@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import luigi
 
@@ -15,16 +14,7 @@ from gokart_pipeline_sample.utils.template import GokartTask
 T = TypeVar("T")
 
 
-class S3OutputTask(GokartTask[T]):
-    """A task whose output is on S3."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # One target per task: it remembers what S3 has said of the object, and luigi asks for it repeatedly.
-        self.output = functools.cache(self.output)  # type: ignore[method-assign]
-
-
-class S3DestinationTask(S3OutputTask[T]):
+class S3DestinationTask(GokartTask[T]):
     """A task that puts objects on S3, by default into the bucket of ``UploadS3Task`` and encrypted like its object."""
 
     bucket: luigi.Parameter[str] = share(luigi.Parameter(description="Bucket to publish to."), OWNER, "bucket")

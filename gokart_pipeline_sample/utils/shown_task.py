@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, TypedDict, TypeVar, cast
 from gokart.target import TargetOnKart
 
 from gokart_pipeline_sample.io.s3_target import S3Target
-from gokart_pipeline_sample.utils.s3_destination import S3OutputTask
 from gokart_pipeline_sample.utils.template import GokartTask
 
 T = TypeVar("T")
@@ -55,7 +54,7 @@ class ShownTask(GokartTask[T]):
         return cast("TargetOnKart", self.output()).load()
 
 
-class PublisherTask(S3OutputTask[T]):
+class PublisherTask(GokartTask[T]):
     """A task that publishes an object on S3.
 
     Args:

@@ -43,6 +43,11 @@ class GokartTask(gokart.TaskOnKart[T]):
         default=False, significant=False, description="Whether gokart writes its own log files, as pickles."
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        # A target on S3 remembers what S3 has said of its object, and luigi asks for it repeatedly.
+        self.output = functools.cache(self.output)  # type: ignore[method-assign]
+
     def output(self) -> FlattenableItems[TargetOnKart]:
         """Return the Parquet file of the task's frame."""
         return self.make_target(f"{type(self).__name__}.parquet")
@@ -65,14 +70,9 @@ class GokartTask(gokart.TaskOnKart[T]):
         name = path.with_stem(f"{path.stem}_{self.make_unique_id()}") if use_unique_id else path
         place = f"{self.workspace_directory}/{name}"
         if self.is_on_s3:
-            return self._s3_targets.setdefault(place, S3WorkspaceTarget(place, processor, get_encryption()))
+            return S3WorkspaceTarget(place, processor, get_encryption())
         lock = make_task_lock_params(place, None, self.redis_host, self.redis_port, self.redis_timeout)
         return LocalWorkspaceTarget(place, processor, lock)
-
-    @functools.cached_property
-    def _s3_targets(self) -> dict[str, S3WorkspaceTarget]:
-        # One target per file: it remembers what it has put.
-        return {}
 
     @property
     def is_on_s3(self) -> bool:
