@@ -1,20 +1,18 @@
-"""A process that draws charts: it gets ready while the tasks of a run use the other core."""
+"""A process that draws charts: it imports matplotlib, which takes a second, while the tasks of a run use a core."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
-import signal
 import subprocess
 import sys
 from importlib.util import find_spec
-from types import TracebackType
 
 from pipeline_runner.watch.report import charts
 from pipeline_runner.watch.report.charts import NO_FILES, Chart
 
 
-class ChartProcess:
+class ChartProcess(contextlib.ExitStack):
     """Draws charts like :func:`charts.draw_charts`; the process ends with the context, or with this process.
 
     Args:
@@ -22,29 +20,16 @@ class ChartProcess:
     """
 
     def __init__(self, *, keeps_files: bool) -> None:
+        super().__init__()
         self._options = [] if keeps_files else [NO_FILES]
         self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> ChartProcess:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._process and self._process.poll() is None:
-            # With the copies of it that are drawing; its pipes are closed, and it is waited for.
-            with self._process:
-                os.killpg(self._process.pid, signal.SIGKILL)
 
     def start(self) -> None:
         """Start the process unless it has been started."""
         if self._process is None and find_spec("matplotlib"):
-            # A session of its own, because a terminal would interrupt it, too.
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", charts.__file__, *self._options],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+            command, pipe = [sys.executable, "-P", charts.__file__, *self._options], subprocess.PIPE
+            self._process = self.enter_context(subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe))
+            self.callback(self._process.kill)
 
     def draw(self, listed: dict[str, Chart]) -> dict[str, str]:
         """Draw charts, once.

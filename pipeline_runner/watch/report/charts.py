@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import gc
+import contextlib
 import io
 import json
-import logging
 import os
 import re
 import sys
+import tempfile
 import warnings
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,6 +24,8 @@ if TYPE_CHECKING:
 Chart = tuple[str, list[Any]]
 
 NO_FILES = "--no-files"
+# A folder in memory.
+MEMORY = "/dev/shm"  # noqa: S108
 
 SHOWN_FEATURES = 15
 SHOWN_CURVES = 8
@@ -55,23 +55,13 @@ STYLE = {
 }
 
 
-def draw_charts(charts: dict[str, Chart], mapping: Callable[..., Iterable[str]] = map) -> dict[str, str]:
+def draw_charts(charts: dict[str, Chart]) -> dict[str, str]:
     """Draw charts; return each as SVG under the same name.
-
-    Args:
-        charts: the charts.
-        mapping: calls a function for each of them, as ``map`` does.
 
     Raises:
         ImportError: the extra ``report`` is not installed.
     """
-    return dict(zip(charts, mapping(draw_chart, charts.values()), strict=True))
-
-
-def draw_chart(chart: Chart) -> str:
-    """Draw a chart as SVG."""
-    kind, data = chart
-    return _KINDS[kind](*data)
+    return {name: _KINDS[kind](*data) for name, (kind, data) in charts.items()}
 
 
 def draw_learning_curve(curve: LearningCurve) -> str:
@@ -204,17 +194,6 @@ def draw_over_time(series: dict[str, list[float | None]]) -> str:
     return _draw("Accuracy, estimated accuracy, rows and seconds of the last runs.", draw, 4.5)
 
 
-def _keep_no_fonts() -> None:
-    """Let matplotlib neither make a folder nor keep a list of fonts; call it before the first chart."""
-    # It makes the folder of its settings unless it is told where they are.
-    os.environ.setdefault("MATPLOTLIBRC", os.devnull)
-    import matplotlib
-
-    matplotlib.get_cachedir = lambda: os.devnull
-    # It warns that the list cannot be kept.
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-
-
 def _draw(description: str, draw: Callable[[Figure], None], height: float = HEIGHT) -> str:
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -256,16 +235,13 @@ _KINDS: dict[str, Callable[..., str]] = {
 
 def main() -> None:
     """Draw the charts that JSON on stdin lists, as JSON on stdout; :class:`ChartProcess` runs this as a script."""
-    if sys.argv[1:] == [NO_FILES]:
-        _keep_no_fonts()
-    # A few charts do not fill the memory.
-    gc.disable()
-    # The first chart takes longer: matplotlib is imported, and fonts are read.
-    draw_calibration([])
-    if listed := sys.stdin.read():
-        # Copies of this process are ready as well, and share the cores.
-        with ProcessPoolExecutor(mp_context=get_context("fork")) as pool:
-            json.dump(draw_charts(json.loads(listed), pool.map), sys.stdout)
+    with contextlib.ExitStack() as stack:
+        if sys.argv[1:] == [NO_FILES]:
+            # matplotlib keeps its list of fonts in memory, and only until it has read it.
+            os.environ["MPLCONFIGDIR"] = stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY))
+        # matplotlib is imported, and fonts are read.
+        draw_calibration([])
+    json.dump(draw_charts(json.load(sys.stdin)), sys.stdout)
     sys.stdout.flush()
     # Without taking matplotlib down, which takes 0.2 s.
     os._exit(0)

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import time
 
 import pytest
 
@@ -58,28 +55,3 @@ def test_is_no_process_after_the_run() -> None:
         process = charts._process
     assert process is not None
     assert process.returncode == -signal.SIGKILL
-
-
-def test_leaves_no_copies_behind() -> None:
-    """A signal may arrive while charts are drawn."""
-    with ChartProcess(keeps_files=True) as charts:
-        charts.start()
-        process = charts._process
-        assert process is not None
-        assert process.stdin is not None
-        many = {str(number): OVER_TIME for number in range(200)}
-        process.stdin.write(json.dumps(many).encode())
-        process.stdin.close()
-        while len(list_group(process.pid)) < 2:
-            assert process.poll() is None
-    deadline = time.monotonic() + 10
-    while list_group(process.pid):
-        assert time.monotonic() < deadline
-
-
-def list_group(leader: int) -> list[int]:
-    """Return the processes of a group that have not ended."""
-    command = ["/bin/ps", "-A", "-o", "pid=,pgid=,stat="]
-    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    lines = [line.split() for line in listed.splitlines()]
-    return [int(pid) for pid, group, state in lines if int(group) == leader and not state.startswith("Z")]
