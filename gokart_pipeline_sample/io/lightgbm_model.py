@@ -18,15 +18,17 @@ else:
     # pandera evaluates annotations when a function is called, and lightgbm takes a second to import.
     Booster = Any
 
-# LightGBM ignores this line of a model's text; its own line of categories comes after it, and is the last one.
-_FITTED = "\nfitted_features:"
+# The losses as LightGBM records them: by set of rows ("train", "valid") and by loss, one value per round.
+Losses = dict[str, dict[str, list[float]]]
+# LightGBM ignores such lines of a model's text; its own line of categories comes after them, and is the last one.
+_KEPT = ("fitted_features", "learning_curve")
 _CATEGORIES = "\npandas_categorical:"
 
 
 class LightGBMModelProcessor(FormatProcessor):
     """A booster in LightGBM's text format, which ``lightgbm.Booster(model_file=...)`` also reads.
 
-    Fitted features are kept in a line of their own, as JSON.
+    Fitted features and the learning curve are kept in lines of their own, as JSON.
     """
 
     content_type = "text/plain; charset=utf-8"
@@ -34,9 +36,9 @@ class LightGBMModelProcessor(FormatProcessor):
     def serialize(self, obj: Booster) -> bytes:
         """Return the text of the trees up to the best iteration."""
         trees, mark, categories = obj.model_to_string().rpartition(_CATEGORIES)
-        fitted = get_fitted(obj)
-        line = _FITTED + json.dumps(fitted, allow_nan=False) if fitted else ""
-        return f"{trees}{line}{mark}{categories}".encode()
+        kept = {name: value for name in _KEPT if (value := vars(obj).get(name))}
+        lines = "".join(f"\n{name}:{json.dumps(value, allow_nan=False)}" for name, value in kept.items())
+        return f"{trees}{lines}{mark}{categories}".encode()
 
     def deserialize(self, content: bytes) -> Booster:
         """Return the booster."""
@@ -44,8 +46,8 @@ class LightGBMModelProcessor(FormatProcessor):
 
         text = content.decode()
         booster = lightgbm.Booster(model_str=text)
-        line = text.rpartition(_CATEGORIES)[0].rpartition(_FITTED)
-        set_fitted(booster, json.loads(line[2]) if line[1] else {})
+        lines = re.findall(f"^({'|'.join(_KEPT)}):(.*)$", text.rpartition(_CATEGORIES)[0], re.MULTILINE)
+        vars(booster).update({name: json.loads(value) for name, value in lines})
         return booster
 
 
@@ -58,6 +60,17 @@ def get_fitted(model: Booster) -> dict[str, Any]:
 def set_fitted(model: Booster, fitted: dict[str, Any]) -> None:
     """Keep what was fitted on the training rows with their model."""
     vars(model)["fitted_features"] = fitted
+
+
+def get_learning_curve(model: Booster) -> Losses:
+    """Return the losses of each round of the training, if the model keeps them."""
+    curve: Losses = vars(model).get("learning_curve", {})
+    return curve
+
+
+def set_learning_curve(model: Booster, curve: Losses) -> None:
+    """Keep the losses of each round with the model."""
+    vars(model)["learning_curve"] = curve
 
 
 def get_categories(model: Booster, features: pd.DataFrame) -> dict[str, list[Any]]:

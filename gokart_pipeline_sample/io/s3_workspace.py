@@ -10,7 +10,6 @@ from urllib.parse import quote
 from gokart_pipeline_sample.io.file_formats import FormatProcessor
 from gokart_pipeline_sample.io.s3 import Encryption, find_metadata, s3_client, split_uri
 from gokart_pipeline_sample.io.s3_target import S3Target
-from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
 
 logger = getLogger(__name__)
 
@@ -18,7 +17,7 @@ logger = getLogger(__name__)
 _SMALL = 1024 * 1024
 
 
-class S3WorkspaceTarget(WorkspaceTarget, S3Target):
+class S3WorkspaceTarget(S3Target):
     """An object that counts as existing only if its content is what the pipeline put there.
 
     Its name, which contains the unique id of the task, and its SHA-256 are in its metadata, so an object copied from
@@ -29,17 +28,17 @@ class S3WorkspaceTarget(WorkspaceTarget, S3Target):
 
     def __init__(self, uri: str, processor: FormatProcessor, encryption: Encryption) -> None:
         bucket, key = split_uri(uri)
-        S3Target.__init__(self, bucket, key, identify(key), encryption)
+        super().__init__(bucket, key, identify(key), encryption)
         self.processor = processor
         self._is_damaged = False
         self._content: bytes | None = None
 
-    def _is_intact(self) -> bool:
-        if not self._is_put:
-            metadata = find_metadata(self._bucket, self._key, self.if_missing)
-            self._is_damaged = metadata is not None and not self._is_ours(metadata)
-            return self._is_ours(metadata or {})
-        return True  # S3 has confirmed it, and is strongly consistent.
+    def _exists(self) -> bool:
+        if self._is_put:
+            return True  # S3 has confirmed it, and is strongly consistent.
+        metadata = find_metadata(self._bucket, self._key, self.if_missing)
+        self._is_damaged = metadata is not None and not self._is_ours(metadata)
+        return self._is_ours(metadata or {})
 
     def _load(self) -> Any:
         return super()._load() if self._content is None else self.processor.deserialize(self._content)

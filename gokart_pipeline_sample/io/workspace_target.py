@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from abc import abstractmethod
 from datetime import datetime
 from logging import getLogger
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import luigi
 from gokart.conflict_prevention_lock.task_lock import TaskLockParams
@@ -22,31 +21,8 @@ logger = getLogger(__name__)
 DIGEST_SUFFIX = ".sha256"
 
 
-class WorkspaceTarget(TargetOnKart):
-    """A file that counts as existing only if its content is what the pipeline wrote, and its companion exists, too."""
-
-    _companion: WorkspaceTarget | None = None
-
-    def with_companion(self, companion: WorkspaceTarget) -> Self:
-        """Make this target exist only if the other one exists too, and return it."""
-        self._companion = companion
-        return self
-
-    def find_missing(self) -> list[str]:
-        """Return the paths of this file and its companion, if they are missing or damaged."""
-        missing = [] if self._is_intact() else [self.path()]
-        return missing + (self._companion.find_missing() if self._companion else [])
-
-    def _exists(self) -> bool:
-        return self._is_intact() and (self._companion is None or self._companion.exists())
-
-    @abstractmethod
-    def _is_intact(self) -> bool:
-        """Return whether the content is what the pipeline wrote."""
-
-
-class LocalWorkspaceTarget(WorkspaceTarget):
-    """A file of a workspace on this machine.
+class LocalWorkspaceTarget(TargetOnKart):
+    """A file of a workspace on this machine, which exists only if its content is what the pipeline wrote.
 
     A file ``<name>.sha256`` beside it has the SHA-256 of the content and the name of the file, in the format of
     ``sha256sum``. The name contains the unique id of the task, so a file copied from another run does not count, even
@@ -66,7 +42,7 @@ class LocalWorkspaceTarget(WorkspaceTarget):
     def _path(self) -> str:
         return str(self._file)
 
-    def _is_intact(self) -> bool:
+    def _exists(self) -> bool:
         # Reading a FIFO may block for ever.
         return self._file.is_file() and self._is_described_by(_hash(self._file))
 
@@ -83,7 +59,7 @@ class LocalWorkspaceTarget(WorkspaceTarget):
         return self._processor.deserialize(content)
 
     def _dump(self, obj: Any, *_: object, **__: object) -> None:
-        if self._file.exists() and not self._is_intact():
+        if self._file.exists() and not self._exists():
             logger.warning("%s is damaged: it is made again", self.path())
         content = self._processor.serialize(obj)
         # In this order: if the process is killed in between, the file does not count as existing.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from logging import getLogger
-from typing import TYPE_CHECKING, cast
 
 import luigi
 import numpy as np
@@ -11,8 +10,7 @@ import pandera.pandas as pa
 from gokart.target import TargetOnKart
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster
-from gokart_pipeline_sample.pipeline.model.boosting import Losses
+from gokart_pipeline_sample.io.lightgbm_model import Booster, Losses, get_learning_curve
 from gokart_pipeline_sample.pipeline.model.model_input import encode_target
 from gokart_pipeline_sample.pipeline.quality import scores
 from gokart_pipeline_sample.pipeline.quality.data_warnings import find_warnings
@@ -22,9 +20,6 @@ from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.shown_task import ShownTask
-
-if TYPE_CHECKING:
-    from gokart_pipeline_sample.pipeline.train import TrainTask
 
 logger = getLogger(__name__)
 
@@ -49,10 +44,9 @@ class EvaluateTask(ShownTask[Metrics]):
 
     def run(self) -> None:
         """Evaluate the model and save the metrics."""
-        curve = cast("TrainTask", self.model_task).make_learning_curve_target().load()
         model, prediction = self.load(self.model_task), self.load(self.pred_task)
         train, test = self.load(self.train_task), self.load(self.test_task)
-        metrics = self.evaluate(model, prediction, train, test, curve, **self.plain_parameters())
+        metrics = self.evaluate(model, prediction, train, test, get_learning_curve(model), **self.plain_parameters())
         for warning in metrics["warnings"]:
             logger.warning("%s", warning)
         self.dump(metrics)

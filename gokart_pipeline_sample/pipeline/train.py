@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import gokart
 import luigi
 import pandera.pandas as pa
+from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor, set_fitted
-from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
+from gokart_pipeline_sample.io.lightgbm_model import (
+    Booster,
+    LightGBMModelProcessor,
+    Losses,
+    set_fitted,
+    set_learning_curve,
+)
 from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
-from gokart_pipeline_sample.pipeline.model.boosting import CLASS_WEIGHTS, Losses, boost, make_datasets
+from gokart_pipeline_sample.pipeline.model.boosting import CLASS_WEIGHTS, LIGHTGBM_PARAMETERS, boost, make_datasets
 from gokart_pipeline_sample.pipeline.model.fit_features import FitFeaturesTask
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
@@ -21,7 +27,7 @@ from gokart_pipeline_sample.utils.template import GokartTask
 
 
 class TrainTask(GokartTask[Booster]):
-    """Outputs a LightGBM booster; LightGBM gets the significant parameters by name, except tasks and class_weight."""
+    """Outputs a LightGBM booster, with its learning curve and the fitted features that it needs."""
 
     train_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the training rows.")
     valid_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the validation rows.")
@@ -49,21 +55,17 @@ class TrainTask(GokartTask[Booster]):
         after = [task.clone(significant=False) for task in self.after]
         return {"train": self.train_task, "valid": self.valid_task, **fitted, "after": after}
 
-    def output(self) -> WorkspaceTarget:
-        """Return the model's file, in LightGBM's text format."""
-        model = cast("WorkspaceTarget", self.make_target("TrainTask.txt", processor=LightGBMModelProcessor()))
-        return model.with_companion(self.make_learning_curve_target())
-
-    def make_learning_curve_target(self) -> WorkspaceTarget:
-        """Return the JSON file beside the model, with the losses of each round."""
-        return cast("WorkspaceTarget", self.make_target("TrainTask_learning_curve.json"))
+    def output(self) -> TargetOnKart:
+        """Return the model's file, in LightGBM's text format, which also keeps the learning curve."""
+        return self.make_target("TrainTask.txt", processor=LightGBMModelProcessor())
 
     def run(self) -> None:
-        """Train the model and save it with its learning curve."""
+        """Train the model and save it."""
         fitted = self.load("fitted") if FITTED_FEATURES else {}
         train, valid = self.load("train"), self.load("valid")
-        booster, curve = self.fit(train, valid, fitted=fitted, **self.plain_parameters())
-        self.dump(curve, self.make_learning_curve_target())
+        parameters = {name: getattr(self, name) for name in LIGHTGBM_PARAMETERS}
+        booster, curve = self.fit(train, valid, self.num_boost_round, fitted, self.class_weight, **parameters)
+        set_learning_curve(booster, curve)
         self.dump(booster)
 
     @staticmethod

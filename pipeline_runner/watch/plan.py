@@ -11,7 +11,7 @@ from gokart.utils import flatten
 
 from gokart_pipeline_sample.io.s3 import is_s3
 from gokart_pipeline_sample.io.s3_target import S3Target
-from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
+from gokart_pipeline_sample.io.s3_workspace import S3WorkspaceTarget
 from gokart_pipeline_sample.utils.task_definition import define_task, hash_code
 from gokart_pipeline_sample.utils.view import ViewTask
 from pipeline_runner.error_messages import describe
@@ -149,13 +149,13 @@ def _is_on_s3(task: Task) -> bool:
 def _is_published(task: Task) -> bool:
     """Return whether readers need the output, so that gokart's rerun leaves it there."""
     targets = flatten(task.output())
-    return any(isinstance(target, S3Target) and not isinstance(target, WorkspaceTarget) for target in targets)
+    return any(isinstance(target, S3Target) and not isinstance(target, S3WorkspaceTarget) for target in targets)
 
 
 def _describe_missing(task: Task) -> str:
     kind = "object" if _is_on_s3(task) else "output"
     targets = flatten(task.output())
-    missing = [path for target in targets if isinstance(target, WorkspaceTarget) for path in target.find_missing()]
+    missing = [] if _is_published(task) else [target.path() for target in targets if not target.exists()]
     # After the run nothing is missing, so name all of them.
     return f"{kind} missing, damaged or overwritten: {', '.join(missing or [target.path() for target in targets])}"
 

@@ -241,7 +241,7 @@ class TestWorkspace:
         [
             ("LoadDataTask_*.parquet", 0, "PreprocessTask", ["LoadDataTask", "PreprocessTask"]),
             ("TrainTask_[0-9a-f]*.txt", 1000, "PredTask", ["TrainTask", "PredTask"]),
-            ("TrainTask_learning_curve_*.json", 100, "PredTask", ["TrainTask", "PredTask"]),
+            ("TrainTask_[0-9a-f]*.txt", -100, "PredTask", ["TrainTask", "PredTask"]),
         ],
     )
     def test_a_damaged_file_is_made_again(

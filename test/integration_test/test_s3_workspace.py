@@ -70,7 +70,6 @@ class TestS3WorkspaceTarget:
         s3.put_object(Bucket=bucket, Key=key, Body=changed, Metadata={} if change == "without metadata" else metadata)
 
         assert not make().exists()
-        assert make().find_missing() == [make().path()]
         with pytest.raises(DamagedFileError, match=f"{make().path()} is not what this task has put: run again"):
             make().load()
 
@@ -126,14 +125,6 @@ class TestS3WorkspaceTarget:
 
         assert make().load() == ROWS
         assert next(faults, None) is None
-
-    def test_needs_its_companion(self, make: Callable[..., S3WorkspaceTarget]) -> None:
-        companion, target = make("curve.json"), make()
-        target.with_companion(companion).dump(ROWS)
-        assert not target.exists()
-        assert target.find_missing() == [companion.path()]
-        companion.dump({})
-        assert target.exists()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import re
 from pathlib import Path
@@ -12,6 +11,7 @@ import pyarrow.parquet
 import pytest
 from support.checkout import Checkout
 
+from gokart_pipeline_sample.io.lightgbm_model import LightGBMModelProcessor, get_learning_curve
 from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema
 
 PIPELINE = "gokart_pipeline_sample/pipeline"
@@ -30,7 +30,6 @@ def test_only_tasks_that_make_something_write(published: Checkout) -> None:
         "SplitDataTask_valid.parquet",
         "SplitDataTask_test.parquet",
         "TrainTask.txt",
-        "TrainTask_learning_curve.json",
         "PredTask.parquet",
         "metrics.json",
         "MakeOutputTask.parquet",
@@ -56,10 +55,10 @@ def test_the_model_has_the_features_of_the_schema_and_not_the_id(published: Chec
     assert PreprocessedSchema.target_column() not in features
 
 
-def test_the_learning_curve_is_kept_beside_the_model(published: Checkout) -> None:
-    (file,) = published.workspace.glob("TrainTask_learning_curve_*.json")
+def test_the_learning_curve_is_kept_with_the_model(published: Checkout) -> None:
+    (file,) = published.workspace.glob("TrainTask_*.txt")
 
-    curve = json.loads(file.read_text())
+    curve = get_learning_curve(LightGBMModelProcessor().deserialize(file.read_bytes()))
 
     losses = curve["valid"]["multi_logloss"]
     assert len(losses) == len(curve["train"]["multi_logloss"])

@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 import gokart
 import luigi
 import pandas as pd
+from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
 
 from gokart_pipeline_sample.errors import ClusterError
-from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
-from gokart_pipeline_sample.io.workspace_target import WorkspaceTarget
+from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor, set_learning_curve
 from gokart_pipeline_sample.pipeline.distributed.split_pieces import Rows, SplitPiecesTask, TableSplit
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.pipeline.model.boosting import boost, make_datasets
@@ -55,14 +55,9 @@ class TrainRanksTask(ClusterTask[Booster]):
         """Require the validation rows, which each rank needs."""
         return {"valid": GetDataTask(data_task=self.split_task, name="valid")}
 
-    def output(self) -> WorkspaceTarget:
-        """Return the model's file, in LightGBM's text format."""
-        model = cast("WorkspaceTarget", self.make_target("TrainRanksTask.txt", processor=LightGBMModelProcessor()))
-        return model.with_companion(self.make_learning_curve_target())
-
-    def make_learning_curve_target(self) -> WorkspaceTarget:
-        """Return the JSON file beside the model, with the losses of each round; those of training are of one rank."""
-        return cast("WorkspaceTarget", self.make_target("TrainRanksTask_learning_curve.json"))
+    def output(self) -> TargetOnKart:
+        """Return the model's file, in LightGBM's text format; the losses of training in it are of one rank."""
+        return self.make_target("TrainRanksTask.txt", processor=LightGBMModelProcessor())
 
     def run(self) -> None:
         """Train the model and save it with its learning curve."""
@@ -72,8 +67,9 @@ class TrainRanksTask(ClusterTask[Booster]):
             trained = self.train(workers, self.load("valid"))
         if len({each["model"] for each in trained}) != 1:
             raise ClusterError("the ranks have different models: look whether their LightGBM is the same")
-        self.dump(trained[0]["curve"], self.make_learning_curve_target())
-        self.dump(LightGBMModelProcessor().deserialize(trained[0]["model"].encode()))
+        model = LightGBMModelProcessor().deserialize(trained[0]["model"].encode())
+        set_learning_curve(model, trained[0]["curve"])
+        self.dump(model)
 
     def train(self, workers: DaskWorkers, valid: Rows) -> list[dict[str, Any]]:
         """Return the results of all ranks; see :func:`run_rank`."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster
+from gokart_pipeline_sample.io.lightgbm_model import Booster, Losses
 from gokart_pipeline_sample.pipeline.model.model_input import encode_target, select_features
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.progress import showing_progress
@@ -18,8 +18,6 @@ from gokart_pipeline_sample.utils.progress import showing_progress
 if TYPE_CHECKING:
     from lightgbm import Dataset
 
-# The learning curve as LightGBM records it: by set of rows ("train", "valid") and by loss, one value per round.
-Losses = dict[str, dict[str, list[float]]]
 FIXED_PARAMETERS: dict[str, str | float] = {
     "objective": "multiclass",
     "metric": "multi_logloss",
@@ -29,6 +27,17 @@ FIXED_PARAMETERS: dict[str, str | float] = {
     "verbosity": -1,
 }
 CLASS_WEIGHTS = ("none", "balanced")
+# The parameters of TrainTask that are LightGBM's, under the same name.
+LIGHTGBM_PARAMETERS = (
+    "boosting",
+    "num_leaves",
+    "feature_fraction",
+    "bagging_fraction",
+    "bagging_freq",
+    "learning_rate",
+    "seed",
+    "early_stopping_rounds",
+)
 
 
 def boost(

@@ -9,8 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster, encode_categories, get_fitted
-from gokart_pipeline_sample.pipeline.model.boosting import Losses
+from gokart_pipeline_sample.io.lightgbm_model import Booster, Losses, encode_categories, get_fitted
 from gokart_pipeline_sample.pipeline.model.model_input import encode_target, select_features
 from gokart_pipeline_sample.pipeline.quality import metrics
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema

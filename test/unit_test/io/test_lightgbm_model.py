@@ -6,7 +6,12 @@ from pathlib import Path
 import lightgbm
 import pandas as pd
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
+from gokart_pipeline_sample.io.lightgbm_model import (
+    Booster,
+    LightGBMModelProcessor,
+    get_learning_curve,
+    set_learning_curve,
+)
 from gokart_pipeline_sample.pipeline.pred import PredTask
 
 
@@ -25,3 +30,11 @@ class TestLightGBMModelProcessor:
         with path.open("wb") as file:
             LightGBMModelProcessor().dump(model, file)
         assert lightgbm.Booster(model_file=path).feature_name() == model.feature_name()
+
+    def test_keeps_the_learning_curve(self, model: Booster) -> None:
+        curve = {"train": {"multi_logloss": [1.0, 0.5]}, "valid": {"multi_logloss": [1.0, 0.75]}}
+        assert get_learning_curve(model) == {}
+        annotated = LightGBMModelProcessor().deserialize(LightGBMModelProcessor().serialize(model))
+        set_learning_curve(annotated, curve)
+        content = LightGBMModelProcessor().serialize(annotated)
+        assert get_learning_curve(LightGBMModelProcessor().deserialize(content)) == curve

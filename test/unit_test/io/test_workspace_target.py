@@ -88,7 +88,6 @@ class TestWorkspaceTarget:
     def test_does_not_exist_if_the_file_is_not_there(self, tmp_path: Path) -> None:
         target = make_target(tmp_path / "frame.parquet")
         assert not target.exists()
-        assert target.find_missing() == [target.path()]
 
     def test_replaces_a_damaged_file_and_says_so(
         self, tmp_path: Path, flowers: pd.DataFrame, caplog: pytest.LogCaptureFixture
@@ -125,12 +124,3 @@ class TestWorkspaceTarget:
     def test_is_removed_with_its_digest(self, whole: Path) -> None:
         make_target(whole).remove()
         assert list(whole.parent.iterdir()) == []
-
-    def test_needs_its_companion(self, tmp_path: Path) -> None:
-        target, companion = (make_target(tmp_path / f"{name}.json") for name in ("a", "b"))
-        assert target.with_companion(companion) is target
-        target.dump({})
-        assert not target.exists()
-        assert target.find_missing() == [companion.path()]
-        companion.dump({})
-        assert target.exists()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,7 +8,6 @@ from lightgbm.basic import LightGBMError
 from pandera.errors import SchemaErrors
 
 from gokart_pipeline_sample.errors import AccuracyTooLowError
-from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
@@ -38,13 +36,6 @@ class TestTrainTask:
     def test_takes_no_other_options_with_the_boosting(self, boosting: str) -> None:
         with pytest.raises(ValueError, match="not a valid choice"):
             TrainTask(train_task=LoadDataTask(), valid_task=LoadDataTask(), boosting=boosting)
-
-    def test_is_complete_with_its_learning_curve_only(self, tmp_path: Path, model: Booster) -> None:
-        task = TrainTask(train_task=LoadDataTask(), valid_task=LoadDataTask(), workspace_directory=str(tmp_path))
-        task.dump(model)
-        assert not task.complete()
-        task.dump({}, task.make_learning_curve_target())
-        assert task.complete()
 
 
 class TestFit:

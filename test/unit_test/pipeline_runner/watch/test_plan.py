@@ -10,7 +10,6 @@ import pytest
 from support.records import make_record
 
 from gokart_pipeline_sample import RunBatchTask
-from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask
 from pipeline_runner.watch.history import RunRecord, TaskRecord
@@ -142,11 +141,12 @@ class TestExplain:
         rename(record, "ScoreTableTask", "CheckAccuracyTask", "TrainTask")
         assert self.why(graph, "ScoreTableTask", record) == "input changed: TrainTask"
 
-    def test_names_the_file_that_is_gone(self, graph: TaskGraph, record: RunRecord, model: Booster) -> None:
-        train = graph.tasks[find(graph, "TrainTask")]
-        train.dump(model)
-        assert self.why(graph, "TrainTask", record) == (
-            "output missing, damaged or overwritten: " + train.make_learning_curve_target().path()
+    def test_names_the_file_that_is_gone(self, graph: TaskGraph, record: RunRecord, flowers: pd.DataFrame) -> None:
+        split = graph.tasks[find(graph, "SplitDataTask")]
+        for name in ("train", "test"):
+            split.dump(flowers, name)
+        assert self.why(graph, "SplitDataTask", record) == (
+            "output missing, damaged or overwritten: " + split.output()["valid"].path()
         )
 
     def test_reads_no_more_records_than_it_needs(self, graph: TaskGraph, record: RunRecord) -> None:
