@@ -27,6 +27,5 @@ def open_memory_file() -> IO[bytes]:
     if not hasattr(os, "memfd_create"):
         return tempfile.TemporaryFile("a+b", buffering=0)
     descriptor = os.memfd_create("gokart_pipeline_sample")
-    # Processes that share the file share its position, too.
-    fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)  # Processes that share the file share its position, too.
     return os.fdopen(descriptor, "a+b", buffering=0)

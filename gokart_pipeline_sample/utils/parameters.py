@@ -21,11 +21,7 @@ class TableParameter(luigi.Parameter[str]):
     """Path or URI of a table; a task's identity depends on its content only, not on its name or modification time."""
 
     def serialize(self, x: str) -> str:
-        """Return the fingerprint of the table, from which luigi and gokart derive a task's identity.
-
-        Raises:
-            TableError: there is no such table.
-        """
+        """Return the fingerprint of the table, which makes the identity of a task, or raise a TableError."""
         return open_table(x).fingerprint if x else ""
 
 
@@ -44,26 +40,15 @@ class ShareParameter(luigi.NumericalParameter[float]):
     """A share, from 0 to 1."""
 
     def __init__(self, *, default: float, description: str, significant: bool = True) -> None:
-        super().__init__(
-            default,
-            var_type=float,
-            min_value=0.0,
-            max_value=1.0,
-            right_op=operator.le,
-            description=description,
-            significant=significant,
-        )
+        bounds: dict[str, Any] = {"min_value": 0.0, "max_value": 1.0, "right_op": operator.le}
+        super().__init__(default, var_type=float, description=description, significant=significant, **bounds)
 
 
 class SchedulerParameter(luigi.Parameter[str]):
     """Address of a Dask scheduler, or nothing."""
 
     def parse(self, x: str) -> str:
-        """Return the address.
-
-        Raises:
-            ValueError: it is none.
-        """
+        """Return the address; raise a ValueError if it is not one of Dask's."""
         if x and not re.fullmatch(r"(tcp|tls)://[^\s/]+:\d+", x):
             raise ValueError(f"the address of a Dask scheduler is {x!r}: give tcp://HOST:PORT or tls://HOST:PORT")
         return x
