@@ -13,20 +13,8 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.errors import AccuracyTooLowError, ChampionError
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
+from gokart_pipeline_sample.pipeline.champion import registry
 from gokart_pipeline_sample.pipeline.champion.comparison import Right, compare_models
-from gokart_pipeline_sample.pipeline.champion.registry import (
-    DOCUMENT,
-    KEPT,
-    MODEL,
-    PROMOTED,
-    REFERENCE,
-    ChampionDocument,
-    Champions,
-    Pointer,
-    S3ChampionFile,
-    S3ChampionPointer,
-    point_to,
-)
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
@@ -45,8 +33,11 @@ from gokart_pipeline_sample.utils.task_definition import define_task, hash_code
 
 logger = getLogger(__name__)
 
+# The beginning of a decision.
+PROMOTED, KEPT = "promoted", "kept"
 
-class ChooseChampionTask(PublisherTask[Pointer], S3DestinationTask[Pointer]):
+
+class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[registry.Pointer]):
     """Points ``<prefix>/champion.json`` to the new model, or leaves it pointing to the champion; notes why."""
 
     model_task: TaskParameter[Booster] = TaskParameter("Outputs the new model.")
@@ -73,9 +64,10 @@ class ChooseChampionTask(PublisherTask[Pointer], S3DestinationTask[Pointer]):
             "test": GetDataTask(data_task=self.split_task, name="test"),
         }
 
-    def output(self) -> S3ChampionPointer:
+    def output(self) -> registry.S3ChampionPointer:
         """Return the pointer on S3."""
-        return S3ChampionPointer(Champions(self.bucket, self.prefix, self.encryption()), self.make_unique_id())
+        champions = registry.Champions(self.bucket, self.prefix, self.encryption())
+        return registry.S3ChampionPointer(champions, self.make_unique_id())
 
     def run(self) -> None:
         """Decide, and put the pointer last.
@@ -100,7 +92,7 @@ class ChooseChampionTask(PublisherTask[Pointer], S3DestinationTask[Pointer]):
         else:
             logger.info("the champion is %s", decision)
             champion = self._put_champion(champions)
-        self.output().dump((point_to(champion, pointer, self.make_unique_id(), decision), etag))
+        self.output().dump((registry.point_to(champion, pointer, self.make_unique_id(), decision), etag))
 
     def describe(self) -> Published:
         """Return the accuracy of the champion and the last decision."""
@@ -111,7 +103,7 @@ class ChooseChampionTask(PublisherTask[Pointer], S3DestinationTask[Pointer]):
         )
         return Published(figures, "champion kept") if pointer["decision"].startswith(KEPT) else Published(figures)
 
-    def _compare(self, champions: Champions, document: ChampionDocument) -> str:
+    def _compare(self, champions: registry.Champions, document: registry.ChampionDocument) -> str:
         """Return whether the new model becomes the champion, and why."""
         if document["preprocessing"] != hash_preprocessing():
             return f"{PROMOTED}: the champion cannot predict any more, because the preprocessing has changed"
@@ -123,7 +115,7 @@ class ChooseChampionTask(PublisherTask[Pointer], S3DestinationTask[Pointer]):
                 f"set SplitDataTask back, or delete {champions.path(champions.pointer_key)}"
             )
         test, prediction = self.load("test"), self.load("prediction")
-        champion = S3ChampionFile(champions.bucket, document["model"], LightGBMModelProcessor()).load()
+        champion = registry.S3ChampionFile(champions.bucket, document["model"], LightGBMModelProcessor()).load()
         compared = compare_models(find_right(prediction, test), find_right(PredTask.predict(champion, test), test))
         if compared.low > -self.margin:
             return f"{PROMOTED}: the accuracy changes by {compared}"
@@ -133,23 +125,23 @@ class ChooseChampionTask(PublisherTask[Pointer], S3DestinationTask[Pointer]):
         parameters = {name: getattr(self.split_task, name) for name in ("split_by", "test_fraction", "random_state")}
         return {**parameters, "code": hash_code(define_task(SplitDataTask).modules[SplitDataTask.__module__])}
 
-    def _put_champion(self, champions: Champions) -> str:
+    def _put_champion(self, champions: registry.Champions) -> str:
         """Put the files of the new model and its document, and return the key of the document."""
         unique_id, metrics = self.make_unique_id(), self.load("metrics")
 
         def put(name: str, obj: object, processor: FormatProcessor) -> Any:
             return champions.put_file(unique_id, name, processor.serialize(obj), processor.content_type)
 
-        document = ChampionDocument(
-            model=put(MODEL, self.load("model"), LightGBMModelProcessor()),
-            reference=put(REFERENCE, self.load("reference"), JsonProcessor()),
+        document = registry.ChampionDocument(
+            model=put(registry.MODEL, self.load("model"), LightGBMModelProcessor()),
+            reference=put(registry.REFERENCE, self.load("reference"), JsonProcessor()),
             task=self.model_task.make_unique_id(),
             accuracy=metrics["model"]["accuracy"],
             rows=metrics["rows"],
             split=self._describe_split(),
             preprocessing=hash_preprocessing(),
         )
-        return str(put(DOCUMENT, document, JsonProcessor())["key"])
+        return str(put(registry.DOCUMENT, document, JsonProcessor())["key"])
 
 
 def find_right(prediction: DataFrame[PredictionSchema], test: DataFrame[PreprocessedSchema]) -> Right:

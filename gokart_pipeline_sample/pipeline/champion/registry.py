@@ -8,24 +8,14 @@ from logging import getLogger
 from typing import Any, NamedTuple, TypedDict
 
 from gokart_pipeline_sample.errors import DamagedFileError
+from gokart_pipeline_sample.io import s3
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
-from gokart_pipeline_sample.io.s3 import (
-    BUCKET_ENCRYPTION,
-    SHA256,
-    Encryption,
-    get_status,
-    put_object,
-    read_metadata,
-    s3_client,
-)
 from gokart_pipeline_sample.io.s3_target import UNIQUE_ID
 from gokart_pipeline_sample.pipeline.batch.manifest import S3JsonTarget, get_intact_object, make_folder, require_intact
 
 logger = getLogger(__name__)
 
 POINTER = "champion.json"
-# The beginning of a decision.
-PROMOTED, KEPT = "promoted", "kept"
 DOCUMENT, MODEL, REFERENCE = "document.json", "model.txt", "reference.json"
 IF_MISSING, IF_DAMAGED = "there is no such champion: see --champion", "delete it, and go back (--champion)"
 
@@ -72,7 +62,7 @@ class Champions(NamedTuple):
 
     bucket: str
     prefix: str
-    encryption: Encryption = BUCKET_ENCRYPTION
+    encryption: s3.Encryption = s3.BUCKET_ENCRYPTION
 
     def path(self, key: str) -> str:
         """Return the URI of an object."""
@@ -90,11 +80,11 @@ class Champions(NamedTuple):
 
     def read_pointer(self) -> tuple[Pointer | None, str | None]:
         """Return the pointer and its ETag, if there is one; raise a DamagedFileError if it is not what was put."""
-        with s3_client(self.path(self.pointer_key), "read it") as client:
+        with s3.s3_client(self.path(self.pointer_key), "read it") as client:
             try:
                 answer = client.get_object(Bucket=self.bucket, Key=self.pointer_key)
             except client.exceptions.ClientError as error:
-                if get_status(error) != 404:
+                if s3.get_status(error) != 404:
                     raise
                 client.head_bucket(Bucket=self.bucket)
                 return None, None
@@ -111,11 +101,11 @@ class Champions(NamedTuple):
     def find_document(self, key: str) -> ChampionDocument | None:
         """Return the document of a champion, or None if it or a file of the champion is missing or damaged."""
         try:
-            document = self.read_document(key) if read_metadata(self.bucket, key) else None
+            document = self.read_document(key) if s3.read_metadata(self.bucket, key) else None
         except DamagedFileError:
             document = None
         files = [document["model"], document["reference"]] if document else []
-        if files and all(read_metadata(self.bucket, file["key"]).get(SHA256) == file["sha256"] for file in files):
+        if files and all(s3.read_metadata(self.bucket, file["key"]).get(s3.SHA256) == file["sha256"] for file in files):
             return document
         logger.warning("%s, or a file of this champion, is missing or damaged", self.path(key))
         return None
@@ -123,14 +113,14 @@ class Champions(NamedTuple):
     def put_file(self, unique_id: str, name: str, content: bytes, content_type: str) -> File:
         """Put a file of a champion into the folder of the task that makes it."""
         key, metadata = f"{self.folder}{unique_id}/{name}", {UNIQUE_ID: unique_id}
-        stored = put_object(self.bucket, key, content, content_type, metadata, self.encryption)
+        stored = s3.put_object(self.bucket, key, content, content_type, metadata, self.encryption)
         return File(key=key, sha256=stored.sha256)
 
     def put_pointer(self, pointer: Pointer, etag: str | None) -> None:
         """Put the pointer; raise an S3Error if another one was put since that with this ETag was read, if any was."""
         condition, json_type = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}, JsonProcessor.content_type
         content, metadata = JsonProcessor().serialize(pointer), {UNIQUE_ID: pointer["considered"]}
-        put_object(self.bucket, self.pointer_key, content, json_type, metadata, self.encryption, **condition)
+        s3.put_object(self.bucket, self.pointer_key, content, json_type, metadata, self.encryption, **condition)
         logger.info("put %s", self.path(self.pointer_key))
 
 
@@ -156,9 +146,9 @@ class S3ChampionFile(S3JsonTarget):
     """A file of a champion; it exists if its content is what the document of the champion says."""
 
     def __init__(self, bucket: str, file: File, processor: FormatProcessor) -> None:
-        super().__init__(bucket, file["key"], "", BUCKET_ENCRYPTION)
+        super().__init__(bucket, file["key"], "", s3.BUCKET_ENCRYPTION)
         self.processor: FormatProcessor = processor
         self._sha256 = file["sha256"]
 
     def _is_ours(self, metadata: dict[str, str]) -> bool:
-        return metadata.get(SHA256) == self._sha256
+        return metadata.get(s3.SHA256) == self._sha256
