@@ -56,14 +56,11 @@ class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
 
     @staticmethod
     def check_rows(data: pd.DataFrame, allowed_share: float = 0.0) -> DataFrame[FeatureSchema]:
-        """Return the rows of a table that conform to the schema if few enough do not; raise otherwise.
+        """Return the valid rows of a table as it was read; see :func:`separate_rows`.
 
         Args:
-            data: the table as it was read; see :func:`separate_rows`.
+            data: the table.
             allowed_share: largest share of rows that may break the schema, from 0 to 1.
-
-        Returns:
-            The valid rows.
 
         Raises:
             BadRowsError: more rows break the schema; the message counts them by check and gives the first ids.
@@ -82,13 +79,7 @@ class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
     @staticmethod
     @pa.check_types(lazy=True)
     def check_labelled(data: DataFrame[FeatureSchema]) -> DataFrame[FeatureSchema]:
-        """Return a table if a model can be trained on it; raise otherwise.
-
-        Args:
-            data: rows of the table.
-
-        Returns:
-            The same table.
+        """Return the same table if a model can be trained on it.
 
         Raises:
             pandera.errors.SchemaErrors: the table breaks the schema, or its target is missing.
@@ -97,7 +88,6 @@ class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
         FeatureSchema.require_target(data)
         classes = data[FeatureSchema.target_column()].unique()
         if len(classes) < 2:
-            raise ValueError(
-                f"the table has {len(data)} rows of the classes {classes.tolist()}: give at least two classes"
-            )
+            found = f"{len(data)} rows of the classes {classes.tolist()}"
+            raise ValueError(f"the table has {found}: give at least two classes")
         return data

@@ -20,6 +20,7 @@ from gokart_pipeline_sample.io.tables.table import Piece, Table, open_table
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import (
     Breaches,
+    drop_rows,
     get_breaches,
     readable_ids,
     screen_rows,
@@ -49,7 +50,7 @@ class GuardResult(TypedDict):
 
 
 class CheckedChunk(NamedTuple):
-    """A checked chunk of the table: its rows, those that break the schema, how, and the bounds of its ids."""
+    """The numbers of rows and of bad rows of a chunk, the checks that these break, and the bounds of its ids."""
 
     rows: int
     bad_rows: int
@@ -67,8 +68,7 @@ class GuardTableTask(ClusterTask[GuardResult]):
         description="Whether rows that break the schema fail the run, or are put under rejected/ with the reason.",
     )
     max_rejected_share: ShareParameter = ShareParameter(
-        default=0.01,
-        description="Largest share of the rows that may be rejected.",
+        default=0.01, description="Largest share of the rows that may be rejected."
     )
 
     def output(self) -> TargetOnKart:
@@ -99,16 +99,11 @@ class GuardTableTask(ClusterTask[GuardResult]):
             for number, chunk in workers.map(check_piece, (table, pd.Index(duplicates)), pieces):
                 checked[number] = chunk
                 advance(chunk.rows)
-        return [checked[number] for number in sorted(checked)]
+        return [chunk for _, chunk in sorted(checked.items())]
 
     @staticmethod
     def guard(checked: Iterable[CheckedChunk], duplicates: list[Any], allowed_share: float) -> GuardResult:
-        """Count the rows that break the schema.
-
-        Args:
-            checked: the chunks of the table, in their order.
-            duplicates: the ids that occur more than once.
-            allowed_share: largest share of rows that may break the schema, from 0 to 1.
+        """Count the rows of all chunks that break the schema.
 
         Raises:
             BadRowsError: more rows break the schema; the message counts them by check and gives the first ids.
@@ -129,11 +124,7 @@ class GuardTableTask(ClusterTask[GuardResult]):
 
     @staticmethod
     def check(data: pd.DataFrame, duplicates: Collection[object]) -> CheckedChunk:
-        """Count the rows of a chunk that break the schema; see :meth:`preprocess_valid`.
-
-        Raises:
-            pandera.errors.SchemaErrors: a column as a whole is wrong.
-        """
+        """Count the rows of a chunk that break the schema; see :meth:`preprocess_valid`."""
         good, found = GuardTableTask.preprocess_valid(data, duplicates)
         breaches = Breaches(FeatureSchema.id_column())
         breaches.add(found, data)
@@ -143,15 +134,7 @@ class GuardTableTask(ClusterTask[GuardResult]):
     def preprocess_valid(
         data: pd.DataFrame, duplicates: Collection[object]
     ) -> tuple[DataFrame[PreprocessedSchema], pd.DataFrame]:
-        """Separate the rows that can be predicted from those that cannot, and preprocess the former.
-
-        Args:
-            data: rows as they were read; see :func:`separate_rows`.
-            duplicates: the ids that occur more than once in the table.
-
-        Returns:
-            The preprocessed rows, and a frame of the checks that the other rows break: ``row``, ``column`` and
-            ``check``.
+        """Separate the rows that can be predicted as :func:`separate_rows` does, and preprocess them.
 
         Raises:
             pandera.errors.SchemaErrors: a column as a whole is wrong.
@@ -160,17 +143,18 @@ class GuardTableTask(ClusterTask[GuardResult]):
         if breaches.empty:
             # Most chunks have no bad rows. If the checks of preprocess() find some, separate_rows() identifies them.
             with contextlib.suppress(SchemaErrors), passing_equal_ids():
-                return PreprocessTask.preprocess(cast("DataFrame[FeatureSchema]", readable)), breaches
+                return _preprocess(readable), breaches
         good, breaches = separate_rows(FeatureSchema, data, duplicates)
         try:
-            preprocessed = PreprocessTask.preprocess(cast("DataFrame[FeatureSchema]", good))
+            return _preprocess(good), breaches
         except SchemaErrors as error:
             # The input values are valid, but the features derived from them are not.
             made = get_breaches(error)
-            breaches = pd.concat([breaches, made])
-            good = good.drop(index=list(made["row"].unique()))
-            preprocessed = PreprocessTask.preprocess(cast("DataFrame[FeatureSchema]", good))
-        return preprocessed, breaches
+            return _preprocess(drop_rows(good, made)), pd.concat([breaches, made])
+
+
+def _preprocess(data: pd.DataFrame) -> DataFrame[PreprocessedSchema]:
+    return PreprocessTask.preprocess(cast("DataFrame[FeatureSchema]", data))
 
 
 def count_rows(schema: pa.Schema) -> int:
