@@ -58,8 +58,8 @@ class SplitDataTask(GokartTask[dict[str, DataFrame[PreprocessedSchema]]]):
 
         Args:
             data: rows with a target.
-            test_fraction: share of the rows that become the test part, between 0 and 1.
-            valid_fraction: share of the other rows that become the validation part, between 0 and 1.
+            test_fraction: share of all rows, between 0 and 1.
+            valid_fraction: share of the other rows, between 0 and 1.
             random_state: seed of the shuffling.
             split_by: "random"; "id" for parts of about that size, which depend on the id alone; or a column, whose
                 greatest values are the test part and the next ones the validation part. Equal values stay together.
@@ -105,11 +105,7 @@ class SplitDataTask(GokartTask[dict[str, DataFrame[PreprocessedSchema]]]):
     ) -> npt.NDArray[np.floating[Any]]:
         """Return a number from 0 to 1 for each row, so that a share of all rows is above any bound.
 
-        Args:
-            data: the rows.
-            split_by: "id" for a hash of the id, which no other row changes; or a column, for the share of the rows with
-                at most the value of this row.
-            random_state: makes other numbers of the same ids.
+        By id, it is a hash, which no other row changes; by a column, the share of the rows with at most this value.
 
         Raises:
             ValueError: there is no such column, it has no order, or a value is missing.
@@ -123,7 +119,6 @@ class SplitDataTask(GokartTask[dict[str, DataFrame[PreprocessedSchema]]]):
             columns = ", ".join(name for name, kind in kinds.items() if kind in "iufM")
             raise ValueError(f"split_by is {split_by!r}: give random, id or a column with an order ({columns})")
         if data[split_by].isna().any():
-            raise ValueError(
-                f"split_by: {split_by} is missing in {data[split_by].isna().sum()} rows: reject or fill them"
-            )
+            missing = data[split_by].isna().sum()
+            raise ValueError(f"split_by: {split_by} is missing in {missing} rows: reject or fill them")
         return data[split_by].rank(method="max", pct=True).to_numpy()

@@ -226,12 +226,10 @@ def _to_frame(batches: list[pa.RecordBatch], schema: pa.Schema) -> pd.DataFrame:
 
 def _to_series(column: pa.ChunkedArray, wanted: pa.DataType) -> pd.Series[Any]:
     try:
-        typed = _cast(column, wanted)
+        # Integers with nulls would become floats, which represent large integers inexactly.
+        series: pd.Series[Any] = _cast(column, wanted).to_pandas(integer_object_nulls=True)
     except pa.ArrowInvalid:
-        cells = itertools.chain.from_iterable(_read_cells(chunk, wanted) for chunk in column.chunks)
-        return pd.Series(list(cells), dtype=object)
-    # Integers with nulls would become floats, which represent large integers inexactly.
-    series: pd.Series[Any] = typed.to_pandas(integer_object_nulls=True)
+        series = pd.Series(_read_cells(column, wanted), dtype=object)
     return series
 
 
@@ -246,7 +244,7 @@ def _cast(column: Any, wanted: pa.DataType) -> Any:
     return pc.ascii_trim(column, " \t").cast(wanted)
 
 
-def _read_cells(column: pa.Array, wanted: pa.DataType) -> list[object]:
+def _read_cells(column: pa.ChunkedArray, wanted: pa.DataType) -> list[object]:
     """Read the cells one by one if they cannot be read all at once; unreadable cells stay text."""
     try:
         cells: list[object] = _cast(column, wanted).to_pylist()

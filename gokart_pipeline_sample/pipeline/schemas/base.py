@@ -96,7 +96,7 @@ class BaseSchema(pa.DataFrameModel):
     @classmethod
     def feature_columns(cls) -> list[str]:
         """Return the names of the columns that the model learns from, in the order of the schema."""
-        return [name for name, role in cls._roles().items() if role is None]
+        return [name for name, role in column_roles(cls.to_schema()).items() if role is None]
 
     @classmethod
     def target_classes(cls) -> list[Any]:
@@ -132,25 +132,14 @@ class BaseSchema(pa.DataFrameModel):
 
     @classmethod
     def require_target(cls, data: pd.DataFrame) -> None:
-        """Raise if a table lacks its target, which the schema leaves optional so that it describes new rows too.
-
-        Args:
-            data: a table of this schema.
-
-        Raises:
-            pandera.errors.SchemaErrors: the target is missing; the message names it.
-        """
+        """Raise a SchemaErrors if a table lacks its target, which is optional so that a schema describes new rows."""
         pa.DataFrameSchema({cls.target_column(): pa.Column()}, name=cls.__name__).validate(data, lazy=True)
 
     @classmethod
     def _column_of(cls, metadata: dict[str, str]) -> str:
-        columns = [name for name, role in cls._roles().items() if role == metadata["role"]]
+        columns = [name for name, role in column_roles(cls.to_schema()).items() if role == metadata["role"]]
         if len(columns) != 1:
             raise SchemaDefinitionError(
                 f"{cls.__name__} needs exactly one field with the metadata {metadata}, it has {len(columns)}"
             )
         return columns[0]
-
-    @classmethod
-    def _roles(cls) -> dict[str, str | None]:
-        return column_roles(cls.to_schema())
