@@ -35,16 +35,13 @@ LAST_LINES = {ALREADY_RUNNING: "this command is running already: wait for it to 
 
 
 def run(root: RootTask, workspace: str, fetch: str, started: datetime) -> int:
-    """Run a task, and print what it has published and where, or what went wrong.
+    """Run a task, print what it has published and where, or what went wrong, and return the exit status.
 
     Args:
         root: the task.
         workspace: path or URI of the workspace.
         fetch: the command that fetches the published object ``{url}``.
         started: when the process began.
-
-    Returns:
-        The exit status.
 
     Raises:
         UsageError: the arguments or the configuration are wrong.
@@ -102,11 +99,7 @@ def is_made(root: RootTask) -> bool:
 
 
 def save_record_and_report(result: RunResult, workspace: str, charts: ChartProcess) -> str | None:
-    """Save a record of a run, and write and publish its report; only warn if that fails.
-
-    Returns:
-        The path or URI of the report, if there is one.
-    """
+    """Save a record of a run, publish its report, and return the URI of that, if there is one; else only warn."""
     if not result.outcomes:
         return None
     graph, settings = result.root.graph, result.root.report
@@ -144,15 +137,7 @@ def publish_report(publisher: PublisherTask[Any], page: bytes) -> None:
 
 
 def print_summary(result: RunResult, fetch: str, report: str | None) -> None:
-    """Print what and where a run has published, and where its report is.
-
-    Args:
-        result: the result.
-        fetch: the command that fetches the published object ``{url}``.
-        report: path or URI of the report, if there is one.
-    """
-    lines = result.summarize(fetch)
-    if report:
-        lines["report"] = report
+    """Print what and where a run has published, and where its report is; see :func:`run`."""
+    lines = result.summarize(fetch) | ({"report": report} if report else {})
     for name, value in lines.items():
         print(f"{name:10} {value}", file=sys.stderr if result.exit_status else sys.stdout)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from gokart_pipeline_sample.io.s3 import (
 
 
 class DocumentFolder:
-    """Stores documents by name.
+    """Stores documents by name; a method raises an OSError where a local file or folder cannot be used.
 
     Args:
         location: path or URI (``s3://bucket/key``) of the folder, which need not exist.
@@ -37,11 +36,7 @@ class DocumentFolder:
         return f"{self._location}/{name}"
 
     def names(self) -> list[str]:
-        """Return the names of the documents, sorted.
-
-        Raises:
-            OSError: the folder cannot be read.
-        """
+        """Return the names of the documents, sorted."""
         if not self._is_on_s3:
             folder = Path(self._location)
             return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
@@ -50,22 +45,13 @@ class DocumentFolder:
             return sorted(item["Key"].removeprefix(self._prefix) for item in objects)
 
     def read(self, name: str) -> bytes:
-        """Return the content of a document.
-
-        Raises:
-            OSError: it does not exist or cannot be read.
-            S3Error: it does not exist.
-        """
+        """Return the content of a document."""
         if not self._is_on_s3:
             return Path(self.locate(name)).read_bytes()
         return get_object(self._bucket, f"{self._prefix}{name}")[0]
 
     def write(self, name: str, content: bytes, content_type: str) -> None:
-        """Write a document; a reader sees all of it or nothing, and a local file is readable by its owner only.
-
-        Raises:
-            OSError: it cannot be written.
-        """
+        """Write a document; a reader sees all of it or nothing, and a local file is readable by its owner only."""
         if self._is_on_s3:
             put_object(self._bucket, f"{self._prefix}{name}", content, content_type, {}, self._encryption)
         else:
@@ -77,14 +63,9 @@ class DocumentFolder:
             Path(file.name).replace(folder / name)
 
     def delete(self, name: str) -> None:
-        """Delete a document if it exists.
-
-        Raises:
-            OSError: it cannot be deleted.
-        """
+        """Delete a document if it exists."""
         if self._is_on_s3:
             with s3_client(self.locate(name), "delete it") as client:
                 client.delete_object(Bucket=self._bucket, Key=f"{self._prefix}{name}")
         else:
-            with contextlib.suppress(FileNotFoundError):
-                Path(self.locate(name)).unlink()
+            Path(self.locate(name)).unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from pipeline_runner.watch.document_folder import DocumentFolder
 logger = getLogger(__name__)
 
 SHOWN_RUNS = 20
+COLUMNS = ("when", "verdict", "accuracy", "estimated", "alarms", "rows", "duration", "object")
 # Left out if no run has them.
 BATCH_COLUMNS = ("estimated", "alarms")
 BARS = "▁▂▃▄▅▆▇█"
@@ -81,11 +82,7 @@ class History:
         self.folder = DocumentFolder(f"{workspace.rstrip('/')}/runs", encryption)
 
     def records(self, task: str | None = None) -> Iterator[RunRecord]:
-        """Yield the records, newest first.
-
-        Args:
-            task: name of a task with its namespace, to yield only runs of that task.
-        """
+        """Yield the records, newest first; only of runs of a task if it is named, with its namespace."""
         return (record for _, record in self.named_records() if task in (None, record["task"]))
 
     def named_records(self) -> Iterator[tuple[str, RunRecord]]:
@@ -102,15 +99,7 @@ class History:
                 yield name, record
 
     def add(self, stem: str, record: RunRecord) -> None:
-        """Save a record.
-
-        Args:
-            stem: file name without extension; names sort from oldest to newest.
-            record: the record.
-
-        Raises:
-            OSError: it cannot be written.
-        """
+        """Save a record under a file name without extension; names sort from oldest to newest."""
         idle = IDLE if record["verdict"] == "up to date" else ""
         new = f"{stem}{idle}.json"
         alike = [name for name in [*self._names, new] if name.endswith(f"{IDLE}.json") == bool(idle)]
@@ -120,11 +109,7 @@ class History:
             self.delete(name)
 
     def delete(self, name: str) -> None:
-        """Delete a record and the report beside it.
-
-        Raises:
-            OSError: it cannot be deleted.
-        """
+        """Delete a record and the report beside it."""
         self.folder.delete(name.removesuffix(".json") + ".html")
         self.folder.delete(name)
 
@@ -135,21 +120,8 @@ class History:
 
     def __str__(self) -> str:
         """Show the last runs as a table, the newest last, and how their figures have changed."""
-        rows = [("when", "verdict", "accuracy", "estimated", "alarms", "rows", "duration", "object")]
         records = [*itertools.islice(self.records(), SHOWN_RUNS)][::-1]
-        rows += [
-            (
-                f"{datetime.fromisoformat(record['started']).astimezone():%Y-%m-%d %H:%M:%S}",
-                record["verdict"],
-                "" if record["accuracy"] is None else f"{record['accuracy']:.4f}",
-                f"{estimated[0]:.4f}" if (estimated := record.get("estimated")) else "",
-                str(len(record.get("alarms") or "")) if estimated else "",
-                "" if record["rows"] is None else str(record["rows"]),
-                f"{record['seconds']:.2f} s",
-                record["object"] or "",
-            )
-            for record in records
-        ]
+        rows = [COLUMNS, *map(_make_row, records)]
         columns = [column for column in zip(*rows, strict=True) if any(column[1:]) or column[0] not in BATCH_COLUMNS]
         padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in columns]
         lines = ("  ".join(row) for row in zip(*padded, strict=True))
@@ -161,12 +133,26 @@ class History:
         return "\n".join([line.rstrip() for line in lines] + charts)
 
 
+def _make_row(record: RunRecord) -> tuple[str, ...]:
+    accuracy, estimated, rows = record.get("accuracy"), record.get("estimated"), record.get("rows")
+    return (
+        f"{datetime.fromisoformat(record['started']).astimezone():%Y-%m-%d %H:%M:%S}",
+        record["verdict"],
+        "" if accuracy is None else f"{accuracy:.4f}",
+        f"{estimated[0]:.4f}" if estimated else "",
+        str(len(record.get("alarms") or "")) if estimated else "",
+        "" if rows is None else str(rows),
+        f"{record['seconds']:.2f} s",
+        record["object"] or "",
+    )
+
+
 def collect_series(records: Sequence[RunRecord]) -> dict[str, list[float | None]]:
     """Return the figures of runs over time, by name."""
     return {
-        "accuracy": [record["accuracy"] for record in records],
+        "accuracy": [record.get("accuracy") for record in records],
         "estimated": [estimated[0] if (estimated := record.get("estimated")) else None for record in records],
-        "rows": [record["rows"] for record in records],
+        "rows": [record.get("rows") for record in records],
         "seconds": [record["seconds"] for record in records],
     }
 

@@ -63,16 +63,7 @@ class Earlier:
 
 
 def show_plan(root: RootTask, workspace: str, as_diagram: bool) -> int:
-    """Print which tasks would run and why, or draw them; change nothing.
-
-    Args:
-        root: the task.
-        workspace: path or URI of the workspace.
-        as_diagram: whether to draw the tasks with Mermaid.
-
-    Returns:
-        The exit status.
-    """
+    """Print which tasks would run and why, or draw them with Mermaid; return the exit status, and change nothing."""
     graph = root.graph
     try:
         if root.error:
@@ -88,9 +79,7 @@ def show_plan(root: RootTask, workspace: str, as_diagram: bool) -> int:
 def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
     """Find the tasks that would run, as luigi does: if a task's output exists, those that only it needs are skipped.
 
-    Args:
-        graph: the tasks.
-        records: earlier runs of the same task, the newest first; read only if something would run.
+    The records are those of runs of the same task, the newest first; they are read only if something would run.
     """
     would_run: set[str] = set()
     up_to_date: set[str] = set()
@@ -119,10 +108,7 @@ def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
 def explain(graph: TaskGraph, task_id: str, records: Iterable[RunRecord]) -> str:
     """Explain why a task has to run: compare it with the last run in which its output existed.
 
-    Args:
-        graph: the tasks.
-        task_id: the task.
-        records: earlier runs of the same root task, the newest first.
+    The records are those of runs of the same root task, the newest first.
     """
     task = graph.tasks[task_id]
     if task.rerun:
@@ -142,10 +128,6 @@ def explain(graph: TaskGraph, task_id: str, records: Iterable[RunRecord]) -> str
     return "; ".join(reasons) or "input changed"
 
 
-def _is_on_s3(task: Task) -> bool:
-    return any(is_s3(target.path()) for target in flatten(task.output()))
-
-
 def _is_published(task: Task) -> bool:
     """Return whether readers need the output, so that gokart's rerun leaves it there."""
     targets = flatten(task.output())
@@ -153,8 +135,8 @@ def _is_published(task: Task) -> bool:
 
 
 def _describe_missing(task: Task) -> str:
-    kind = "object" if _is_on_s3(task) else "output"
     targets = flatten(task.output())
+    kind = "object" if any(is_s3(target.path()) for target in targets) else "output"
     missing = [] if _is_published(task) else [target.path() for target in targets if not target.exists()]
     # After the run nothing is missing, so name all of them.
     return f"{kind} missing, damaged or overwritten: {', '.join(missing or [target.path() for target in targets])}"

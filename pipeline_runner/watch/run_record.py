@@ -133,13 +133,7 @@ def _find_publisher(graph: TaskGraph) -> PublisherTask[Any] | None:
 
 
 def merge_outcomes(graph: TaskGraph, notes: Iterable[Note], exit_status: int) -> dict[str, Outcome]:
-    """Return the outcome of each task, including those that luigi has not checked, from what was noted of them.
-
-    Args:
-        graph: the tasks.
-        notes: the notes, in their order; without any about a task, there are no outcomes.
-        exit_status: exit status of the run.
-    """
+    """Return the outcome of each task, including those that luigi has not checked; nothing without notes of tasks."""
     outcomes: dict[str, Outcome] = {}
     for note in notes:
         # A task is planned once for each task that needs it.
@@ -171,13 +165,7 @@ def find_document(graph: TaskGraph, name: str) -> Any:
 
 
 def make_run_record(result: RunResult, metrics: Metrics | None, earlier: Iterable[RunRecord]) -> RunRecord:
-    """Make the record of a run.
-
-    Args:
-        result: its result.
-        metrics: the metrics of the model, if the run got that far.
-        earlier: earlier runs of the same task, the newest first; read only if a task had to run.
-    """
+    """Make the record of a run; earlier runs of the same task, newest first, are read only if a task had to run."""
     graph, publisher, earlier = result.root.graph, result.publisher, Earlier(earlier)
     tasks = [_make_task_record(graph, task_id, result.outcomes[task_id], earlier) for task_id in graph.tasks]
     definitions = [define_task(type(graph.tasks[task_id])) for task_id in graph.tasks if task_id in graph.unique_ids]

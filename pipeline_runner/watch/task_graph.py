@@ -116,11 +116,7 @@ class TaskGraph:
         return shown
 
     def to_mermaid(self, up_to_date: Collection[str]) -> str:
-        """Draw the graph for https://mermaid.js.org.
-
-        Args:
-            up_to_date: ids of the tasks that would not run; they are drawn with dashed lines.
-        """
+        """Draw the graph for https://mermaid.js.org, with dashed lines for tasks that would not run."""
         order = list(self.tasks)
         lines = ["flowchart LR"]
         for edge in sorted(self.edges, key=lambda edge: (order.index(edge.source), order.index(edge.target), edge)):

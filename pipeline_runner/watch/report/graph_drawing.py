@@ -16,28 +16,18 @@ Point = tuple[float, float]
 
 
 class GraphDrawing(NamedTuple):
-    """A drawing from top to bottom: each task is below all of its requirements.
-
-    Args:
-        width: of the drawing.
-        height: of the drawing.
-        boxes: the centre of each task's box, by task id.
-        arrows: the points that each arrow goes through.
-    """
+    """A drawing from top to bottom: each task is below all of its requirements."""
 
     width: float
     height: float
-    boxes: dict[str, Point]
-    arrows: list[list[Point]]
+    boxes: dict[str, Point]  # the centre of each task's box, by task id
+    arrows: list[list[Point]]  # the points that each arrow goes through
 
 
 def draw_graph(graph: TaskGraph) -> GraphDrawing:
     """Lay a graph out in layers: Sugiyama et al., Methods for Visual Understanding of Hierarchical System Structures.
 
     An arrow that crosses a layer goes through a passage between its boxes, which all arrows of the same source share.
-
-    Args:
-        graph: the tasks.
     """
     layer_of = {task_id: number for number, layer in enumerate(graph.layers) for task_id in layer}
     ends: dict[str, int] = {}

@@ -42,17 +42,7 @@ def render_report(
     shift: Shift | None,
     draw: Callable[[dict[str, Chart]], dict[str, str]] = draw_charts,
 ) -> str:
-    """Render the page.
-
-    Args:
-        records: the records of the last runs of the same task, that of this run last.
-        graph: the tasks of the run.
-        metrics: the metrics of the model, if the run got that far.
-        shift: the shift of new rows, if the run got that far.
-        draw: draws the charts.
-
-    Returns:
-        Self-contained HTML.
+    """Render the page as self-contained HTML, about the last of the records, which are of runs of the same task.
 
     Raises:
         ImportError: the extra ``report`` is not installed.
@@ -132,7 +122,6 @@ def describe_columns() -> list[Column]:
 
 
 def _find_tables(graph: TaskGraph) -> list[tuple[str, str, str]]:
-    """Return the name of each task that reads a table, with the location and fingerprint of the table."""
     return [
         (graph.names[task_id], mask(getattr(task, name)), serialize_parameters(task)[name])
         for task_id, task in graph.tasks.items()
