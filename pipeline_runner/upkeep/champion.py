@@ -50,10 +50,8 @@ def list_documents(champions: Champions) -> list[tuple[str, datetime]]:
     """Return the key of the document of each champion, and when it was put; the oldest first."""
     with s3_client(champions.path(champions.folder), "list it") as client:
         objects = list(list_objects(client, champions.bucket, champions.folder))
-    found = [
-        (item["Key"], item["LastModified"].astimezone()) for item in objects if item["Key"].endswith(f"/{DOCUMENT}")
-    ]
-    return sorted(found, key=lambda item: item[1])
+    documents = [item for item in objects if item["Key"].endswith(f"/{DOCUMENT}")]
+    return sorted(((item["Key"], item["LastModified"].astimezone()) for item in documents), key=lambda item: item[1])
 
 
 def get_name(key: str) -> str:

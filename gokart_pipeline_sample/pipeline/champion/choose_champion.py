@@ -50,9 +50,7 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
     margin: ShareParameter = ShareParameter(
         default=0.01, description="Accuracy that the new model may lose, at the lower bound of the difference."
     )
-    prefix: luigi.Parameter[str] = luigi.Parameter(
-        default="champion", description="Prefix of the keys of all champions."
-    )
+    prefix: luigi.Parameter[str] = luigi.Parameter(default="champion", description="Prefix of all keys of champions.")
 
     def requires(self) -> FlattenableItems[gokart.TaskOnKart[Any]]:
         """Require the new model with all that is known of it, and the test rows."""

@@ -21,9 +21,7 @@ from gokart_pipeline_sample.utils.view import ViewTask
 class TrainChampionTask(ViewTask[Any]):
     """Trains a model; it becomes the champion if it is accurate enough, and not worse than the champion so far."""
 
-    split_by: luigi.Parameter[str] = luigi.Parameter(
-        default="id", description="id, or a column of time; see SplitDataTask."
-    )
+    split_by: luigi.Parameter[str] = luigi.Parameter(default="id", description="id, or a column of time.")
     require_acc = borrow(CheckAccuracyTask, "require_acc")
     margin = borrow(ChooseChampionTask, "margin")
 

@@ -84,10 +84,7 @@ def score_classes(truth: Codes, predicted: Codes, probabilities: Probabilities) 
 
 
 def find_thresholds(positive: npt.NDArray[np.bool_], probabilities: Probabilities) -> list[metrics.Threshold]:
-    """Return points of the precision-recall curve of a class: ``SHOWN_THRESHOLDS`` at most, and that of the highest F1.
-
-    A row is ``positive`` if it is of that class; ``probabilities`` are those of the class.
-    """
+    """Return ``SHOWN_THRESHOLDS`` points of the precision-recall curve of a class, and that of the highest F1."""
     from sklearn.metrics import precision_recall_curve
 
     if not positive.any():
