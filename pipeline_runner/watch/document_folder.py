@@ -20,8 +20,7 @@ from gokart_pipeline_sample.io.s3 import (
 class DocumentFolder:
     """Stores documents by name; a method raises an OSError where a local file or folder cannot be used.
 
-    Args:
-        location: path or URI (``s3://bucket/key``) of the folder, which need not exist.
+    Its location is a path or a URI on S3, and need not exist.
     """
 
     def __init__(self, location: str, encryption: Encryption = BUCKET_ENCRYPTION) -> None:

@@ -72,11 +72,7 @@ def show_history(workspace: str) -> int:
 
 
 class History:
-    """The records of the runs of a workspace, and the reports beside them.
-
-    Args:
-        workspace: path or URI (``s3://bucket/key``) of the workspace.
-    """
+    """The records of the runs of a workspace, which is a path or a URI on S3, and the reports beside them."""
 
     def __init__(self, workspace: str, encryption: Encryption = BUCKET_ENCRYPTION) -> None:
         self.folder = DocumentFolder(f"{workspace.rstrip('/')}/runs", encryption)

@@ -28,15 +28,10 @@ REMEMBERED_RUNS = 100
 
 
 class Plan(NamedTuple):
-    """The tasks that would run.
+    """The tasks that would run."""
 
-    Args:
-        reasons: the reason why each task would run, by name, in the order of dependencies.
-        up_to_date: ids of the tasks whose output exists, without tasks that only these need.
-    """
-
-    reasons: dict[str, str]
-    up_to_date: set[str]
+    reasons: dict[str, str]  # why each task would run, by name, in the order of dependencies
+    up_to_date: set[str]  # ids of the tasks whose output exists, without tasks that only these need
 
     def __str__(self) -> str:
         """Show a line for each task that would run."""

@@ -22,32 +22,22 @@ NOT_NEEDED = "not needed"
 class Outcome(NamedTuple):
     """The outcome of a task.
 
-    Args:
-        state: ``up to date``: its output existed; ``not run``: it should have run; ``stopped``: it began but did not
-            finish; ``ran``: it finished; ``failed``; ``not needed``: no task that ran needed its output.
-        seconds: how long it ran, if it finished.
+    It was ``up to date``: its output existed; ``not run``: it should have run; ``stopped``: it began but did not
+    finish; ``ran``: it finished; ``failed``; ``not needed``: no task that ran needed its output.
     """
 
     state: str
-    seconds: float | None = None
+    seconds: float | None = None  # how long it ran, if it finished
 
 
 class Note(NamedTuple):
-    """A change of state of a task, or a failure of luigi itself.
+    """A change of state of a task, or a failure of luigi itself."""
 
-    Args:
-        task_id: the task; None for luigi.
-        state: see :class:`Outcome`.
-        seconds: how long it ran, if it has finished.
-        message: the failure in one sentence, which begins with the name of the task; empty if there is none.
-        is_low_accuracy: whether the only problem is that the model is not accurate enough.
-    """
-
-    task_id: str | None
-    state: str
+    task_id: str | None  # None for luigi
+    state: str  # see Outcome
     seconds: float | None = None
-    message: str = ""
-    is_low_accuracy: bool = False
+    message: str = ""  # the failure in one sentence, which begins with the name of the task
+    is_low_accuracy: bool = False  # whether the only problem is that the model is not accurate enough
 
 
 def find_failure(notes: Iterable[Note]) -> Note | None:
@@ -72,7 +62,7 @@ class RunRecorder(logging.Handler):
             luigi.Event.PROCESSING_TIME: lambda task, seconds: self._note(task, RAN, seconds),
             luigi.Event.FAILURE: self._note_error,
             luigi.Event.BROKEN_TASK: self._note_error,
-            luigi.Event.PROCESS_FAILURE: lambda task, message: self._note(task, FAILED, message=message),
+            luigi.Event.PROCESS_FAILURE: self._note_death,
         }
         for event, callback in self._callbacks.items():
             luigi.Task.event_handler(event)(callback)
@@ -99,20 +89,16 @@ class RunRecorder(logging.Handler):
         self._note(task, NOT_RUN)
         self._note(requirement, NOT_RUN)
 
-    def _note_error(self, task: luigi.Task, error: BaseException) -> None:
-        self._note(task, FAILED, None, describe(error), isinstance(error, AccuracyTooLowError))
+    def _note_death(self, task: luigi.Task, message: str) -> None:
+        self._note(task, FAILED, message=f"{type(task).__name__}: {message}")
 
-    def _note(
-        self,
-        task: luigi.Task,
-        state: str,
-        seconds: float | None = None,
-        message: str = "",
-        is_low_accuracy: bool = False,
-    ) -> None:
-        name = type(task).__name__
-        sentence = f"{name}: {message}" if message else ""
-        self._write(name, Note(task.task_id, state, seconds, sentence, is_low_accuracy))
+    def _note_error(self, task: luigi.Task, error: BaseException) -> None:
+        message = f"{type(task).__name__}: {describe(error)}"
+        is_low_accuracy = isinstance(error, AccuracyTooLowError)
+        self._write(type(task).__name__, Note(task.task_id, FAILED, None, message, is_low_accuracy))
+
+    def _note(self, task: luigi.Task, state: str, seconds: float | None = None, message: str = "") -> None:
+        self._write(type(task).__name__, Note(task.task_id, state, seconds, message))
 
     def _write(self, name: str, note: Note) -> None:
         try:

@@ -11,19 +11,11 @@ from pipeline_runner.watch.task_graph import TaskGraph
 
 
 class RootTask(NamedTuple):
-    """The task to run.
+    """The task to run."""
 
-    Args:
-        arguments: its name and its options, as luigi takes them.
-        graph: the task and its dependencies; only the task if they cannot be determined.
-        report: settings of the report.
-        lock_folder: folder in which luigi notes the running commands, if it does.
-        error: why its dependencies cannot be determined, if they cannot.
-    """
-
-    arguments: list[str]
-    graph: TaskGraph
+    arguments: list[str]  # its name and its options, as luigi takes them
+    graph: TaskGraph  # only the task if its dependencies cannot be determined
     report: Report
-    lock_folder: Path | None = None
+    lock_folder: Path | None = None  # where luigi notes the running commands, if it does
     encryption: Encryption = BUCKET_ENCRYPTION
-    error: Exception | None = None
+    error: Exception | None = None  # why its dependencies cannot be determined

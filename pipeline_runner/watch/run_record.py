@@ -40,23 +40,14 @@ SEEDS = ("random_state", "seed")
 
 @dataclass(frozen=True)
 class RunResult:
-    """The result of a run.
-
-    Args:
-        root: the task that was run.
-        started: when it began.
-        exit_status: exit status of the process.
-        outcomes: the outcome of each task, by task id; nothing if luigi has looked at no task.
-        failure: the first failure, if there is one.
-        published: the published object, if the run succeeded and the object could be read.
-    """
+    """The result of a run."""
 
     root: RootTask
     started: datetime
     exit_status: int
-    outcomes: dict[str, Outcome]
-    failure: Note | None = None
-    published: Published | None = None
+    outcomes: dict[str, Outcome]  # of each task, by task id; nothing if luigi has looked at no task
+    failure: Note | None = None  # the first one
+    published: Published | None = None  # if the run succeeded and the object could be read
 
     @property
     def publisher(self) -> PublisherTask[Any] | None:
