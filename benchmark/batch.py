@@ -27,6 +27,7 @@ from pipeline_runner.local_s3 import embedded_s3
 
 TASK = ["gokart_pipeline_sample.RunBatchTask", "--local-scheduler"]
 PARQUET = ("--output-format", "parquet")
+INTERPRETED = ("--gokart-pipeline-sample.ScoreTableTask-engine", "interpreted")
 COMPILED = ("--gokart-pipeline-sample.ScoreTableTask-engine", "compiled")
 
 
@@ -209,6 +210,8 @@ def measure_engines(results: Results, name: str, bench: Bench, rows: int, pairs:
     others = ("plain script, parquet", "Booster.predict alone", "compiled alone")
     for place, other in enumerate(others, start=1):
         results.add_pairs(f"{name}: {other}", [(pair[0], pair[place]) for pair in measured])
+    interpreted = bench.score(table, *PARQUET, *INTERPRETED).seconds
+    results.add_pairs(f"{name}: Booster.predict alone, no compiler", [(interpreted, measured[-1][2])])
     add_memory(results, f"memory: {name}", bench.score(bench.make_table(rows // 10, "parquet"), *PARQUET), run, rows)
     bench.score(table, *PARQUET, *COMPILED, "--with-proba", "true")
     results.add(f"{name}: bits as in one call", equal=bench.published_equals(probabilities))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gokart_pipeline_sample.io.compiled_model import compile_model, get_default_folder
+from gokart_pipeline_sample.io.compiled_model import FastModel, get_default_folder
 from gokart_pipeline_sample.io.lightgbm_model import LightGBMModelProcessor
 
 
@@ -21,7 +21,7 @@ def main(model: str, table: str) -> None:
         data["petal_area"] = data["petal_length"] * data["petal_width"]
     booster = LightGBMModelProcessor().deserialize(Path(model).read_bytes())
     features = data[booster.feature_name()]
-    compiled = compile_model(booster, get_default_folder(in_memory=False), os.cpu_count() or 1)
+    compiled = FastModel(booster, os.cpu_count() or 1, get_default_folder(in_memory=False))
     compiled.predict(features[:1000])
     started = time.perf_counter()
     compiled.predict(features)

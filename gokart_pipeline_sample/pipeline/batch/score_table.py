@@ -16,7 +16,7 @@ from gokart_pipeline_sample.errors import PredictionError
 from gokart_pipeline_sample.io.compiled_model import get_default_folder
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.io.tables.table import open_table
-from gokart_pipeline_sample.pipeline.batch.engine import ENGINES, Engine, is_worth_compiling
+from gokart_pipeline_sample.pipeline.batch.engine import ENGINES, Engine, choose_engine
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult
 from gokart_pipeline_sample.pipeline.batch.manifest import Part, S3ManifestTarget
 from gokart_pipeline_sample.pipeline.batch.score_part import (
@@ -80,7 +80,7 @@ class ScoreTableTask(ShownTask[dict[str, Any]], ClusterTask[dict[str, Any]], S3D
         default="auto",
         choices=list(ENGINES),
         significant=False,
-        description="LightGBM or the compiled model, with the same predictions; auto compiles for large tables.",
+        description="LightGBM, or pylignum with the same bits; auto takes the fastest that is installed.",
     )
 
     def output(self) -> S3ManifestTarget:
@@ -129,11 +129,10 @@ class ScoreTableTask(ShownTask[dict[str, Any]], ClusterTask[dict[str, Any]], S3D
 
     def make_engine(self, model: Booster, rows: int) -> Engine:
         """Return what predicts so many rows."""
-        if self.engine == "lightgbm" or (self.engine == "auto" and not is_worth_compiling(model, rows)):
-            return Engine(model)
         # The workers of a cluster share the cores of their machine among them.
         threads = 1 if self.dask_scheduler else max(1, (os.cpu_count() or 1) // THREADS)
-        return Engine(model, get_default_folder(in_memory=self.is_on_s3), threads)
+        engine = choose_engine(self.engine, model, rows)
+        return Engine(model, engine, get_default_folder(in_memory=self.is_on_s3), threads)
 
     def score_parts(
         self, scorer: PartScorer, parts: dict[str, Part], rows: int

@@ -14,7 +14,7 @@ import pytest
 
 from gokart_pipeline_sample.errors import CompilationError
 from gokart_pipeline_sample.io import compiled_model
-from gokart_pipeline_sample.io.compiled_model import compile_model, get_default_folder
+from gokart_pipeline_sample.io.compiled_model import FastModel, get_default_folder
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
 
 ROWS = 3_000
@@ -60,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(booster: Booster, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the library of that model alone."""
     made = tmp_path_factory.mktemp("cache") / "compiled"
-    compile_model(booster, made, 1)
+    FastModel(booster, 1, made)
     return made
 
 
@@ -71,10 +71,9 @@ def own(made: Path, tmp_path: Path) -> Path:
 
 
 def same(model: Booster, folder: Path, features: pd.DataFrame) -> bool:
-    compiled = compile_model(model, folder, 2)
     expected = np.asarray(model.predict(features))
-    found = compiled.predict(features)
-    return found.shape == expected.shape and found.tobytes() == expected.tobytes()
+    all_found = [FastModel(model, 2, place).predict(features) for place in (None, folder)]
+    return all(found.shape == expected.shape and found.tobytes() == expected.tobytes() for found in all_found)
 
 
 class TestPrediction:
@@ -114,7 +113,7 @@ class TestPrediction:
 
 class TestLibrary:
     def test_is_made_once(self, booster: Booster, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        compile_model(booster, folder, 1)
+        FastModel(booster, 1, folder)
         monkeypatch.setenv("PATH", "/nowhere")
         assert same(booster, folder, make_features())
         assert not list(folder.glob("compiling-*"))
@@ -122,7 +121,7 @@ class TestLibrary:
     def test_is_for_this_user_alone_whatever_the_umask_is(self, booster: Booster, tmp_path: Path) -> None:
         before = os.umask(0)
         try:
-            compile_model(booster, tmp_path / "own", 1)
+            FastModel(booster, 1, tmp_path / "own")
         finally:
             os.umask(before)
         paths = [tmp_path / "own", *(tmp_path / "own").iterdir()]
@@ -137,39 +136,39 @@ class TestLibrary:
         assert same(booster, own, make_features())
 
     def test_of_another_model_is_not_loaded(self, booster: Booster, tmp_path: Path) -> None:
-        compile_model(train(2), tmp_path / "own", 1)
+        FastModel(train(2), 1, tmp_path / "own")
         (other,) = (tmp_path / "own").glob("*.so")
-        compile_model(booster, tmp_path / "own", 1)
+        FastModel(booster, 1, tmp_path / "own")
         (library,) = set((tmp_path / "own").glob("*.so")) - {other}
         library.unlink()
         other.rename(other.with_name(f"{library.name.split('-')[0]}-{other.name.split('-')[1]}"))
         with pytest.raises(CompilationError, match="different model"):
-            compile_model(booster, tmp_path / "own", 1)
+            FastModel(booster, 1, tmp_path / "own")
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
     def test_of_another_user_is_not_loaded(self, booster: Booster, own: Path) -> None:
         (library,) = own.glob("*.so")
         os.chown(library, 1234, 1234)
         with pytest.raises(CompilationError, match=r"\.so: others may have put it there: remove it"):
-            compile_model(booster, own, 1)
+            FastModel(booster, 1, own)
 
     def test_in_a_folder_that_others_may_write_to_is_not_loaded(self, booster: Booster, tmp_path: Path) -> None:
         (tmp_path / "own").mkdir()
         (tmp_path / "own").chmod(0o770)
         with pytest.raises(CompilationError, match="others may have put it there"):
-            compile_model(booster, tmp_path / "own", 1)
+            FastModel(booster, 1, tmp_path / "own")
 
     def test_in_a_folder_that_is_a_link_is_not_loaded(self, booster: Booster, tmp_path: Path) -> None:
         (tmp_path / "own").symlink_to(tmp_path)
         with pytest.raises(CompilationError, match="others may have put it there"):
-            compile_model(booster, tmp_path / "own", 1)
+            FastModel(booster, 1, tmp_path / "own")
 
     def test_that_is_a_fifo_is_not_waited_for(self, booster: Booster, own: Path) -> None:
         (library,) = own.glob("*.so")
         library.unlink()
         os.mkfifo(library, 0o600)
         with pytest.raises(CompilationError, match="others may have put it there"):
-            compile_model(booster, own, 1)
+            FastModel(booster, 1, own)
 
     def test_is_forgotten_when_many_others_are_newer(
         self, booster: Booster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -179,10 +178,10 @@ class TestLibrary:
         left.mkdir(parents=True, mode=0o700)
         os.utime(left, (0, 0))
         (tmp_path / "own").chmod(0o700)
-        compile_model(train(2), tmp_path / "own", 1)
+        FastModel(train(2), 1, tmp_path / "own")
         (older,) = (tmp_path / "own").iterdir()
         os.utime(older, (1, 1))
-        compile_model(booster, tmp_path / "own", 1)
+        FastModel(booster, 1, tmp_path / "own")
         assert older not in (tmp_path / "own").iterdir()
         assert len(list((tmp_path / "own").iterdir())) == 1
 
@@ -191,7 +190,7 @@ class TestFailure:
     def test_without_a_compiler(self, booster: Booster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", "/nowhere")
         with pytest.raises(CompilationError, match="compiler"):
-            compile_model(booster, tmp_path / "own", 1)
+            FastModel(booster, 1, tmp_path / "own")
         assert not list((tmp_path / "own").iterdir())
 
     def test_of_a_compiler_that_takes_too_long(
@@ -203,7 +202,7 @@ class TestFailure:
         monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
         monkeypatch.setattr(compiled_model, "_COMPILE_SECONDS", 1)
         with pytest.raises(CompilationError, match="compiling takes more than 1 s"):
-            compile_model(booster, tmp_path / "own", 1)
+            FastModel(booster, 1, tmp_path / "own")
         assert not list((tmp_path / "own").iterdir())
         used = [
             process for process in psutil.process_iter(["cmdline"]) if str(compiler) in (process.info["cmdline"] or [])
@@ -213,25 +212,27 @@ class TestFailure:
     def test_says_what_the_compiler_said_and_the_run_does_not(
         self, booster: Booster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        monkeypatch.setattr(compiled_model, "_COMPILE", "print('out of registers'); raise SystemExit(3)")
+        program = tmp_path / "compile.py"
+        program.write_text("print('out of registers'); raise SystemExit(3)")
+        monkeypatch.setattr(compiled_model, "_COMPILER", program)
         with pytest.raises(CompilationError, match="out of registers"):
-            compile_model(booster, tmp_path / "own", 1)
+            FastModel(booster, 1, tmp_path / "own")
         assert capfd.readouterr() == ("", "")
 
     def test_of_a_model_that_pylignum_does_not_know(self, tmp_path: Path) -> None:
         with pytest.raises(CompilationError, match="linear"):
-            compile_model(train(linear_tree=True), tmp_path / "own", 1)
+            FastModel(train(linear_tree=True), 1, tmp_path / "own")
 
     def test_where_nothing_can_be_written(self, booster: Booster, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(CompilationError, match=r"FileExistsError|NotADirectoryError"):
-            compile_model(booster, tmp_path / "file" / "own", 1)
+            FastModel(booster, 1, tmp_path / "file" / "own")
 
     def test_of_a_user_without_a_home(self, booster: Booster, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", "~")
         monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
         with pytest.raises(CompilationError, match="this user has no home folder: set XDG_CACHE_HOME"):
-            compile_model(booster, get_default_folder(in_memory=False), 1)
+            FastModel(booster, 1, get_default_folder(in_memory=False))
 
 
 def test_the_folder_is_in_the_cache_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

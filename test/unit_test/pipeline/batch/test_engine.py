@@ -12,7 +12,7 @@ import pytest
 from gokart_pipeline_sample.errors import CompilationError, PredictionError
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.pipeline.batch import engine as engine_module
-from gokart_pipeline_sample.pipeline.batch.engine import Engine, is_worth_compiling
+from gokart_pipeline_sample.pipeline.batch.engine import Engine, choose_engine
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def use(model: Booster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call
 
     def make(*arguments: int) -> Engine:
         compiled = Compiled(model, *arguments)
-        monkeypatch.setattr(engine_module, "compile_model", lambda *_: compiled)
-        return Engine(model, tmp_path)
+        monkeypatch.setattr(engine_module, "FastModel", lambda *_: compiled)
+        return Engine(model, "compiled", tmp_path)
 
     return make
 
@@ -50,8 +50,10 @@ def test_predicts_as_lightgbm_with_and_without_a_compiled_model(
     model: Booster, features: pd.DataFrame, tmp_path: Path
 ) -> None:
     expected = np.asarray(model.predict(features)).tobytes()
-    compiled = Engine(model, tmp_path / "compiled")
-    assert Engine(model).predict(features, "a").tobytes() == expected
+    compiled = Engine(model, "compiled", tmp_path / "compiled")
+    for engine in (Engine(model), Engine(model, "interpreted")):
+        assert engine.predict(features, "a").tobytes() == expected
+        assert engine.predict(features, "b").tobytes() == expected
     assert compiled.predict(features, "a").tobytes() == expected
     assert compiled.predict(features, "b").tobytes() == expected
     assert list((tmp_path / "compiled").glob("*.so"))
@@ -103,8 +105,8 @@ def test_lightgbm_predicts_if_the_model_cannot_be_compiled(
     def fail(*_: object) -> None:
         raise CompilationError("there is no compiler")
 
-    monkeypatch.setattr(engine_module, "compile_model", fail)
-    engine = Engine(model, tmp_path)
+    monkeypatch.setattr(engine_module, "FastModel", fail)
+    engine = Engine(model, "compiled", tmp_path)
     for chunk in ("a", "b"):
         assert engine.predict(features, chunk).tobytes() == np.asarray(model.predict(features)).tobytes()
     assert caplog.messages == ["LightGBM predicts, the model cannot be compiled: there is no compiler"]
@@ -119,6 +121,25 @@ def test_a_copy_in_another_process_compares_its_first_chunk(features: pd.DataFra
         copy.predict(features, "a")
 
 
-def test_only_large_tables_are_worth_a_compilation(model: Booster) -> None:
-    assert not is_worth_compiling(model, 1_000)
-    assert is_worth_compiling(model, 100_000_000)
+class TestChooseEngine:
+    @pytest.fixture(autouse=True)
+    def compiler(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        (tmp_path / "cc").touch(mode=0o700)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        return tmp_path / "cc"
+
+    def test_only_large_tables_are_worth_a_compilation(self, model: Booster) -> None:
+        assert choose_engine("auto", model, 1_000) == "interpreted"
+        assert choose_engine("auto", model, 100_000_000) == "compiled"
+
+    def test_interprets_without_a_compiler(self, model: Booster, compiler: Path) -> None:
+        compiler.unlink()
+        assert choose_engine("auto", model, 100_000_000) == "interpreted"
+
+    def test_takes_lightgbm_without_the_extra(self, model: Booster, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(engine_module, "find_spec", lambda _: None)
+        assert choose_engine("auto", model, 100_000_000) == "lightgbm"
+
+    @pytest.mark.parametrize("engine", ["lightgbm", "interpreted", "compiled"])
+    def test_takes_what_is_asked_for(self, model: Booster, engine: str) -> None:
+        assert choose_engine(engine, model, 1) == engine
