@@ -8,7 +8,7 @@ import functools
 import platform
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, wait
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gokart_pipeline_sample.errors import ClusterError, PipelineError
@@ -121,7 +121,9 @@ def connecting(address: str, timeout: float, task_class: type, bucket: str) -> I
     dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
     check = functools.partial(require_likeness, describe_process(task_class), task_class, bucket)
     try:
-        asyncio.run(_try_cluster(address, timeout, check))
+        # A notebook has a running loop in its own thread.
+        with ThreadPoolExecutor(1) as executor:
+            executor.submit(asyncio.run, _try_cluster(address, timeout, check)).result()
         with Client(address, set_as_default=False, timeout=_CONNECT_SECONDS) as client:
             yield DaskWorkers(client, timeout, check)
     except CancelledError as error:

@@ -61,32 +61,29 @@ class TrainRanksTask(ClusterTask[Booster]):
 
     def run(self) -> None:
         """Train the model and save it with its learning curve."""
+        split, valid = self.split_task.describe(), self.load("valid")
+        pieces = split.list_pieces()
+        if len(pieces) < self.ranks:
+            raise ValueError(f"the table has {len(pieces)} pieces for {self.ranks} ranks: set fewer ranks")
+        parameters = {name: value for name, value in self.parameters.items() if name != "class_weight"}
         with self.start_workers() as workers:
             if not isinstance(workers, DaskWorkers):
                 raise ClusterError("a model is trained in ranks on a Dask cluster alone: set dask_scheduler")
-            trained = self.train(workers, self.load("valid"))
+            addresses = workers.wait_for_addresses(self.ranks)
+            ports = dict(zip(addresses, workers.call_together(find_port, dict.fromkeys(addresses, ())), strict=True))
+            if self.ranks > 1:
+                machines = ",".join(f"{urlsplit(address).hostname}:{port}" for address, port in ports.items())
+                parameters |= {**_NETWORK, "num_machines": self.ranks, "machines": machines}
+            jobs = {
+                address: (split, pieces[rank :: self.ranks], valid, {**parameters, "local_listen_port": port})
+                for rank, (address, port) in enumerate(ports.items())
+            }
+            trained = workers.call_together(run_rank, jobs)
         if len({each["model"] for each in trained}) != 1:
             raise ClusterError("the ranks have different models: look whether their LightGBM is the same")
         model = LightGBMModelProcessor().deserialize(trained[0]["model"].encode())
         set_learning_curve(model, trained[0]["curve"])
         self.dump(model)
-
-    def train(self, workers: DaskWorkers, valid: Rows) -> list[dict[str, Any]]:
-        """Return the results of all ranks; see :func:`run_rank`."""
-        split = self.split_task.describe()
-        pieces, addresses = split.list_pieces(), workers.wait_for_addresses(self.ranks)
-        if len(pieces) < self.ranks:
-            raise ValueError(f"the table has {len(pieces)} pieces for {self.ranks} ranks: set fewer ranks")
-        parameters = {name: value for name, value in self.parameters.items() if name != "class_weight"}
-        ports = workers.call_together(find_port, dict.fromkeys(addresses, ()))
-        machines = [f"{urlsplit(address).hostname}:{port}" for address, port in zip(addresses, ports, strict=True)]
-        if self.ranks > 1:
-            parameters |= {**_NETWORK, "num_machines": self.ranks, "machines": ",".join(machines)}
-        jobs = {}
-        for rank, address in enumerate(addresses):
-            own = {**parameters, "local_listen_port": ports[rank]}
-            jobs[address] = (split, pieces[rank :: self.ranks], valid, own)
-        return workers.call_together(run_rank, jobs)
 
 
 def find_port() -> int:
@@ -96,16 +93,10 @@ def find_port() -> int:
 
 
 def run_rank(split: TableSplit, pieces: list[range], valid: Rows, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Train on a Dask worker, in a child process, because LightGBM ends its process when another rank is lost.
+    """Train on the training rows of some pieces, on a Dask worker, together with the other ranks.
 
-    Args:
-        split: the table.
-        pieces: the pieces of it whose training rows are those of this rank.
-        valid: all validation rows, so that all ranks stop in the same round.
-        parameters: parameters of LightGBM, and ``num_boost_round``.
-
-    Returns:
-        The text of the ``model``, which all ranks have, and the ``curve`` of the losses.
+    A child process does it, because LightGBM ends its process when another rank is lost. Each rank has all validation
+    rows, so that all stop in the same round, with the same ``model``; the losses in ``curve`` are those of this rank.
 
     Raises:
         ClusterError: the child has ended early, or the driver is gone; there is no child any more then.

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from gokart_pipeline_sample.errors import ClusterError
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
-from gokart_pipeline_sample.utils.dask_workers import describe_process, require_likeness
+from gokart_pipeline_sample.utils.dask_workers import connecting, describe_process, require_likeness
 
 
 def test_a_process_is_like_itself() -> None:
@@ -36,3 +38,12 @@ def test_the_embedded_s3_is_named_as_the_reason() -> None:
     expected = {**describe_process(ScoreTableTask), "the S3": "http://127.0.0.1:8333"}
     with pytest.raises(ClusterError, match="the embedded S3 serves this machine alone: set BUCKET_NAME"):
         require_likeness(expected, ScoreTableTask, "")
+
+
+def test_a_notebook_has_a_loop_that_runs() -> None:
+    async def connect() -> None:
+        with connecting("tcp://127.0.0.1:1", 1, ScoreTableTask, ""):
+            pass
+
+    with pytest.raises(ClusterError, match=r"tcp://127\.0\.0\.1:1: no Dask scheduler answers there: correct dask_sch"):
+        asyncio.run(connect())
