@@ -138,10 +138,13 @@ async def _try_cluster(address: str, timeout: float, check: Callable[..., None])
 
     # Its annotations are those of a client that blocks.
     client: Any = Client(address, asynchronous=True, set_as_default=False, timeout=_CONNECT_SECONDS)
-    problem = "no Dask scheduler answers there: correct dask_scheduler, or start the scheduler"
     try:
-        # Dask waits for ever for another kind of server.
-        await asyncio.wait_for(client, _CONNECT_SECONDS + 2)
+        try:
+            # Dask waits for ever for another kind of server.
+            await asyncio.wait_for(client, _CONNECT_SECONDS + 2)
+        except Exception as error:
+            advice = "correct dask_scheduler, or start the scheduler"
+            raise ClusterError(f"no Dask scheduler answers there: {advice} ({error!r})") from error
         problem = "the Dask scheduler has no workers: start some"
         await client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
         problem = f"not all Dask workers answer: end those that hang (no answer within {timeout:g} s)"
