@@ -68,7 +68,8 @@ def readable_ids(schema: Schema, data: pd.DataFrame) -> pd.Series[Any]:
 
 def drop_rows(data: pd.DataFrame, breaches: pd.DataFrame) -> pd.DataFrame:
     """Return the rows without breaches."""
-    return data.drop(index=list(breaches["row"]), errors="ignore")
+    # pandas copies the whole frame even if there is nothing to drop.
+    return data if breaches.empty else data.drop(index=list(breaches["row"]), errors="ignore")
 
 
 def get_breaches(error: SchemaErrors) -> pd.DataFrame:
@@ -146,7 +147,8 @@ def _read(schema: Schema, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFram
             if dtype.kind in "biu" and not is_masked:
                 breaches.append(_make_breaches(data.index[data[name].isna()], name, "not_nullable"))
     unreadable = pd.concat(breaches) if len(breaches) > 1 else breaches[0]
-    return drop_rows(data, unreadable).astype(casts), unreadable
+    readable = drop_rows(data, unreadable)
+    return readable.astype(casts) if casts else readable.copy(deep=False), unreadable
 
 
 def _make_breaches(rows: pd.Index[Any], column: Hashable, check: str) -> pd.DataFrame:
