@@ -150,11 +150,11 @@ async def _try_cluster(address: str, timeout: float, check: Callable[..., None])
         problem = f"not all Dask workers answer: end those that hang (no answer within {timeout:g} s)"
         await asyncio.wait_for(client.run(check), timeout)
         problem = "the Dask scheduler hangs: start it again"
-        await asyncio.wait_for(client.run_on_scheduler(check), timeout)
-    except (TimeoutError, OSError) as error:
-        raise ClusterError(f"{address}: {problem}") from error
+        await asyncio.wait_for(client.run_on_scheduler(check, on_scheduler=True), timeout)
+    except (TimeoutError, OSError):
+        raise ClusterError(f"{address}: {problem}") from None
     except PipelineError as error:
-        raise ClusterError(f"{address}: {error}") from error
+        raise ClusterError(f"{address}: {error}") from error.__cause__
     except Exception as error:
         raise ClusterError(f"{address}: a process cannot describe itself: {_ADVICE} ({error!r})") from error
     finally:
@@ -162,14 +162,14 @@ async def _try_cluster(address: str, timeout: float, check: Callable[..., None])
 
 
 def require_likeness(
-    expected: dict[str, str], task_class: type, bucket: str, dask_worker: Any = None, dask_scheduler: Any = None
+    expected: dict[str, str], task_class: type, bucket: str, dask_worker: Any = None, on_scheduler: bool = False
 ) -> None:
     """Raise a ClusterError if this process is not as :func:`describe_process` says; a scheduler does not use S3.
 
-    Dask's client gives the worker or the scheduler that runs this.
+    Dask's client gives the worker that runs this.
     """
     who = f"the worker {dask_worker.address}" if dask_worker else "a Dask worker"
-    if dask_scheduler:
+    if on_scheduler:
         who, bucket = "the scheduler", ""
         expected = {name: value for name, value in expected.items() if name != _S3}
     found = describe_process(task_class, bucket)

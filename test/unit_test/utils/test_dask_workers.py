@@ -29,7 +29,7 @@ def test_differences_are_named() -> None:
 
 def test_the_scheduler_may_have_another_s3() -> None:
     expected = {**describe_process(ScoreTableTask), "the S3": "https://s3.example"}
-    require_likeness(expected, ScoreTableTask, "a bucket", dask_scheduler=object())
+    require_likeness(expected, ScoreTableTask, "a bucket", on_scheduler=True)
     with pytest.raises(ClusterError, match=r"a Dask worker has the S3 \S+ instead of https://s3\.example: give"):
         require_likeness(expected, ScoreTableTask, "")
 
