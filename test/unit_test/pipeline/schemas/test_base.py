@@ -17,7 +17,7 @@ from gokart_pipeline_sample.pipeline.schemas import (
     PredictionSchema,
     PreprocessedSchema,
 )
-from gokart_pipeline_sample.pipeline.schemas.base import ID, TARGET
+from gokart_pipeline_sample.pipeline.schemas.base import ID, TARGET, passing_equal_ids
 
 SCHEMAS = [IrisFeatureSchema, PreprocessedSchema, OutputSchema, PredictionSchema]
 
@@ -127,3 +127,16 @@ class TestRequireTarget:
     def test_names_the_target_that_is_missing(self, flowers: pd.DataFrame) -> None:
         with pytest.raises(SchemaErrors, match="column 'target' not in dataframe"):
             IrisFeatureSchema.require_target(flowers.drop(columns="target"))
+
+
+class TestPassingEqualIds:
+    def test_ends_with_the_block_and_passes_nothing_else(self, flowers: pd.DataFrame) -> None:
+        equal = flowers.assign(id=1)
+        with passing_equal_ids():
+            IrisFeatureSchema.validate(equal)
+            with pytest.raises(SchemaError, match="petal_width"):
+                IrisFeatureSchema.validate(equal.assign(petal_width=-1.0))
+            with pytest.raises(SchemaError, match=r"petal_length.*finite"):
+                IrisFeatureSchema.validate(equal.assign(petal_length=np.inf))
+        with pytest.raises(SchemaError, match="duplicate"):
+            IrisFeatureSchema.validate(equal)
