@@ -3,12 +3,13 @@
 FROM python:3.11-slim AS build
 WORKDIR /build
 COPY pyproject.toml poetry.lock ./
-RUN python -m venv /poetry \
- && /poetry/bin/pip install --quiet --no-cache-dir poetry==2.5.1 poetry-plugin-export==1.10.1 \
- && /poetry/bin/poetry export --quiet --extras report --output requirements.txt
+RUN python -m venv /tools \
+ && /tools/bin/pip install --quiet --no-cache-dir uv==0.13.9 \
+ && /tools/bin/uv pip install --quiet --no-cache --python /tools poetry==2.5.1 poetry-plugin-export==1.10.1 \
+ && /tools/bin/poetry export --quiet --extras report --output requirements.txt
 # What is locked and nothing else, with the hashes checked.
-RUN python -m venv --without-pip /venv \
- && /poetry/bin/pip --python /venv/bin/python install --quiet --no-cache-dir --no-deps --require-hashes --requirement requirements.txt
+RUN /tools/bin/uv venv --quiet --python python3 /venv \
+ && /tools/bin/uv pip install --quiet --no-cache --python /venv --no-deps --require-hashes --requirement requirements.txt
 COPY main.py /app/
 COPY conf /app/conf
 COPY pipeline_runner /app/pipeline_runner

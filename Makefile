@@ -1,7 +1,10 @@
-# Every target sets up what it needs: .venv is built from poetry.lock, whose hashes pip checks.
+# Every target sets up what it needs: .venv is built from poetry.lock, whose hashes uv checks.
 PYTHON ?= python3
 BIN := .venv/bin
-# Poetry only reads the lock file here, in an environment of its own.
+# Instead of what is locked, lowest-direct or highest installs the lowest or newest versions that pyproject.toml allows.
+RESOLUTION :=
+# uv installs, and Poetry reads the lock file, each in an environment of its own.
+UV := .venv/uv/bin/uv
 POETRY := .venv/poetry/bin/poetry
 # Test processes share the cores, and LightGBM's threads that wait for one another would take ages.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
@@ -63,14 +66,25 @@ lint: setup
 	$(BIN)/mypy --strict gokart_pipeline_sample pipeline_runner main.py
 	$(BIN)/lint-imports --no-logo
 
+LOCKED := --no-deps --require-hashes --requirement .venv/requirements.txt
+PACKAGES := $(if $(RESOLUTION),--resolution $(RESOLUTION) --requirement pyproject.toml --all-extras --group dev,$(LOCKED))
+# The value of an option that pip is configured with.
+pip_option = $(shell for place in :env: install global; do .venv/uv/bin/pip config get $$place.$(1) 2> /dev/null && break; done)
+
 .venv/ready: pyproject.toml poetry.lock
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("error: Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.13 ...")'
-	$(PYTHON) -m venv --clear .venv
-	$(PYTHON) -m venv .venv/poetry
-	.venv/poetry/bin/pip install --quiet poetry==2.5.1 poetry-plugin-export==1.10.1
-	$(POETRY) export --quiet --with dev --output .venv/requirements.txt
-	# The export is complete; left to resolve it, pip takes newer releases for extras and then misses their hashes.
-	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement .venv/requirements.txt
-	$(BIN)/pip check
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	rm -rf .venv
+	$(PYTHON) -m venv .venv/uv
+	.venv/uv/bin/pip install --quiet uv==0.13.9
+	@# uv takes packages from the index that pip is configured for, and trusts the certificates that pip trusts.
+	@export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(call pip_option,index-url)}" UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true; \
+	certificates="$${SSL_CERT_FILE:-$(call pip_option,cert)}"; [ -z "$$certificates" ] || export SSL_CERT_FILE="$$certificates"; \
+	set -ex; \
+	$(UV) venv --quiet --seed --allow-existing --python $(PYTHON) .venv; \
+	$(UV) venv --quiet --python $(PYTHON) .venv/poetry; \
+	$(UV) pip install --quiet --python .venv/poetry poetry==2.5.1 poetry-plugin-export==1.10.1; \
+	$(POETRY) export --quiet --with dev --output .venv/requirements.txt; \
+	$(UV) pip install --quiet --python .venv $(PACKAGES); \
+	$(UV) pip check --quiet --python .venv; \
+	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	touch $@

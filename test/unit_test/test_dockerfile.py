@@ -9,11 +9,11 @@ from support.checkout import PROJECT, SOURCES
 DOCKERFILE = (PROJECT / "Dockerfile").read_text()
 
 
-def test_uses_the_same_poetry() -> None:
+def test_uses_the_same_tools() -> None:
     def find(text: str) -> set[str]:
-        return set(re.findall(r"poetry(?:-plugin-export)?==[\d.]+", text))
+        return set(re.findall(r"(?:uv|poetry(?:-plugin-export)?)==[\d.]+", text))
 
-    assert len(find(DOCKERFILE)) == 2
+    assert len(find(DOCKERFILE)) == 3
     assert find(DOCKERFILE) == find((PROJECT / "Makefile").read_text())
 
 
