@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -23,15 +24,7 @@ LINE_LENGTH = 120
 
 
 def sketch_fields(table: pa.Table, id_column: str, target_column: str) -> str:
-    """Describe each column of a table as a field of a schema, with a comment on what was seen.
-
-    Args:
-        table: the whole table.
-        id_column: name of the column that identifies a row.
-        target_column: name of the column to predict.
-
-    Returns:
-        The body of the class.
+    """Return the body of a schema: a field for each column of the table, with a comment on what was seen.
 
     Raises:
         UsageError: a column is not there, the id is not unique, or the target has no classes; the message says what to
@@ -47,23 +40,18 @@ def sketch_fields(table: pa.Table, id_column: str, target_column: str) -> str:
         raise UsageError(f"{repeated} rows have the {id_column} of another row: give --id a unique column")
     taken: set[str] = set()
     roles = {id_column: "id", target_column: "target"}
-    return "".join(_sketch(table[name], name, roles.get(name, "feature"), taken) for name in names)
+    return "".join(_sketch(_decode(table[name]), name, roles.get(name, "feature"), taken) for name in names)
 
 
 def sketch_rows(table: pa.Table, id_column: str, target_column: str) -> str:
     """Return the entries of a dictionary of three rows: with the least values that were seen, the greatest, and gaps.
 
     Ids and open text are made up, so that none of the table's get into the code.
-
-    Args:
-        table: the whole table.
-        id_column: name of the column that identifies a row.
-        target_column: name of the column to predict.
     """
     roles = {id_column: "id", target_column: "target"}
     columns = {name: _decode(table[name]) for name in table.schema.names}
     return "".join(
-        _format_values(name, _choose_values(column, roles.get(name)))
+        _wrap("    ", f"{_quote(name)}: [", [_quote(value) for value in _choose_values(column, roles.get(name))], "],")
         for name, column in columns.items()
         if _annotate(column)
     )
@@ -83,18 +71,6 @@ def _choose_values(column: pa.ChunkedArray, role: str | None) -> list[Any]:
     return [least, greatest, None if column.null_count else least]
 
 
-def _format_values(name: str, values: list[Any]) -> str:
-    """Return an entry of a dictionary as ruff formats it."""
-    literals = [
-        _quote(value) if isinstance(value, str | bool | int | float | None) else f'"{value.isoformat()}"'
-        for value in (float(value) if isinstance(value, Decimal) else value for value in values)
-    ]
-    line = f"    {_quote(name)}: [{', '.join(literals)}],\n"
-    if len(line) <= LINE_LENGTH + 1:
-        return line
-    return f"    {_quote(name)}: [\n" + "".join(f"        {literal},\n" for literal in literals) + "    ],\n"
-
-
 def _decode(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column as the pipeline reads it: without a dictionary, and in UTC."""
     kind = column.type
@@ -104,7 +80,6 @@ def _decode(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _sketch(column: pa.ChunkedArray, name: str, role: str, taken: set[str]) -> str:
-    column = _decode(column)
     annotation = _annotate(column)
     allowed = {"id": ("int", "str"), "target": ("int", "str", "bool")}.get(role, (annotation,))
     if annotation not in allowed:
@@ -113,20 +88,20 @@ def _sketch(column: pa.ChunkedArray, name: str, role: str, taken: set[str]) -> s
         return f"    # {name!r} is left out: its type is {column.type}.\n"
     values = _list_values(column, role)
     identifier = _make_identifier(name, taken)
+    listed = _wrap(8 * " ", "isin=[", [_quote(value) for value in values], "],").strip().removesuffix(",")
     options = [
         *(["unique=True"] if role == "id" else []),
-        *([_format_list(values)] if values else []),
+        *([listed] if values else []),
         *(["nullable=True"] if column.null_count else []),
         *([f"metadata={role.upper()}"] if role != "feature" else []),
         *([f"alias={_quote(name)}"] if identifier != name else []),
     ]
     declaration = f"{identifier}: Series[{annotation}]{' | None' if role == 'target' else ''}"
-    is_open = role == "id" or (is_text(column.type) and not values)
-    return f"    # {_describe(column, is_open)}\n{_format_field(declaration, options)}"
+    field = _wrap("    ", f"{declaration} = pa.Field(", options, ")") if options else f"    {declaration}\n"
+    return f"    # {_describe(column, is_open=role == 'id' or (is_text(column.type) and not values))}\n{field}"
 
 
 def _annotate(column: pa.ChunkedArray) -> str | None:
-    """Return the annotation of a column in a schema; None if there is none for its type."""
     kind, has_nulls = column.type, column.null_count > 0
     if types.is_integer(kind):
         return "pd.Int64Dtype" if has_nulls else "int"
@@ -140,7 +115,7 @@ def _annotate(column: pa.ChunkedArray) -> str | None:
 
 
 def _list_values(column: pa.ChunkedArray, role: str | None) -> list[Any]:
-    """Return the classes of the target, or the values of a text that has few of them."""
+    # The classes of the target, or the values of a text that has few of them.
     if role == "id" or not (role == "target" or is_text(column.type)):
         return []
     values = sorted(column.drop_null().unique().to_pylist())
@@ -181,26 +156,17 @@ def _make_identifier(name: str, taken: set[str]) -> str:
 
 
 def _quote(value: Any) -> str:
-    """Return the literal of a value, with the quotes that ruff prefers."""
+    # With the quotes that ruff prefers; a time becomes text, and a decimal a number.
+    if isinstance(value, Decimal):
+        value = float(value)
+    elif isinstance(value, date):
+        value = value.isoformat()
     return f'"{value}"' if repr(value) == f"'{value}'" and '"' not in value else repr(value)
 
 
-def _format_list(values: list[Any]) -> str:
-    """Return the option of the listed values, in several lines if one is too short."""
-    literals = [_quote(value) for value in values]
-    line = f"isin=[{', '.join(literals)}]"
-    return (
-        line
-        if len(line) < LINE_LENGTH - 8
-        else "isin=[\n            " + ",\n            ".join(literals) + ",\n        ]"
-    )
-
-
-def _format_field(declaration: str, options: list[str]) -> str:
-    """Return the line of a field as ruff formats it."""
-    if not options:
-        return f"    {declaration}\n"
-    line = f"    {declaration} = pa.Field({', '.join(options)})\n"
-    if len(line) <= LINE_LENGTH + 1 and "\n" not in line[:-1]:
-        return line
-    return f"    {declaration} = pa.Field(\n" + "".join(f"        {option},\n" for option in options) + "    )\n"
+def _wrap(indent: str, head: str, items: list[str], tail: str) -> str:
+    """Return a line, or several lines if it is too long, as ruff formats them."""
+    line = f"{indent}{head}{', '.join(items)}{tail}"
+    if len(line) <= LINE_LENGTH and "\n" not in line:
+        return f"{line}\n"
+    return "".join([f"{indent}{head}\n", *(f"{indent}    {item},\n" for item in items), f"{indent}{tail}\n"])
