@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pipeline_runner.cli.arguments import needs_bucket_name, parse_arguments
 from pipeline_runner.cli.configuration import load_config
 from pipeline_runner.cli.streams import guard_streams, require_utf8
-from pipeline_runner.errors import ConfigurationError, UsageError
+from pipeline_runner.errors import UsageError
 from pipeline_runner.local_s3 import embedded_s3
 from pipeline_runner.paths import IS_INSTALLED
 from pipeline_runner.signals import handling_signals
@@ -30,31 +30,26 @@ if TYPE_CHECKING:
 def main() -> None:
     """Do what the command-line arguments say, and exit with a status listed in the README.
 
-    They are our own options, and a task with its options as luigi takes them, or only options of ``RunTask``. The last
-    line on stderr names the error, if there is one.
+    The last line on stderr names the error, if there is one.
     """
     require_utf8()
     guard_streams()
+    # Searching the half a million objects that imports create and keep for garbage takes half a second for nothing.
+    gc.disable()
     with handling_signals():
-        # Imports create half a million objects that stay alive. Searching them for garbage takes half a second for
-        # nothing.
-        gc.disable()
         try:
             sys.exit(execute(*parse_arguments(sys.argv[1:])))
-        except (UsageError, configparser.Error) as error:
-            print("error:", *str(error).split(), file=sys.stderr)
+        except Exception as error:
+            # By name: the import of the package that defines this error has failed.
+            is_schema = type(error).__name__ == "SchemaDefinitionError"
+            if not is_schema and not isinstance(error, (UsageError, configparser.Error)):
+                raise
+            print("error: the schema" if is_schema else "error:", *str(error).split(), file=sys.stderr)
             sys.exit(2)
 
 
 def execute(options: argparse.Namespace, arguments: list[str]) -> int:
-    """Run a task, show the plan, the history or the champions, serve the embedded S3, clean up, or adopt a table.
-
-    Args:
-        options: our own options; see :func:`parse_arguments`.
-        arguments: a task and its options, as luigi takes them.
-
-    Returns:
-        The exit status.
+    """Do what our own options say, with a task and its options as luigi takes them, and return the exit status.
 
     Raises:
         UsageError: the arguments, the configuration or the environment is wrong.
@@ -62,8 +57,7 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
     started = datetime.now(UTC)
     config = load_config()
     if options.new_table:
-        with refusing_schemas():
-            from pipeline_runner.adopt.new_table import adopt_table
+        from pipeline_runner.adopt.new_table import adopt_table
 
         return adopt_table(options.new_table, options.id, options.target, options.name, is_agreed=options.yes)
     workspace = config.get("TaskOnKart", "workspace_directory")
@@ -74,10 +68,9 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
 
             serve(server)
             return 0
-        with refusing_schemas():
-            from pipeline_runner import run
-            from pipeline_runner.cli.root_task import resolve
-            from pipeline_runner.watch import history, plan
+        from pipeline_runner import run
+        from pipeline_runner.cli.root_task import resolve
+        from pipeline_runner.watch import history, plan
 
         gc.freeze()
         gc.enable()
@@ -100,18 +93,6 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
         serving = f"{Path(sys.argv[0]).name} --serve-s3" if IS_INSTALLED else "make s3"
         fetch = "aws s3 cp {url} -" if server is None else serving
         return run.run(resolve(arguments), workspace, fetch, started)
-
-
-@contextlib.contextmanager
-def refusing_schemas() -> Iterator[None]:
-    """Turn the error of a schema that the pipeline cannot use, which is raised at its import, into a UsageError."""
-    try:
-        yield
-    except Exception as error:
-        # By name: what fails is the import of the package that defines the error.
-        if type(error).__name__ != "SchemaDefinitionError":
-            raise
-        raise ConfigurationError(f"the schema {error}") from error
 
 
 @contextlib.contextmanager

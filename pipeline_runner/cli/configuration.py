@@ -18,16 +18,7 @@ if TYPE_CHECKING:
 
 PATH_OPTIONS = ("table", "workspace_directory", "local_temporary_directory", "logging_conf_file", "lock_pid_dir")
 # Options of [core] that luigi reads without declaring them as parameters.
-_CORE = {
-    "autoload_range",
-    "default_scheduler_host",
-    "default_scheduler_port",
-    "default_scheduler_url",
-    "no_configure_logging",
-    "rpc_connect_timeout",
-    "rpc_retry_attempts",
-    "rpc_retry_wait",
-}
+_CORE = {"autoload_range", "no_configure_logging", "rpc_connect_timeout", "rpc_retry_attempts", "rpc_retry_wait"}
 
 
 def load_config() -> LuigiConfigParser:
@@ -95,12 +86,8 @@ def find_files() -> list[str]:
 def check_names(config: LuigiConfigParser) -> None:
     """Reject a configuration with unknown names, most of which luigi would silently ignore.
 
-    Args:
-        config: the configuration as luigi has read it; the tasks that it may name must have been imported.
-
     Raises:
-        ConfigurationError: a section is neither a task nor a part of luigi or gokart, or a key is not a parameter of
-            its section.
+        ConfigurationError: a section is no imported task and no part of luigi or gokart, or a key not its parameter.
     """
     # gokart imports these only on use, but their sections must be known here.
     import gokart.gcs_config

@@ -23,10 +23,7 @@ DEFAULT_TASK = ["gokart_pipeline_sample.RunTask", "--local-scheduler"]
 
 
 def resolve(arguments: list[str]) -> RootTask:
-    """Make the task that the arguments name.
-
-    Args:
-        arguments: a task and its options as luigi takes them, or only options of ``RunTask``.
+    """Make the task that the arguments name, or ``RunTask`` if they are only options.
 
     Raises:
         UsageError: the arguments or the configuration are wrong.

@@ -11,17 +11,15 @@ import sys
 from pipeline_runner.masking import mask
 
 
-class GuardedStream(io.TextIOWrapper):
+class _GuardedStream(io.TextIOWrapper):
     """A stream that masks secrets, and drops what cannot be written."""
 
     def write(self, text: str) -> int:
-        """Write a text if possible."""
         with contextlib.suppress(OSError):
             super().write(mask(text))
         return len(text)
 
     def flush(self) -> None:
-        """Flush the stream if possible."""
         with contextlib.suppress(OSError):
             super().flush()
 
@@ -38,7 +36,7 @@ def guard_streams() -> None:
         # Python has no stream for a descriptor that was closed.
         buffer = stream.buffer if stream else os.fdopen(descriptor, "wb", closefd=False)
         is_read_live = name == "stderr" or buffer.isatty()
-        setattr(sys, name, GuardedStream(buffer, "utf-8", "backslashreplace", line_buffering=is_read_live))
+        setattr(sys, name, _GuardedStream(buffer, "utf-8", "backslashreplace", line_buffering=is_read_live))
 
 
 def require_utf8() -> None:
