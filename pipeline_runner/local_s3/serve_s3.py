@@ -15,11 +15,7 @@ if TYPE_CHECKING:
 
 
 def serve(server: EmbeddedS3) -> None:
-    """Print how to fetch the published object, and serve until Ctrl-C.
-
-    Args:
-        server: the server, which may still be starting.
-    """
+    """Print how to fetch the published object, and serve until Ctrl-C."""
     server.wait_until_ready()
     environment = server.environment()
     bucket = environment.pop("BUCKET_NAME")
@@ -35,7 +31,5 @@ def serve(server: EmbeddedS3) -> None:
 def find_published(client: S3Client, bucket: str) -> str | None:
     """Return the key of the newest object that a task has published, if there is one; reports do not count."""
     objects = sorted(list_objects(client, bucket, ""), key=lambda item: item["LastModified"], reverse=True)
-    for item in objects:
-        if UNIQUE_ID in client.head_object(Bucket=bucket, Key=item["Key"])["Metadata"]:
-            return item["Key"]
-    return None
+    keys = (item["Key"] for item in objects)
+    return next((key for key in keys if UNIQUE_ID in client.head_object(Bucket=bucket, Key=key)["Metadata"]), None)
