@@ -1,9 +1,8 @@
 """The embedded S3: a local S3 server (SeaweedFS), which is used when there is no bucket to publish to.
 
-The data, access key and state of the server are in one folder. All processes that use the folder share one server: the
-first one starts it, the last one stops it. This relies on two file locks, because the kernel releases them however a
-process ends: ``server.json`` is locked while the server runs, ``users.lock`` while any process uses it. So if a killed
-process leaves a server behind, the next process finds it, uses it and stops it.
+All processes that use a folder share one server: the first one starts it, the last one stops it, also one that a killed
+process has left behind. This relies on two file locks, because the kernel releases them however a process ends:
+``server.json`` is locked while the server runs, ``users.lock`` while any process uses it.
 """
 
 from __future__ import annotations
@@ -68,11 +67,8 @@ def is_wanted(environment: Mapping[str, str]) -> bool:
 def running(directory: Path, options: Sequence[str] = ()) -> Iterator[EmbeddedS3]:
     """Keep the server of a folder running for as long as the context lasts.
 
-    The server may still be starting when the context is entered; see :meth:`EmbeddedS3.wait_until_ready`.
-
-    Args:
-        directory: folder of the data and the access key; created, if missing, and then readable by its owner only.
-        options: further options of SeaweedFS's ``weed mini``.
+    The server may still be starting when the context is entered; see :meth:`EmbeddedS3.wait_until_ready`. The folder of
+    its data and access key is made if missing, readable by its owner only. The options are those of ``weed mini``.
 
     Raises:
         EmbeddedS3Error: the server is not installed, or the folder cannot be used.
@@ -114,7 +110,7 @@ class EmbeddedS3:
             ports = seaweedfs.find_free_ports()
 
             def write_state() -> None:
-                """Write the state in the new process before it becomes the server: no server lacks its state."""
+                # In the new process, before it becomes the server: so no server lacks its state.
                 os.ftruncate(state.fileno(), 0)
                 os.write(state.fileno(), json.dumps({"process_id": os.getpid(), "ports": ports}).encode())
 
@@ -174,9 +170,8 @@ class EmbeddedS3:
 
         key_id, secret = self.access_key()
         # A new session: the default one remembers the environment of its first use.
-        return boto3.Session(key_id, secret, region_name=REGION).client(
-            "s3", endpoint_url=self.endpoint, config=Config(proxies={})
-        )
+        session = boto3.Session(key_id, secret, region_name=REGION)
+        return session.client("s3", endpoint_url=self.endpoint, config=Config(proxies={}))
 
     def access_key(self) -> tuple[str, str]:
         """Return the id and the secret of the access key.
@@ -194,10 +189,9 @@ class EmbeddedS3:
             ) from error
 
     def _write_access_key(self) -> None:
-        """Create an access key if there is none or it is damaged, and write it to the configuration of the server."""
         try:
             key_id, secret = self.access_key()
-        except EmbeddedS3Error:
+        except EmbeddedS3Error:  # There is none, or it is damaged.
             key_id, secret = secrets.token_hex(10).upper(), secrets.token_urlsafe(30)
             profile = f"[default]\naws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n"
             _write_private(self._credentials_file, profile)

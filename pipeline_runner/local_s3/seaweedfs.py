@@ -22,12 +22,7 @@ def launch(
 ) -> subprocess.Popen[bytes]:
     """Start the server of a folder, which holds its data, its log and the file ``IDENTITIES`` with the access key.
 
-    Args:
-        directory: the folder.
-        ports: the ports that :func:`find_free_ports` has found.
-        options: further options of ``weed mini``.
-        inherit: descriptor of a file that the server keeps open.
-        prepare: called in the new process before it becomes the server.
+    The new process keeps the descriptor ``inherit`` open, and calls ``prepare`` before it becomes the server.
     """
     (directory / "data").mkdir(exist_ok=True)
     servers = ("s3", "master", "volume", "filer", "admin")
