@@ -6,6 +6,7 @@ import pytest
 from mypy_boto3_s3 import S3Client
 
 from gokart_pipeline_sample.errors import S3Error
+from gokart_pipeline_sample.io.s3 import client_of_process
 from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
 from pipeline_runner.watch.document_folder import DocumentFolder
 
@@ -14,6 +15,8 @@ from pipeline_runner.watch.document_folder import DocumentFolder
 def folder(server: EmbeddedS3, bucket: str, monkeypatch: pytest.MonkeyPatch) -> DocumentFolder:
     for name, value in server.environment().items():
         monkeypatch.setenv(name, value)
+    # Another test of this process may have asked for a client without credentials.
+    client_of_process.cache_clear()
     return DocumentFolder(f"s3://{bucket}/work/runs")
 
 
