@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import gokart
 import luigi.interface
+from gokart.slack import SlackConfig
 from luigi.cmdline_parser import CmdlineParser
 from luigi.task_register import Register
 
@@ -35,14 +37,21 @@ def resolve(arguments: list[str]) -> RootTask:
     check_names(luigi.configuration.get_config())
     with converting_to_usage_errors(), CmdlineParser.global_instance(arguments) as parser:
         # Only in this context do parameters have the values of the command line.
-        task, report, settings = parser.get_task_obj(), Report(), luigi.interface.core()
-        lock_folder = None if settings.no_lock else Path(settings.lock_pid_dir)
-        encryption = get_encryption()
+        task, settings = parser.get_task_obj(), luigi.interface.core()
+        root = RootTask(
+            arguments,
+            TaskGraph(task, alone=True),
+            report=Report(),
+            slack=SlackConfig(),
+            lock_folder=None if settings.no_lock else Path(settings.lock_pid_dir),
+            encryption=get_encryption(),
+            only_looks=bool(gokart.tree_info().mode or gokart.test_run().pandas),
+        )
         try:
-            return RootTask(arguments, TaskGraph(task), report, lock_folder, encryption)
+            return root._replace(graph=TaskGraph(task))
         except Exception as error:
             # luigi is about to hit the same error, and reports it.
-            return RootTask(arguments, TaskGraph(task, alone=True), report, lock_folder, encryption, error)
+            return root._replace(error=error)
 
 
 def complete_arguments(arguments: list[str]) -> list[str]:

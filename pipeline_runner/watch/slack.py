@@ -7,7 +7,6 @@ import logging
 import os
 
 from gokart.slack import SlackConfig
-from luigi.cmdline_parser import CmdlineParser
 
 from pipeline_runner.error_messages import describe
 from pipeline_runner.masking import mask
@@ -18,22 +17,15 @@ logger = logging.getLogger(__name__)
 SECONDS = 5
 
 
-def take_settings(arguments: list[str]) -> tuple[SlackConfig, str]:
-    """Return the settings and the token, which is taken from the environment if there is a channel.
+def notify(settings: SlackConfig, result: RunResult, report: str | None) -> None:
+    """Send the result of a run and the URI of its report to a channel, if there is one; only warn if that fails.
 
-    gokart sends nothing then. Its own message names only tasks, and is uploaded by a method that Slack has shut down:
+    gokart's own message names only tasks, and is uploaded by a method that Slack has shut down:
     https://docs.slack.dev/changelog/2024-04-a-better-way-to-upload-files-is-here-to-stay
     """
-    with CmdlineParser.global_instance(arguments):
-        settings = SlackConfig()
-    return settings, os.environ.pop(settings.token_name, "") if settings.channel else ""
-
-
-def notify(settings: SlackConfig, token: str, result: RunResult, report: str | None) -> None:
-    """Send the result of a run and the URI of its report to a channel, if there is one; only warn if that fails."""
     if not settings.channel:
         return
-    if not token:
+    if not (token := os.environ.get(settings.token_name)):
         logger.warning(
             "the message to Slack is missing: set the environment variable %s, which token_name of [SlackConfig] names",
             settings.token_name,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from gokart.slack import SlackConfig
+
 from gokart_pipeline_sample.utils.shown_task import Figures, Published
 from pipeline_runner.watch.history import RunRecord
 from pipeline_runner.watch.recorder import Outcome
@@ -16,7 +18,7 @@ from pipeline_runner.watch.task_graph import TaskGraph
 def make_result(graph: TaskGraph, state: str) -> RunResult:
     """Make up a run in which all tasks ended in one state."""
     return RunResult(
-        root=RootTask(["gokart_pipeline_sample.RunTask", "--local-scheduler"], graph, Report()),
+        root=RootTask(["gokart_pipeline_sample.RunTask", "--local-scheduler"], graph, Report(), SlackConfig()),
         started=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         exit_status=0,
         outcomes={task_id: Outcome(state, 0.5) for task_id in graph.tasks},

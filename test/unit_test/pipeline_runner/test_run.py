@@ -4,9 +4,12 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
-import gokart
+import luigi
 import pytest
+from gokart.slack import SlackConfig
+from luigi.execution_summary import LuigiStatusCode
 from support.records import make_result
 
 from gokart_pipeline_sample.errors import S3Error
@@ -24,15 +27,14 @@ def refuse(*_: object) -> None:
 
 
 class TestRunLuigi:
-    @pytest.mark.parametrize(("code", "status"), [(0, 0), (40, 40), (None, 0), ("wrong", 1)])
-    def test_returns_the_exit_status(
-        self, graph: TaskGraph, code: object, status: int, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("code", LuigiStatusCode)
+    def test_returns_the_exit_status_of_gokart(
+        self, graph: TaskGraph, code: LuigiStatusCode, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def end(_: list[str]) -> None:
-            raise SystemExit(code)
-
-        monkeypatch.setattr(gokart, "run", end)
-        assert run.run_luigi(RootTask([], graph, Report())) == status
+        monkeypatch.setattr(luigi, "build", lambda *_, **__: SimpleNamespace(status=code))
+        statuses = {":)": (0,), ":|": (20, 30), ":(": (40, 50)}
+        arguments = ["gokart_pipeline_sample.RunTask"]
+        assert run.run_luigi(RootTask(arguments, graph, Report(), SlackConfig())) in statuses[code.value[0]]
 
 
 @pytest.fixture
