@@ -5,22 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from logging import getLogger
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import pandas as pd
 
 from gokart_pipeline_sample.errors import DamagedFileError
+from gokart_pipeline_sample.io import s3
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
-from gokart_pipeline_sample.io.s3 import (
-    SHA256,
-    Encryption,
-    get_object,
-    list_objects,
-    put_object,
-    read_metadata,
-    s3_client,
-)
+from gokart_pipeline_sample.io.s3 import SHA256, Encryption, read_metadata
 from gokart_pipeline_sample.io.s3_target import UNIQUE_ID, S3Target
+from gokart_pipeline_sample.pipeline.drift.calibration import EstimatedAccuracy
+from gokart_pipeline_sample.pipeline.drift.make_reference import Shift
 
 logger = getLogger(__name__)
 
@@ -33,6 +28,35 @@ class Part(TypedDict):
     size: int  # bytes
     sha256: str  # hexadecimal digits
     etag: str  # S3's listing has it, so a replaced object is detected
+
+
+class UnseenValues(TypedDict):
+    """Values of an open text feature that no training row has."""
+
+    rows: int
+    values: list[str]  # the first of them
+
+
+class Manifest(TypedDict):
+    """The document that describes a batch."""
+
+    parts: list[Part]  # the predictions, in the order of the table
+    rejected: list[Part]  # the rows that break the schema
+    rows_in: int
+    rows_published: int
+    rows_rejected: int
+    model: ScoringModel
+    champion: dict[str, Any] | None  # the pointer to the champion, if the model is one
+    table: dict[str, str]  # its fingerprint
+    unseen: dict[str, UnseenValues]  # by feature
+    shift: Shift | None  # None without rows
+
+
+class ScoringModel(TypedDict):
+    """The model of a batch."""
+
+    unique_id: str  # of the task that trained it
+    accuracy: float  # on its test rows
 
 
 class S3JsonTarget(S3Target):
@@ -49,25 +73,14 @@ class S3JsonTarget(S3Target):
         self._put(obj, {})
 
 
-def flatten_estimate(estimate: dict[str, float] | None) -> tuple[float, float, float] | None:
+def flatten_estimate(estimate: EstimatedAccuracy | None) -> tuple[float, float, float] | None:
     """Return an estimated accuracy with the bounds of its interval, if there is one."""
     return (estimate["accuracy"], estimate["low"], estimate["high"]) if estimate else None
 
 
 def get_intact_object(bucket: str, key: str, if_missing: str, if_damaged: str) -> bytes:
-    """Return the content of an object that the pipeline has put.
-
-    Args:
-        bucket: name of the bucket.
-        key: key of the object.
-        if_missing: advice if it does not exist.
-        if_damaged: advice if it is another content.
-
-    Raises:
-        DamagedFileError: it is not what was put.
-        S3Error: there is none.
-    """
-    content, metadata = get_object(bucket, key, if_missing)
+    """Return the content of an object that the pipeline has put; an error gives one of these two pieces of advice."""
+    content, metadata = s3.get_object(bucket, key, if_missing)
     require_intact(f"s3://{bucket}/{key}", content, metadata, if_damaged)
     return content
 
@@ -79,12 +92,7 @@ def require_intact(url: str, content: bytes, metadata: dict[str, str], if_damage
 
 
 def read_latest(bucket: str, prefix: str) -> str:
-    """Return the key of the manifest of the current batch.
-
-    Raises:
-        DamagedFileError: ``latest.json`` is not what was put.
-        S3Error: there is no batch.
-    """
+    """Return the key of the manifest of the current batch."""
     key = f"{make_folder(prefix)}latest.json"
     return str(json.loads(get_intact_object(bucket, key, "publish a batch first", "publish again"))["manifest"])
 
@@ -99,11 +107,6 @@ class S3ManifestTarget(S3JsonTarget):
 
     It is put to ``<prefix>/<unique id>/manifest.json``, and the parts beside it. No other task touches them, so a task
     that is run again after a crash finds the parts that it has put.
-
-    Args:
-        bucket: name of the bucket.
-        prefix: prefix of the keys of all batches.
-        unique_id: unique id of the task that makes the batch.
     """
 
     def __init__(self, bucket: str, prefix: str, unique_id: str, encryption: Encryption) -> None:
@@ -120,16 +123,10 @@ class S3ManifestTarget(S3JsonTarget):
         return S3JsonTarget(self._bucket, f"{self._folder}{name}", self._unique_id, self._encryption)
 
     def put_part(self, name: str, data: pd.DataFrame, processor: FormatProcessor) -> Part:
-        """Put a part.
-
-        Args:
-            name: its key, without the folder of the batch.
-            data: its rows.
-            processor: its format.
-        """
+        """Put the rows of a part; its name is its key without the folder of the batch."""
         content, key = processor.serialize(data), f"{self._folder}{name}"
         metadata = {"rows": str(len(data)), UNIQUE_ID: self._unique_id}
-        stored = put_object(self._bucket, key, content, processor.content_type, metadata, self._encryption)
+        stored = s3.put_object(self._bucket, key, content, processor.content_type, metadata, self._encryption)
         return Part(key=key, rows=len(data), size=len(content), sha256=stored.sha256, etag=stored.etag)
 
     def find_parts(self) -> dict[str, Part]:
@@ -144,10 +141,9 @@ class S3ManifestTarget(S3JsonTarget):
 
     def _list(self) -> dict[str, tuple[int, str]]:
         """Return the size and ETag of each object of the batch, by key."""
-        with s3_client(f"s3://{self._bucket}/{self._folder}", "list it") as client:
-            return {
-                item["Key"]: (item["Size"], item["ETag"]) for item in list_objects(client, self._bucket, self._folder)
-            }
+        with s3.s3_client(f"s3://{self._bucket}/{self._folder}", "list it") as client:
+            listed = s3.list_objects(client, self._bucket, self._folder)
+            return {item["Key"]: (item["Size"], item["ETag"]) for item in listed}
 
     def _exists(self) -> bool:
         found = self._list()
@@ -163,14 +159,7 @@ class S3ManifestTarget(S3JsonTarget):
 
 
 class S3PointerTarget(S3JsonTarget):
-    """The pointer that readers follow to the manifest of the current batch; it exists only if that manifest does.
-
-    Args:
-        bucket: name of the bucket.
-        key: key of the object.
-        unique_id: unique id of the task that puts the object; kept in the object's metadata.
-        manifest: the manifest.
-    """
+    """The pointer that readers follow to the manifest of the current batch; it exists only if that manifest does."""
 
     def __init__(
         self, bucket: str, key: str, unique_id: str, encryption: Encryption, manifest: S3ManifestTarget

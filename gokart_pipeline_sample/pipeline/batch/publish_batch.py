@@ -8,7 +8,7 @@ from typing import Any, cast
 import luigi
 
 from gokart_pipeline_sample.errors import ShiftError
-from gokart_pipeline_sample.pipeline.batch.manifest import S3ManifestTarget, S3PointerTarget, flatten_estimate
+from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, S3ManifestTarget, S3PointerTarget, flatten_estimate
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import find_alarms
 from gokart_pipeline_sample.pipeline.quality.data_warnings import shorten
@@ -24,7 +24,7 @@ class PublishBatchTask(PublisherTask[dict[str, Any]]):
     It has looked at the shift of the rows before: see :func:`find_alarms`.
     """
 
-    score_task: TaskParameter[dict[str, Any]] = TaskParameter("Outputs the manifest, an object on S3.")
+    score_task: TaskParameter[Manifest] = TaskParameter("Outputs the manifest, an object on S3.")
     checked_task: OptionalTaskParameter = OptionalTaskParameter(
         description="Task that checks the model, if that is not done yet."
     )
@@ -68,6 +68,6 @@ class PublishBatchTask(PublisherTask[dict[str, Any]]):
                 unseen={name: values["rows"] for name, values in manifest["unseen"].items()} or None,
                 estimated=flatten_estimate(shift and shift["estimated_accuracy"]),
                 alarms=self.output().load()["alarms"] or None,
-                champion=manifest["champion"] and manifest["champion"]["decision"],
+                champion=manifest["champion"]["decision"] if manifest["champion"] else None,
             )
         )

@@ -13,7 +13,7 @@ from gokart_pipeline_sample.io.lightgbm_model import get_fitted
 from gokart_pipeline_sample.io.tables.table import Piece, Table
 from gokart_pipeline_sample.pipeline.batch.engine import Engine
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardTableTask
-from gokart_pipeline_sample.pipeline.batch.manifest import Part, S3JsonTarget, S3ManifestTarget
+from gokart_pipeline_sample.pipeline.batch.manifest import Part, S3JsonTarget, S3ManifestTarget, UnseenValues
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, RowCounts, count_rows
 from gokart_pipeline_sample.pipeline.model.model_input import count_unseen, select_features
 from gokart_pipeline_sample.pipeline.pred import PredTask
@@ -28,13 +28,6 @@ PART_FORMATS: dict[str, FormatProcessor] = {
     "csv": PyArrowCsvProcessor(),
     "parquet": ParquetProcessor([OutputSchema.id_column()]),
 }
-
-
-class UnseenValues(TypedDict):
-    """Values of an open text feature that no training row has."""
-
-    rows: int
-    values: list[str]  # the first of them
 
 
 class PartFigures(TypedDict):

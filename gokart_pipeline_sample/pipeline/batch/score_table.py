@@ -18,7 +18,7 @@ from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.io.tables.table import open_table
 from gokart_pipeline_sample.pipeline.batch.engine import ENGINES, Engine, choose_engine
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult
-from gokart_pipeline_sample.pipeline.batch.manifest import Part, S3ManifestTarget
+from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, Part, S3ManifestTarget, ScoringModel, UnseenValues
 from gokart_pipeline_sample.pipeline.batch.score_part import (
     PART_FORMATS,
     REJECTED,
@@ -26,7 +26,6 @@ from gokart_pipeline_sample.pipeline.batch.score_part import (
     PartFigures,
     PartRows,
     PartScorer,
-    UnseenValues,
     make_figures_target,
 )
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, Shift, add_counts, measure_shift
@@ -41,7 +40,7 @@ from gokart_pipeline_sample.utils.shown_task import ShownTask
 logger = getLogger(__name__)
 
 
-class ScoreTableTask(ShownTask[dict[str, Any]], ClusterTask[dict[str, Any]], S3DestinationTask[dict[str, Any]]):
+class ScoreTableTask(ShownTask[Manifest], ClusterTask[Manifest], S3DestinationTask[Manifest]):
     """Predicts new rows, ``rows_per_part`` of them at a time, and puts the predictions on S3 as parts.
 
     Its output is the manifest of the parts. The next run reuses the parts of a run that died.
@@ -109,11 +108,15 @@ class ScoreTableTask(ShownTask[dict[str, Any]], ClusterTask[dict[str, Any]], S3D
         except PredictionError as error:
             logger.warning("%s: LightGBM predicts the whole table", error)
             parts, figures = self.score_parts(scorer._replace(engine=Engine(model)), {}, guarded["rows"])
+        published, rejected = self.list_parts(parts, guarded["rows"])
         in_order = [figures[name] for name in sort_names(figures)]
-        manifest = self.make_manifest(
-            parts,
-            guarded["rows"],
-            model={"unique_id": self.model_task.make_unique_id(), "accuracy": reference["accuracy"]},
+        manifest = Manifest(
+            parts=published,
+            rejected=rejected,
+            rows_in=guarded["rows"],
+            rows_published=sum(part["rows"] for part in published),
+            rows_rejected=sum(part["rows"] for part in rejected),
+            model=ScoringModel(unique_id=self.model_task.make_unique_id(), accuracy=reference["accuracy"]),
             champion=dict(self.champion) or None,
             table={"fingerprint": table.fingerprint},
             unseen=add_unseen([part["unseen"] for part in in_order]),
@@ -137,15 +140,10 @@ class ScoreTableTask(ShownTask[dict[str, Any]], ClusterTask[dict[str, Any]], S3D
     def score_parts(
         self, scorer: PartScorer, parts: dict[str, Part], rows: int
     ) -> tuple[dict[str, Part], dict[str, PartFigures]]:
-        """Score and put the parts that no run before this one has put.
-
-        Args:
-            scorer: makes a part.
-            parts: the objects that have been put, by name.
-            rows: number of rows of the table.
+        """Score and put the parts that are not among those that an earlier run has put.
 
         Returns:
-            All objects, and the figures of all parts, by name.
+            All parts, and their figures, by name.
         """
         figures: dict[str, PartFigures] = {}
         with self.start_workers(self.bucket) as workers, showing_progress("scored", rows, "rows") as advance:
@@ -170,36 +168,18 @@ class ScoreTableTask(ShownTask[dict[str, Any]], ClusterTask[dict[str, Any]], S3D
         return parts, figures
 
     @staticmethod
-    def make_manifest(parts: dict[str, Part], rows: int, **origin: object) -> dict[str, Any]:
-        """List all parts and count their rows.
-
-        Args:
-            parts: the parts by name; those of rejected rows are in ``rejected/``.
-            rows: the rows of the table.
-            origin: the model and the table that the predictions come from, and the shift of the rows.
-
-        Returns:
-            ``parts``, ``rejected``, ``rows_in``, ``rows_published``, ``rows_rejected`` and the origin.
+    def list_parts(parts: dict[str, Part], rows: int) -> tuple[list[Part], list[Part]]:
+        """Return the published parts and those of rejected rows, in order.
 
         Raises:
-            ValueError: rows are missing, or there are too many.
+            ValueError: rows of the table are missing, or there are too many.
         """
-        names = sort_names(parts)
-        published = [parts[name] for name in names if not name.startswith(REJECTED)]
-        rejected = [parts[name] for name in names if name.startswith(REJECTED)]
-        rows_published, rows_rejected = (sum(part["rows"] for part in some) for some in (published, rejected))
-        if rows_published + rows_rejected != rows:
-            raise ValueError(
-                f"{rows} rows came in, {rows_published} are published and {rows_rejected} rejected: delete the parts"
-            )
-        return {
-            "parts": published,
-            "rejected": rejected,
-            "rows_in": rows,
-            "rows_published": rows_published,
-            "rows_rejected": rows_rejected,
-            **origin,
-        }
+        published = [parts[name] for name in sort_names(parts) if not name.startswith(REJECTED)]
+        rejected = [parts[name] for name in sort_names(parts) if name.startswith(REJECTED)]
+        put, refused = (sum(part["rows"] for part in some) for some in (published, rejected))
+        if put + refused != rows:
+            raise ValueError(f"{rows} rows came in, {put} are published and {refused} rejected: delete the parts")
+        return published, rejected
 
 
 def sort_names(names: Iterable[str]) -> list[str]:

@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from gokart_pipeline_sample.pipeline.batch.manifest import Part
-from gokart_pipeline_sample.pipeline.batch.score_part import UnseenValues
+from gokart_pipeline_sample.pipeline.batch.manifest import Part, UnseenValues
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask, add_unseen
 
 
@@ -13,42 +10,34 @@ def make_parts(rows: dict[str, int]) -> dict[str, Part]:
     return {name: Part(key=f"batch/{name}", rows=count, size=1, sha256="0") for name, count in rows.items()}
 
 
-def names_of(parts: list[dict[str, Any]]) -> list[str]:
+def names_of(parts: list[Part]) -> list[str]:
     return [part["key"].removeprefix("batch/") for part in parts]
 
 
-class TestMakeManifest:
-    def test_names_parts_and_counts_rows(self) -> None:
+class TestListParts:
+    def test_separates_rejected_rows(self) -> None:
         parts = make_parts({"part-00001.csv": 4, "rejected/part-00001.csv": 1, "part-00000.csv": 5})
-        manifest = ScoreTableTask.make_manifest(parts, 10, model={"accuracy": 0.9}, table={"fingerprint": "f"})
-        assert manifest == {
-            "parts": [parts["part-00000.csv"], parts["part-00001.csv"]],
-            "rejected": [parts["rejected/part-00001.csv"]],
-            "rows_in": 10,
-            "rows_published": 9,
-            "rows_rejected": 1,
-            "model": {"accuracy": 0.9},
-            "table": {"fingerprint": "f"},
-        }
+        published, rejected = ScoreTableTask.list_parts(parts, 10)
+        assert published == [parts["part-00000.csv"], parts["part-00001.csv"]]
+        assert rejected == [parts["rejected/part-00001.csv"]]
 
     def test_keeps_the_order_of_the_table_with_any_number_of_parts(self) -> None:
         numbers = [100_000, 9, 99_999, 100_001, 10, 0, 1_000_000, 12_345]
         parts = make_parts({f"{folder}part-{number:05d}.csv": 1 for number in numbers for folder in ("", "rejected/")})
-        manifest = ScoreTableTask.make_manifest(parts, 2 * len(numbers))
+        published, rejected = ScoreTableTask.list_parts(parts, 2 * len(numbers))
         expected = [f"part-{number:05d}.csv" for number in sorted(numbers)]
-        assert names_of(manifest["parts"]) == expected
-        assert names_of(manifest["rejected"]) == [f"rejected/{name}" for name in expected]
+        assert names_of(published) == expected
+        assert names_of(rejected) == [f"rejected/{name}" for name in expected]
 
     def test_takes_a_table_without_rows(self) -> None:
-        manifest = ScoreTableTask.make_manifest(make_parts({"part-00000.csv": 0}), 0)
-        assert (manifest["rows_in"], manifest["rows_published"], manifest["rows_rejected"]) == (0, 0, 0)
-        assert manifest["rejected"] == []
+        parts = make_parts({"part-00000.csv": 0})
+        assert ScoreTableTask.list_parts(parts, 0) == ([parts["part-00000.csv"]], [])
 
     @pytest.mark.parametrize("rows", [8, 10])
     def test_refuses_rows_that_do_not_add_up(self, rows: int) -> None:
         parts = make_parts({"part-00000.csv": 6, "part-00001.csv": 2, "rejected/part-00001.csv": 1})
         with pytest.raises(ValueError, match=f"{rows} rows came in, 8 are published and 1 rejected"):
-            ScoreTableTask.make_manifest(parts, rows)
+            ScoreTableTask.list_parts(parts, rows)
 
 
 @pytest.mark.parametrize(("rows", "is_allowed"), [(0, False), (1, True), (2**31 - 1, True), (2**31, False)])
