@@ -43,6 +43,9 @@ class GokartTask(gokart.TaskOnKart[T]):
         default=False, significant=False, description="Whether gokart writes its own log files, as pickles."
     )
 
+    # Whether another run has made the output meanwhile; None from the start of a run until gokart has looked.
+    is_made: bool | None = False
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         # A target on S3 remembers what S3 has said of its object, and luigi asks for it repeatedly.
@@ -82,10 +85,13 @@ class GokartTask(gokart.TaskOnKart[T]):
     def complete(self) -> bool:
         """Return whether the output exists; pass an error to the event handlers, because luigi only logs it."""
         try:
-            return super().complete()
+            found = super().complete()
         except Exception as error:
             self.trigger_event(luigi.Event.BROKEN_TASK, self, error)  # type: ignore[no-untyped-call]
             raise
+        if self.is_made is None and self.complete_check_at_run:
+            self.is_made = found
+        return found
 
     def get_own_code(self) -> str:
         """Return the code and library versions of the task, which gokart includes in the task's unique id."""
@@ -130,7 +136,12 @@ def _join_ids(tasks: luigi.Task | Sequence[luigi.Task] | None) -> str:
     return " ".join(task.task_id for task in ([tasks] if isinstance(tasks, luigi.Task) else tasks or []))
 
 
+@GokartTask.event_handler(luigi.Event.START)  # type: ignore[no-untyped-call, untyped-decorator]
+def _await_check(task: GokartTask[object]) -> None:
+    task.is_made = None
+
+
 @GokartTask.event_handler(luigi.Event.PROCESSING_TIME)  # type: ignore[no-untyped-call, untyped-decorator]
 def _log_processing_time(task: GokartTask[object], seconds: float) -> None:
-    if type(task).run is not luigi.Task.run:  # A view has none.
+    if type(task).run is not luigi.Task.run and not task.is_made:  # A view has no run.
         logger.info("%s took %.2f s", type(task).__name__, seconds)

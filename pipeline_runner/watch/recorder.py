@@ -59,7 +59,9 @@ class RunRecorder(logging.Handler):
             luigi.Event.DEPENDENCY_PRESENT: lambda task: self._note(task, UP_TO_DATE),
             luigi.Event.DEPENDENCY_DISCOVERED: self._note_planned,
             luigi.Event.START: lambda task: self._note(task, STOPPED),
-            luigi.Event.PROCESSING_TIME: lambda task, seconds: self._note(task, RAN, seconds),
+            luigi.Event.PROCESSING_TIME: lambda task, seconds: self._note(
+                task, UP_TO_DATE if getattr(task, "is_made", False) else RAN, seconds
+            ),
             luigi.Event.FAILURE: self._note_error,
             luigi.Event.BROKEN_TASK: self._note_error,
             luigi.Event.PROCESS_FAILURE: self._note_death,
