@@ -70,7 +70,11 @@ def get_learning_curve(model: Booster) -> Losses:
 
 def set_learning_curve(model: Booster, curve: Losses) -> None:
     """Keep the losses of each round with the model."""
-    vars(model)["learning_curve"] = curve
+    # The last digits depend on the number of threads, unlike the model.
+    vars(model)["learning_curve"] = {
+        rows: {loss: [float(f"{value:.8g}") for value in values] for loss, values in losses.items()}
+        for rows, losses in curve.items()
+    }
 
 
 def get_categories(model: Booster, features: pd.DataFrame) -> dict[str, list[Any]]:
