@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from logging import getLogger
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from gokart_pipeline_sample.errors import S3Error
 
@@ -28,6 +29,10 @@ IF_MISSING = "create the bucket, or correct BUCKET_NAME"
 READ_ATTEMPTS = 3
 # S3 refuses requests if the clocks differ by more.
 CLOCK_SECONDS = 15 * 60
+
+
+# The existing buckets, by client; a client that is not used any more closes its connections.
+_known_buckets: WeakKeyDictionary[S3Client, set[str]] = WeakKeyDictionary()
 
 
 class Encryption(NamedTuple):
@@ -82,10 +87,12 @@ def read_metadata(bucket: str, key: str) -> dict[str, str]:
     return find_metadata(bucket, key) or {}
 
 
-@functools.cache
 def _require_bucket(client: S3Client, bucket: str) -> None:
     """Raise a ClientError if the bucket does not exist; each client asks until it does."""
-    client.head_bucket(Bucket=bucket)
+    known = _known_buckets.setdefault(client, set())
+    if bucket not in known:
+        client.head_bucket(Bucket=bucket)
+        known.add(bucket)
 
 
 def put_object(
