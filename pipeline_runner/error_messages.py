@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterator
 
 from luigi.rpc import RPCError
 from pandera.errors import SchemaErrors
@@ -62,12 +60,3 @@ def _describe_breaches(error: SchemaErrors) -> str:
             ids = error.data.loc[rows[:SHOWN_IDS], id_column].tolist()
             breaches.append(describe_breach(column, shorten_check(check), len(rows), id_column, ids))
     return f"the frame breaks {error.schema.name}: " + "; ".join(breaches)
-
-
-@contextlib.contextmanager
-def converting_to_usage_errors() -> Iterator[None]:
-    """Turn any error of the block into a UsageError: luigi raises many kinds for mistakes in the arguments."""
-    try:
-        yield
-    except Exception as error:
-        raise UsageError(describe(error)) from error

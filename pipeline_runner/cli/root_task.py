@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import gokart
@@ -14,7 +16,7 @@ from luigi.task_register import Register
 import gokart_pipeline_sample  # noqa: F401 (registers the tasks)
 from gokart_pipeline_sample.utils.encryption import get_encryption
 from pipeline_runner.cli.configuration import check_names
-from pipeline_runner.error_messages import converting_to_usage_errors
+from pipeline_runner.error_messages import describe
 from pipeline_runner.errors import UsageError
 from pipeline_runner.watch.report.settings import Report
 from pipeline_runner.watch.root_task import RootTask
@@ -35,23 +37,24 @@ def resolve(arguments: list[str]) -> RootTask:
     sys.setrecursionlimit(RECURSION_LIMIT)
     arguments = complete_arguments(arguments)
     check_names(luigi.configuration.get_config())
-    with converting_to_usage_errors(), CmdlineParser.global_instance(arguments) as parser:
+    with _converting_to_usage_errors(), CmdlineParser.global_instance(arguments) as parser:
         # Only in this context do parameters have the values of the command line.
-        task, settings = parser.get_task_obj(), luigi.interface.core()
-        root = RootTask(
+        task, settings, error = parser.get_task_obj(), luigi.interface.core(), None
+        try:
+            graph = TaskGraph(task)
+        except Exception as caught:
+            # luigi is about to hit the same error, and reports it.
+            graph, error = TaskGraph(task, alone=True), caught
+        return RootTask(
             arguments,
-            TaskGraph(task, alone=True),
+            graph,
             report=Report(),
             slack=SlackConfig(),
             lock_folder=None if settings.no_lock else Path(settings.lock_pid_dir),
             encryption=get_encryption(),
             only_looks=bool(gokart.tree_info().mode or gokart.test_run().pandas),
+            error=error,
         )
-        try:
-            return root._replace(graph=TaskGraph(task))
-        except Exception as error:
-            # luigi is about to hit the same error, and reports it.
-            return root._replace(error=error)
 
 
 def complete_arguments(arguments: list[str]) -> list[str]:
@@ -61,8 +64,17 @@ def complete_arguments(arguments: list[str]) -> list[str]:
         UsageError: an option would destroy data.
     """
     if any(argument.startswith("--delete-unnecessary-output-files") for argument in arguments):
-        raise UsageError("--delete-unnecessary-output-files would delete the embedded S3 and learning curves: use rm")
+        raise UsageError("--delete-unnecessary-output-files would delete the embedded S3: use rm")
     names_a_task = bool(arguments) and not arguments[0].startswith("-")
     if names_a_task or set(Register.task_names()).intersection(arguments):
         return arguments
     return [*DEFAULT_TASK, *arguments]
+
+
+@contextlib.contextmanager
+def _converting_to_usage_errors() -> Iterator[None]:
+    """Turn any error of the block into a UsageError: luigi raises many kinds for mistakes in the arguments."""
+    try:
+        yield
+    except Exception as error:
+        raise UsageError(describe(error)) from error
