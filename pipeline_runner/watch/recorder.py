@@ -64,7 +64,7 @@ class RunRecorder(logging.Handler):
             ),
             luigi.Event.FAILURE: self._note_error,
             luigi.Event.BROKEN_TASK: self._note_error,
-            luigi.Event.PROCESS_FAILURE: self._note_death,
+            luigi.Event.PROCESS_FAILURE: self._note_error,
         }
         for event, callback in self._callbacks.items():
             luigi.Task.event_handler(event)(callback)
@@ -91,16 +91,14 @@ class RunRecorder(logging.Handler):
         self._note(task, NOT_RUN)
         self._note(requirement, NOT_RUN)
 
-    def _note_death(self, task: luigi.Task, message: str) -> None:
-        self._note(task, FAILED, message=f"{type(task).__name__}: {message}")
-
-    def _note_error(self, task: luigi.Task, error: BaseException) -> None:
-        message = f"{type(task).__name__}: {describe(error)}"
+    def _note_error(self, task: luigi.Task, error: BaseException | str) -> None:
+        # A process that has died leaves a text.
+        message = f"{type(task).__name__}: {error if isinstance(error, str) else describe(error)}"
         is_low_accuracy = isinstance(error, AccuracyTooLowError)
         self._write(type(task).__name__, Note(task.task_id, FAILED, None, message, is_low_accuracy))
 
-    def _note(self, task: luigi.Task, state: str, seconds: float | None = None, message: str = "") -> None:
-        self._write(type(task).__name__, Note(task.task_id, state, seconds, message))
+    def _note(self, task: luigi.Task, state: str, seconds: float | None = None) -> None:
+        self._write(type(task).__name__, Note(task.task_id, state, seconds))
 
     def _write(self, name: str, note: Note) -> None:
         try:

@@ -155,9 +155,9 @@ def find_document(graph: TaskGraph, name: str) -> Any:
     return None
 
 
-def make_run_record(result: RunResult, metrics: Metrics | None, earlier: Iterable[RunRecord]) -> RunRecord:
+def make_run_record(result: RunResult, metrics: Metrics | None, earlier: Earlier) -> RunRecord:
     """Make the record of a run; earlier runs of the same task, newest first, are read only if a task had to run."""
-    graph, publisher, earlier = result.root.graph, result.publisher, Earlier(earlier)
+    graph, publisher = result.root.graph, result.publisher
     tasks = [_make_task_record(graph, task_id, result.outcomes[task_id], earlier) for task_id in graph.tasks]
     definitions = [define_task(type(graph.tasks[task_id])) for task_id in graph.tasks if task_id in graph.unique_ids]
     figures = cast("Figures", dict.fromkeys(Figures.__annotations__))
