@@ -56,7 +56,7 @@ bench-growth: setup  ## measure how cost grows with rows, columns, classes, task
 bench-dask: setup  ## measure scoring and training on a Dask cluster
 	$(BIN)/python benchmark/dask_cluster.py
 
-screenshots: setup  ## take the screenshots of the README
+screenshots: setup  ## take the screenshots of the documentation
 	$(BIN)/python docs/take_screenshots.py
 
 lint: setup

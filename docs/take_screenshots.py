@@ -1,4 +1,4 @@
-"""Take the screenshots of the README: the report of a run, and luigi's own visualiser after the run.
+"""Take the screenshots of the documentation: the report of a run, and luigi's own visualiser after the run.
 
 python docs/take_screenshots.py     (make screenshots; needs Chromium)
 """

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Do what the command-line arguments say, and exit with a status listed in the README.
+    """Do what the command-line arguments say, and exit with a status listed in docs/configuration.md.
 
     The last line on stderr names the error, if there is one.
     """
