@@ -166,12 +166,12 @@ class TestScoring:
         self, project: Checkout, cluster: Cluster, proxy: RecordingProxy, bucket: str, s3: S3Client
     ) -> None:
         at_third_part(proxy, lambda: [worker.kill() for worker in cluster.workers])
-        options = ("--gokart-pipeline-sample.ScoreTableTask-dask-timeout", "3")
+        options = ("--gokart-pipeline-sample.ScoreTableTask-dask-timeout", "10")
 
         run = score(project, cluster.address, "flowers.parquet", *options)
 
         assert last_line(run) == (
-            "error: ScoreTableTask: the Dask cluster has had no worker for 3 s (see dask_timeout): "
+            "error: ScoreTableTask: the Dask cluster has had no worker for 10 s (see dask_timeout): "
             "start some and run again, what has been put is kept"
         )
         kept = [key for key in read_objects(s3, bucket) if "/part-" in key and "/figures/" not in key]

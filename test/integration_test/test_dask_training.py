@@ -143,7 +143,7 @@ def test_ends_when_all_workers_are_lost(project: Checkout, cluster: Cluster) -> 
 
 
 def test_needs_a_worker_for_each_rank(project: Checkout, cluster: Cluster) -> None:
-    timeout = ("--gokart-pipeline-sample.ScoreTableTask-dask-timeout", "2")
+    timeout = ("--gokart-pipeline-sample.ScoreTableTask-dask-timeout", "15")
     run = project.main(*command(project, cluster, "--ranks", "3", *timeout))
 
     assert run.exit_code == 40
