@@ -5,42 +5,32 @@ python make_tables.py path/to/penguins-raw.csv
 
 from __future__ import annotations
 
-import csv
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 FOLDER = Path(__file__).resolve().parent
-COLUMNS = {
-    "island": "Island",
-    "bill_length_mm": "Culmen Length (mm)",
-    "bill_depth_mm": "Culmen Depth (mm)",
-    "flipper_length_mm": "Flipper Length (mm)",
-    "body_mass_g": "Body Mass (g)",
-    "delta_15_n": "Delta 15 N (o/oo)",
-    "delta_13_c": "Delta 13 C (o/oo)",
+NAMES = {
+    "Island": "island",
+    "Culmen Length (mm)": "bill_length_mm",
+    "Culmen Depth (mm)": "bill_depth_mm",
+    "Flipper Length (mm)": "flipper_length_mm",
+    "Body Mass (g)": "body_mass_g",
+    "Delta 15 N (o/oo)": "delta_15_n",
+    "Delta 13 C (o/oo)": "delta_13_c",
 }
 
 
 def make_tables(raw_table: Path) -> None:
     """Write the penguins of known sex to ``penguins.csv``, and the others, without a sex, to ``new_penguins.csv``."""
-    with raw_table.open(newline="") as file:
-        raw_rows = list(csv.DictReader(file))
-    known = [{**rename(row), "sex": row["Sex"].lower()} for row in raw_rows if row["Sex"] != "NA"]
-    unknown = [rename(row) for row in raw_rows if row["Sex"] == "NA"]
-    for name, rows in (("penguins.csv", known), ("new_penguins.csv", unknown)):
-        with (FOLDER / name).open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-
-
-def rename(row: dict[str, str]) -> dict[str, str]:
-    """Return a row with short column names; a bird has one number per study, so the two together identify it."""
-    return {
-        "id": f"{row['studyName']}-{row['Individual ID']}",
-        "species": row["Species"].split()[0],
-        **{name: row[raw_name] for name, raw_name in COLUMNS.items()},
-    }
+    raw = pd.read_csv(raw_table, dtype=str, keep_default_na=False)
+    table = raw[[*NAMES]].rename(columns=NAMES)
+    table.insert(0, "id", raw["studyName"] + "-" + raw["Individual ID"])  # A bird has one number per study.
+    table.insert(1, "species", raw["Species"].str.split().str[0])
+    is_known = raw["Sex"] != "NA"
+    table[is_known].assign(sex=raw["Sex"].str.lower()).to_csv(FOLDER / "penguins.csv", index=False)
+    table[~is_known].to_csv(FOLDER / "new_penguins.csv", index=False)
 
 
 if __name__ == "__main__":

@@ -31,15 +31,9 @@ BUCKET = "gokart-pipeline-sample"
 REGION = "us-east-1"
 # If one of these is set, another S3 is meant, and a run must not publish to the embedded one instead.
 OTHER_S3_VARIABLES = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_ROLE_ARN",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_S3",
+    *("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+    *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
 )
 START_SECONDS = 30.0
 POLL_SECONDS = 0.02
@@ -54,12 +48,11 @@ def is_wanted(environment: Mapping[str, str]) -> bool:
     """
     if environment.get("BUCKET_NAME"):
         return False
-    for variable in OTHER_S3_VARIABLES:
-        if environment.get(variable):
-            raise EmbeddedS3Error(
-                f"{variable} is set, but BUCKET_NAME is not: set BUCKET_NAME to the bucket to publish to, "
-                f"or unset {variable} to publish to the embedded S3"
-            )
+    for variable in filter(environment.get, OTHER_S3_VARIABLES):
+        raise EmbeddedS3Error(
+            f"{variable} is set, but BUCKET_NAME is not: set BUCKET_NAME to the bucket to publish to, "
+            f"or unset {variable} to publish to the embedded S3"
+        )
     return True
 
 
@@ -73,13 +66,15 @@ def running(directory: Path, options: Sequence[str] = ()) -> Iterator[EmbeddedS3
     Raises:
         EmbeddedS3Error: the server is not installed, or the folder cannot be used.
     """
+    server = EmbeddedS3(directory, options)
     with contextlib.ExitStack() as stack:
-        with _explaining(directory):
+        try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             users = stack.enter_context((directory / "users.lock").open("a"))
             fcntl.flock(users, fcntl.LOCK_SH)
-            server = EmbeddedS3(directory, options)
             server.start_unless_running()
+        except OSError as error:
+            raise EmbeddedS3Error(f"the embedded S3 cannot use the folder {directory}: {error}") from error
         try:
             yield server
         finally:
@@ -95,27 +90,17 @@ class EmbeddedS3:
         self._directory = directory.resolve()
         self._credentials_file = self._directory / "credentials"
         self._state_file = self._directory / "server.json"
-        self._process: subprocess.Popen[bytes] | None = None
-        self._attempts = 0
+        self._processes: list[subprocess.Popen[bytes]] = []
 
     def start_unless_running(self) -> None:
         """Start the server if there is none."""
         with self._state_file.open("a") as state:
             if not _try_lock(state):
                 return
-            if self._attempts == START_ATTEMPTS:
+            if len(self._processes) == START_ATTEMPTS:
                 raise self._start_error(f"ended {START_ATTEMPTS} times")
-            self._attempts += 1
             self._write_access_key()
-            ports = seaweedfs.find_free_ports()
-
-            def write_state() -> None:
-                # In the new process, before it becomes the server: so no server lacks its state.
-                os.ftruncate(state.fileno(), 0)
-                os.write(state.fileno(), json.dumps({"process_id": os.getpid(), "ports": ports}).encode())
-
-            # The server inherits the open file, and with it the lock.
-            self._process = seaweedfs.launch(self._directory, ports, self._options, state.fileno(), write_state)
+            self._processes.append(seaweedfs.launch(self._directory, self._options, state.fileno()))
 
     def wait_until_ready(self) -> None:
         """Wait until the server responds and its bucket exists.
@@ -124,16 +109,15 @@ class EmbeddedS3:
             EmbeddedS3Error: it does not start; the message names its log.
         """
         deadline = time.monotonic() + START_SECONDS
-        with _explaining(self._directory):
-            while not self._answers():
-                if time.monotonic() > deadline:
-                    raise self._start_error(f"did not answer within {START_SECONDS:.0f} s")
-                time.sleep(POLL_SECONDS)
-                # If another process took one of the free ports first, the server has ended: restart it on other ports.
-                self.start_unless_running()
-            client = self.connect()
-            with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
-                client.create_bucket(Bucket=BUCKET)
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise self._start_error(f"did not answer within {START_SECONDS:.0f} s")
+            time.sleep(POLL_SECONDS)
+            # If another process took one of the free ports first, the server has ended: restart it on other ports.
+            self.start_unless_running()
+        client = self.connect()
+        with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
+            client.create_bucket(Bucket=BUCKET)
 
     def stop(self) -> None:
         """Kill the server: a graceful shutdown takes 2 to 30 s and saves nothing that is not saved yet."""
@@ -142,8 +126,8 @@ class EmbeddedS3:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self._state()["process_id"], signal.SIGKILL)
                 time.sleep(POLL_SECONDS)
-        if self._process is not None:
-            self._process.wait()
+        for process in self._processes:
+            process.wait()
         seaweedfs.remove_sockets(self._state()["ports"])
 
     @property
@@ -168,9 +152,8 @@ class EmbeddedS3:
         import boto3
         from botocore.config import Config
 
-        key_id, secret = self.access_key()
         # A new session: the default one remembers the environment of its first use.
-        session = boto3.Session(key_id, secret, region_name=REGION)
+        session = boto3.Session(*self.access_key(), region_name=REGION)
         return session.client("s3", endpoint_url=self.endpoint, config=Config(proxies={}))
 
     def access_key(self) -> tuple[str, str]:
@@ -191,23 +174,17 @@ class EmbeddedS3:
     def _write_access_key(self) -> None:
         try:
             key_id, secret = self.access_key()
-        except EmbeddedS3Error:  # There is none, or it is damaged.
+        except EmbeddedS3Error:
             key_id, secret = secrets.token_hex(10).upper(), secrets.token_urlsafe(30)
             profile = f"[default]\naws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n"
             _write_private(self._credentials_file, profile)
-        identity = {
-            "name": "admin",
-            "credentials": [{"accessKey": key_id, "secretKey": secret}],
-            "actions": ["Admin", "Read", "List", "Tagging", "Write"],
-        }
-        _write_private(self._directory / seaweedfs.IDENTITIES, json.dumps({"identities": [identity]}))
+        _write_private(self._directory / seaweedfs.IDENTITIES, seaweedfs.describe_owner(key_id, secret))
 
     def _start_error(self, problem: str) -> EmbeddedS3Error:
         return EmbeddedS3Error(f"the embedded S3 server {problem}: see {self._directory / seaweedfs.LOG}")
 
-    def _state(self) -> dict[str, Any]:
-        state: dict[str, Any] = json.loads(self._state_file.read_text())
-        return state
+    def _state(self) -> Any:
+        return json.loads(self._state_file.read_text())
 
     def _answers(self) -> bool:
         try:
@@ -217,14 +194,6 @@ class EmbeddedS3:
                 return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException, ValueError):  # It does not listen yet, or its state is not written.
             return False
-
-
-@contextlib.contextmanager
-def _explaining(directory: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise EmbeddedS3Error(f"the embedded S3 cannot use the folder {directory}: {error}") from error
 
 
 def _try_lock(file: IO[str]) -> bool:

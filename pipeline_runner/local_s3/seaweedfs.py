@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sysconfig
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline_runner.errors import EmbeddedS3Error
 
 LOG = "weed.log"
 IDENTITIES = "identities.json"
+PARTS = ("s3", "master", "volume", "filer", "admin")
 
 
-def launch(
-    directory: Path, ports: list[int], options: Sequence[str], inherit: int, prepare: Callable[[], None]
-) -> subprocess.Popen[bytes]:
+def launch(directory: Path, options: Sequence[str], state: int) -> subprocess.Popen[bytes]:
     """Start the server of a folder, which holds its data, its log and the file ``IDENTITIES`` with the access key.
 
-    The new process keeps the descriptor ``inherit`` open, and calls ``prepare`` before it becomes the server.
+    The server keeps the descriptor ``state`` open, and its process id and ports stand there: that of S3 comes first.
     """
     (directory / "data").mkdir(exist_ok=True)
-    servers = ("s3", "master", "volume", "filer", "admin")
-    port_options = [f"-{server}.{kind}" for server in servers for kind in ("port", "port.grpc")]
+    ports = find_free_ports()
+    port_options = [f"-{part}.{kind}" for part in PARTS for kind in ("port", "port.grpc")]
+
+    def write_state() -> None:
+        # In the new process, before it becomes the server: so no server lacks its state.
+        os.ftruncate(state, 0)
+        os.write(state, json.dumps({"process_id": os.getpid(), "ports": ports}).encode())
+
     command = [
         *(_find_program(), "-logtostderr=true", "mini", "-dir=data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
         *("-master.telemetry=false", "-disableHttp", "-admin.ui=false", "-webdav=false"),
@@ -45,12 +51,17 @@ def launch(
             env={**os.environ, "GOMEMLIMIT": "384MiB"},
             stdin=subprocess.DEVNULL,
             stdout=log,
-            stderr=subprocess.STDOUT,
-            pass_fds=[inherit],
-            preexec_fn=prepare,
-            # Ctrl-C must reach only the pipeline, which then stops the server.
-            start_new_session=True,
+            stderr=log,
+            pass_fds=[state],
+            preexec_fn=write_state,
+            start_new_session=True,  # Ctrl-C must reach only the pipeline, which then stops the server.
         )
+
+
+def describe_owner(key_id: str, secret: str) -> str:
+    """Return the content of ``IDENTITIES``: the owner of an access key may do everything."""
+    credentials, actions = [{"accessKey": key_id, "secretKey": secret}], ["Admin", "Read", "List", "Tagging", "Write"]
+    return json.dumps({"identities": [{"name": "admin", "credentials": credentials, "actions": actions}]})
 
 
 def find_free_ports() -> list[int]:
@@ -61,9 +72,7 @@ def find_free_ports() -> list[int]:
     with contextlib.ExitStack() as stack:
 
         def bind(port: int) -> int:
-            free = stack.enter_context(socket.socket())
-            free.bind(("127.0.0.1", port))
-            return int(free.getsockname()[1])
+            return int(stack.enter_context(socket.create_server(("127.0.0.1", port))).getsockname()[1])
 
         ports = [bind(0) for _ in range(8)]
         while True:
