@@ -26,7 +26,7 @@ from pipeline_runner.watch import slack
 from pipeline_runner.watch.history import SHOWN_RUNS, History
 from pipeline_runner.watch.plan import Earlier
 from pipeline_runner.watch.recorder import RAN, UP_TO_DATE, Note, RunRecorder
-from pipeline_runner.watch.report.chart_process import ChartProcess
+from pipeline_runner.watch.report.charts import ChartProcess
 from pipeline_runner.watch.report.report import render_report
 from pipeline_runner.watch.root_task import RootTask
 from pipeline_runner.watch.run_record import RunResult, find_document, make_result, make_run_record

@@ -1,4 +1,4 @@
-"""Charts as SVG, which inherit colours and font from the page."""
+"""Charts as SVG, which inherit colours and font from the page, and a process that draws them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import io
 import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,72 +38,129 @@ WIDTH, HEIGHT = 4.6, 3.0
 INK, MUTED, LINE, CARD, FIRST, SECOND = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
 VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", CARD: "card", FIRST: "first", SECOND: "second"}
 STYLE = {
-    "axes.edgecolor": LINE,
-    "axes.labelcolor": MUTED,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
+    **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), LINE),
+    **dict.fromkeys(("axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), MUTED),
+    **dict.fromkeys(("axes.spines.right", "axes.spines.top", "text.parse_math"), False),
+    **dict.fromkeys(("legend.edgecolor", "legend.facecolor"), CARD),
     "font.size": 11.5,
-    "legend.edgecolor": CARD,
-    "legend.facecolor": CARD,
     "legend.framealpha": 1,
     "svg.fonttype": "none",
     "svg.hashsalt": "chart",
     "text.color": INK,
-    "text.parse_math": False,
-    "xtick.color": LINE,
-    "xtick.labelcolor": MUTED,
-    "ytick.color": LINE,
-    "ytick.labelcolor": MUTED,
 }
 
 
+class ChartProcess(contextlib.ExitStack):
+    """A process that imports matplotlib, which takes a second, while the tasks of a run use another core.
+
+    It ends with the context, or with this process; only if it ``keeps_files``, matplotlib keeps a list of fonts.
+    """
+
+    def __init__(self, *, keeps_files: bool) -> None:
+        super().__init__()
+        self._command = [sys.executable, "-P", __file__, *([] if keeps_files else [NO_FILES])]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process unless it has been started."""
+        if self._process is None and find_spec("matplotlib"):
+            pipe = subprocess.PIPE
+            self._process = self.enter_context(subprocess.Popen(self._command, stdin=pipe, stdout=pipe, stderr=pipe))
+            self.callback(self._process.kill)
+
+    def draw(self, listed: dict[str, Chart]) -> dict[str, str]:
+        """Draw charts as :func:`draw_charts` does, once.
+
+        Raises:
+            ImportError: the extra ``report`` is not installed.
+            RuntimeError: a chart cannot be drawn; the message is the last line of the error.
+        """
+        self.start()
+        if self._process is None:
+            raise ImportError("No module named 'matplotlib'")
+        output, errors = self._process.communicate(json.dumps(listed).encode())
+        if self._process.returncode:
+            last_line = errors.decode().strip().rpartition("\n")[2]
+            raise RuntimeError(last_line or f"the process that draws charts ended with {self._process.returncode}")
+        drawn: dict[str, str] = json.loads(output)
+        return drawn
+
+
+def main() -> None:
+    """Draw the charts that JSON on stdin lists, as JSON on stdout: the script of :class:`ChartProcess`."""
+    with contextlib.ExitStack() as stack:
+        if sys.argv[1:] == [NO_FILES]:
+            # matplotlib keeps its list of fonts in memory, and only until it has read it.
+            os.environ["MPLCONFIGDIR"] = stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY))
+        # matplotlib is imported, and fonts are read.
+        draw_chart("calibration", [])
+    json.dump(draw_charts(json.load(sys.stdin)), sys.stdout)
+    sys.stdout.flush()
+    # Without taking matplotlib down, which takes 0.2 s.
+    os._exit(0)
+
+
 def draw_charts(charts: dict[str, Chart]) -> dict[str, str]:
-    """Draw charts; return each as SVG under the same name.
+    """Draw charts; return each as SVG under the same name."""
+    return {name: draw_chart(kind, *data) for name, (kind, data) in charts.items()}
+
+
+def draw_chart(kind: str, *data: Any) -> str:
+    """Draw a chart of a kind; the functions below say what its data are.
 
     Raises:
         ImportError: the extra ``report`` is not installed.
     """
-    return {name: _KINDS[kind](*data) for name, (kind, data) in charts.items()}
+    from markupsafe import escape
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    file = io.StringIO()
+    with rc_context(STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
+        # The browser renders the text, in a font that has the glyphs that matplotlib's lacks.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        # At the resolution of SVG. With the layout as a setting of the figure, everything would be drawn twice.
+        figure = Figure(figsize=(WIDTH, HEIGHT), dpi=72)
+        FigureCanvasSVG(figure)
+        description = KINDS[kind](figure, *data)
+        ConstrainedLayoutEngine().execute(figure)
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    _, _, svg = file.getvalue().partition("<svg")
+    attributes = f'class="chart" role="img" aria-label="{escape(description)}"'
+    svg = re.sub('width="[^"]*" height="[^"]*"', lambda _: attributes, svg, count=1)
+    return "<svg" + re.sub("|".join(VARIABLES), lambda found: f"var(--{VARIABLES[found[0]]})", svg)
 
 
-def draw_learning_curve(curve: LearningCurve) -> str:
-    """Draw the loss on the training and the validation rows after each round, and the rounds that the model keeps."""
-
-    def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        rounds = range(1, len(curve["train"]) + 1)
-        axes.plot(rounds, curve["train"], color=FIRST, label="training rows")
-        axes.plot(rounds, curve["valid"], color=SECOND, label="validation rows")
-        axes.axvline(
-            curve["model_rounds"], color=MUTED, linestyle=":", label=f"the model: {curve['model_rounds']} rounds"
-        )
-        axes.set(xlabel="round of training", ylabel=curve["loss"].replace("_", " "))
-        axes.legend()
-
-    return _draw(f"Loss by round; the model keeps {curve['model_rounds']} rounds.", draw)
+def plot_learning_curve(figure: Figure, curve: LearningCurve) -> str:
+    """Plot the loss on the training and the validation rows after each round, and the rounds that the model keeps."""
+    axes = figure.subplots()
+    rounds, kept = range(1, len(curve["train"]) + 1), curve["model_rounds"]
+    axes.plot(rounds, curve["train"], color=FIRST, label="training rows")
+    axes.plot(rounds, curve["valid"], color=SECOND, label="validation rows")
+    axes.axvline(kept, color=MUTED, linestyle=":", label=f"the model: {kept} rounds")
+    axes.set(xlabel="round of training", ylabel=curve["loss"].replace("_", " "))
+    axes.legend()
+    return f"Loss by round; the model keeps {kept} rounds."
 
 
-def draw_importances(importances: list[Importance]) -> str:
-    """Draw the importance of each feature, the most important first."""
+def plot_importances(figure: Figure, importances: list[Importance]) -> str:
+    """Plot the importance of each feature, the most important first."""
     shown = sort_importances(importances)[:SHOWN_FEATURES]
     names = [feature["feature"] for feature in shown]
-    rows = range(len(shown))
-
-    def draw(figure: Figure) -> None:
-        left, right = figure.subplots(1, 2, sharey=True)
-        losses = [feature["permutation"] or 0.0 for feature in shown]
-        deviations = [feature["permutation_std"] or 0.0 for feature in shown]
-        left.barh(rows, losses, xerr=deviations, color=FIRST, ecolor=MUTED)
-        left.set_yticks(rows, [shorten(name) for name in names])
-        left.invert_yaxis()
-        left.set_xlabel("accuracy lost\nif shuffled")
-        right.barh(rows, [feature["gain"] for feature in shown], color=SECOND)
-        right.set_xlabel("loss reduced\nin training")
-        right.tick_params(left=False)
-        for axes in (left, right):
-            axes.locator_params(axis="x", nbins=3)
-
-    return _draw(f"Features by importance: {', '.join(names)}.", draw, height=max(HEIGHT, 0.3 * len(names) + 1))
+    losses = [feature["permutation"] or 0.0 for feature in shown]
+    deviations = [feature["permutation_std"] or 0.0 for feature in shown]
+    figure.set_figheight(max(HEIGHT, 0.3 * len(names) + 1))
+    left, right = figure.subplots(1, 2, sharey=True)
+    left.barh(range(len(shown)), losses, xerr=deviations, color=FIRST, ecolor=MUTED, tick_label=[*map(shorten, names)])
+    left.invert_yaxis()
+    right.barh(range(len(shown)), [feature["gain"] for feature in shown], color=SECOND)
+    right.tick_params(left=False)
+    for axes, label in ((left, "accuracy lost\nif shuffled"), (right, "loss reduced\nin training")):
+        axes.set_xlabel(label)
+        axes.locator_params(axis="x", nbins=3)
+    return f"Features by importance: {', '.join(names)}."
 
 
 def sort_importances(importances: list[Importance]) -> list[Importance]:
@@ -114,137 +173,72 @@ def shorten(text: str) -> str:
     return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
 
 
-def draw_precision_recall(classes: list[ClassScores]) -> str:
-    """Draw the precision-recall curve of each class that has rows; of the rarest ones if there are many."""
+def plot_precision_recall(figure: Figure, classes: list[ClassScores]) -> str:
+    """Plot the precision-recall curve of each class that has rows; of the rarest ones if there are many."""
+    axes = figure.subplots()
     shown = sorted((each for each in classes if each["thresholds"]), key=lambda each: each["rows"])[:SHOWN_CURVES]
-
-    def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        for each in shown:
-            recalls, precisions = ([point[score] for point in each["thresholds"]] for score in ("recall", "precision"))
-            axes.plot([*recalls, 0], [*precisions, 1], label=shorten(str(each["name"])))
-        axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.05))
-        axes.legend(loc="lower left")
-
-    names = ", ".join(str(each["name"]) for each in shown)
-    return _draw(f"Precision by recall, for the classes {names}.", draw)
+    for each in shown:
+        recalls, precisions = ([point[score] for point in each["thresholds"]] for score in ("recall", "precision"))
+        axes.plot([*recalls, 0], [*precisions, 1], label=shorten(str(each["name"])))
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.05))
+    axes.legend(loc="lower left")
+    return f"Precision by recall, for the classes {', '.join(str(each['name']) for each in shown)}."
 
 
-def draw_calibration(bins: list[CalibrationBin]) -> str:
-    """Draw the share of correct predictions, and the number of predictions, by predicted probability."""
+def plot_calibration(figure: Figure, bins: list[CalibrationBin]) -> str:
+    """Plot the share of correct predictions, and the number of predictions, by predicted probability."""
+    figure.set_figheight(3.6)
     probabilities = [each["probability"] for each in bins]
-
-    def draw(figure: Figure) -> None:
-        curve, counts = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-        curve.plot([0, 1], [0, 1], color=MUTED, linestyle=":", label="as it should be")
-        curve.plot(probabilities, [each["accuracy"] for each in bins], color=FIRST, marker="o", label="the model")
-        curve.set(ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.05))
-        curve.legend(loc="upper left")
-        counts.bar(probabilities, [each["rows"] for each in bins], width=0.03, color=FIRST)
-        counts.set(xlabel="probability of the predicted class", ylabel="rows")
-        counts.locator_params(axis="y", nbins=3, integer=True)
-
-    return _draw(
-        "Share of right predictions, and number of rows, by the probability of the predicted class.", draw, 3.6
-    )
+    curve, counts = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    curve.plot([0, 1], [0, 1], color=MUTED, linestyle=":", label="as it should be")
+    curve.plot(probabilities, [each["accuracy"] for each in bins], color=FIRST, marker="o", label="the model")
+    curve.set(ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.05))
+    curve.legend(loc="upper left")
+    counts.bar(probabilities, [each["rows"] for each in bins], width=0.03, color=FIRST)
+    counts.set(xlabel="probability of the predicted class", ylabel="rows")
+    counts.locator_params(axis="y", nbins=3, integer=True)
+    return "Share of right predictions, and number of rows, by the probability of the predicted class."
 
 
-def draw_shift(name: str, column: ColumnShift) -> str:
-    """Draw the share of each value, or range of values, of a column among the test rows and the new rows."""
-    reference, starts = column["reference"], column["reference"]["starts"]
+def plot_shift(figure: Figure, name: str, column: ColumnShift) -> str:
+    """Plot the share of each value, or range of values, of a column among the test rows and the new rows."""
+    figure.set_figheight(HEIGHT + 0.6)
+    axes, reference = figure.subplots(), column["reference"]
     prefix = "from " if reference["is_ordered"] else ""
-    labels = [
-        *(f"{prefix}{start:.4g}" if isinstance(start, float) else str(start) for start in starts),
-        "other",
-        "missing",
-    ]
-
-    def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        for counts, place, color, label in (
-            (reference["counts"], -0.2, FIRST, "test rows"),
-            (column["counts"], 0.2, SECOND, "new rows"),
-        ):
-            heights = [count / (sum(counts) or 1) for count in counts]
-            axes.bar([bar + place for bar in range(len(labels))], heights, 0.4, color=color, label=label)
-        axes.set_xticks(range(len(labels)), [shorten(label) for label in labels], rotation=90, fontsize=9)
-        axes.set_ylabel("share of the rows")
-        axes.legend()
-
-    return _draw(f"Shares of the values of {name} among test rows and new rows.", draw, HEIGHT + 0.6)
+    starts = [f"{prefix}{start:.4g}" if isinstance(start, float) else str(start) for start in reference["starts"]]
+    bars = [(-0.2, reference["counts"], FIRST, "test rows"), (0.2, column["counts"], SECOND, "new rows")]
+    for place, counts, color, label in bars:
+        heights = [count / (sum(counts) or 1) for count in counts]
+        axes.bar([bar + place for bar in range(len(counts))], heights, 0.4, color=color, label=label)
+    labels = [shorten(label) for label in (*starts, "other", "missing")]
+    axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=9)
+    axes.set_ylabel("share of the rows")
+    axes.legend()
+    return f"Shares of the values of {name} among test rows and new rows."
 
 
-def draw_over_time(series: dict[str, list[float | None]]) -> str:
-    """Draw the figures of the last runs, the newest on the right."""
-    nan = float("nan")
-    drawn = {name: [nan if value is None else value for value in values] for name, values in series.items()}
-    accuracies, others = ("accuracy", "estimated"), ("rows", "seconds")
-
-    def draw(figure: Figure) -> None:
-        top, *rest = figure.subplots(3, 1, sharex=True)
-        for name, color in zip(accuracies, (FIRST, SECOND), strict=True):
-            top.plot(drawn[name], color=color, marker=".", label=name)
-        top.legend()
-        for axes, name in zip(rest, others, strict=True):
-            axes.plot(drawn[name], color=FIRST, marker=".")
-            axes.set_ylabel(name)
-        axes.set_xticks([])
-        axes.set_xlabel("run")
-
-    return _draw("Accuracy, estimated accuracy, rows and seconds of the last runs.", draw, 4.5)
+def plot_over_time(figure: Figure, series: dict[str, list[float | None]]) -> str:
+    """Plot the figures of the last runs, the newest on the right."""
+    figure.set_figheight(4.5)
+    top, *rest = figure.subplots(3, 1, sharex=True)
+    for axes, name, color in zip((top, top, *rest), series, (FIRST, SECOND, FIRST, FIRST), strict=True):
+        axes.plot(series[name], color=color, marker=".", label=name)
+        axes.set_ylabel("" if axes is top else name)
+    top.legend()
+    axes.set_xticks([])
+    axes.set_xlabel("run")
+    return "Accuracy, estimated accuracy, rows and seconds of the last runs."
 
 
-def _draw(description: str, draw: Callable[[Figure], None], height: float = HEIGHT) -> str:
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    with rc_context(STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
-        # The browser renders the text, in a font that has the glyphs that matplotlib's lacks.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        # At the resolution of SVG. With the layout as a setting of the figure, everything would be drawn twice.
-        figure = Figure(figsize=(WIDTH, height), dpi=72)
-        FigureCanvasSVG(figure)
-        draw(figure)
-        ConstrainedLayoutEngine().execute(figure)
-        return _save(figure, description)
-
-
-def _save(figure: Figure, description: str) -> str:
-    from markupsafe import escape
-
-    file = io.StringIO()
-    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    _, _, svg = file.getvalue().partition("<svg")
-    attributes = f'class="chart" role="img" aria-label="{escape(description)}"'
-    svg = re.sub('width="[^"]*" height="[^"]*"', lambda _: attributes, svg, count=1)
-    return "<svg" + re.sub("|".join(VARIABLES), lambda found: f"var(--{VARIABLES[found[0]]})", svg)
-
-
-# The functions that draw, by kind of chart.
-_KINDS: dict[str, Callable[..., str]] = {
-    "learning_curve": draw_learning_curve,
-    "importances": draw_importances,
-    "precision_recall": draw_precision_recall,
-    "calibration": draw_calibration,
-    "shift": draw_shift,
-    "over_time": draw_over_time,
+# The functions that draw a chart and describe it, by its kind.
+KINDS: dict[str, Callable[..., str]] = {
+    "learning_curve": plot_learning_curve,
+    "importances": plot_importances,
+    "classes": plot_precision_recall,
+    "calibration": plot_calibration,
+    "shift": plot_shift,
+    "over_time": plot_over_time,
 }
-
-
-def main() -> None:
-    """Draw the charts that JSON on stdin lists, as JSON on stdout; :class:`ChartProcess` runs this as a script."""
-    with contextlib.ExitStack() as stack:
-        if sys.argv[1:] == [NO_FILES]:
-            # matplotlib keeps its list of fonts in memory, and only until it has read it.
-            os.environ["MPLCONFIGDIR"] = stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY))
-        # matplotlib is imported, and fonts are read.
-        draw_calibration([])
-    json.dump(draw_charts(json.load(sys.stdin)), sys.stdout)
-    sys.stdout.flush()
-    # Without taking matplotlib down, which takes 0.2 s.
-    os._exit(0)
 
 
 if __name__ == "__main__":

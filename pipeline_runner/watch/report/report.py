@@ -17,7 +17,7 @@ from gokart_pipeline_sample.utils.shown_task import ShownTask
 from gokart_pipeline_sample.utils.view import ViewTask
 from pipeline_runner.masking import mask
 from pipeline_runner.watch.history import RunRecord, collect_series
-from pipeline_runner.watch.report.charts import Chart, draw_charts, sort_importances
+from pipeline_runner.watch.report.charts import KINDS, Chart, draw_charts, sort_importances
 from pipeline_runner.watch.report.graph_drawing import BOX_HEIGHT, BOX_WIDTH, draw_graph
 from pipeline_runner.watch.task_graph import TaskGraph, serialize_parameters
 
@@ -84,13 +84,7 @@ def list_charts(records: list[RunRecord], metrics: Metrics | None, shifted: dict
     """List the charts of a page; see :func:`render_report`."""
     charts: dict[str, Chart] = {f"shift of {name}": ("shift", [name, column]) for name, column in shifted.items()}
     if metrics:
-        drawn = {
-            "learning_curve": metrics["learning_curve"],
-            "importances": metrics["importances"],
-            "precision_recall": metrics["classes"],
-            "calibration": metrics["calibration"],
-        }
-        charts |= {kind: (kind, [data]) for kind, data in drawn.items()}
+        charts |= {kind: (kind, [data]) for kind, data in metrics.items() if kind in KINDS}
     if len(records) > 1:
         charts["over_time"] = ("over_time", [collect_series(records)])
     return charts

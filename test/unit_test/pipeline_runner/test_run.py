@@ -16,7 +16,7 @@ from gokart_pipeline_sample.errors import S3Error
 from gokart_pipeline_sample.io.s3_target import S3Target
 from pipeline_runner import run
 from pipeline_runner.watch.recorder import RAN, UP_TO_DATE
-from pipeline_runner.watch.report.chart_process import ChartProcess
+from pipeline_runner.watch.report.charts import ChartProcess
 from pipeline_runner.watch.report.settings import Report
 from pipeline_runner.watch.root_task import RootTask
 from pipeline_runner.watch.task_graph import TaskGraph

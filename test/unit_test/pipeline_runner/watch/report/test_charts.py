@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+import signal
 import warnings
 from xml.etree import ElementTree
 
@@ -11,14 +13,8 @@ import pytest
 
 from gokart_pipeline_sample.pipeline.drift.shift import ColumnShift, compare_column, count_values, describe_column
 from gokart_pipeline_sample.pipeline.quality.metrics import CalibrationBin, Importance, LearningCurve
-from pipeline_runner.watch.report.charts import (
-    SHOWN_FEATURES,
-    draw_calibration,
-    draw_importances,
-    draw_learning_curve,
-    draw_over_time,
-    draw_shift,
-)
+from pipeline_runner.watch.report import charts
+from pipeline_runner.watch.report.charts import SHOWN_FEATURES, ChartProcess, draw_chart, draw_charts
 
 SERIES: dict[str, list[float | None]] = {
     "accuracy": [0.9, None, 0.95],
@@ -26,6 +22,8 @@ SERIES: dict[str, list[float | None]] = {
     "rows": [30, 40, 50],
     "seconds": [1.5, 1.25, 3.0],
 }
+ONE_BIN = ("calibration", [[{"probability": 0.9, "accuracy": 0.8, "rows": 5}]])
+TWO_RUNS = ("over_time", [{"accuracy": [0.9, None], "estimated": [None, None], "rows": [1, 2], "seconds": [1, 1]}])
 NASTY = "<script>alert(1)</script>"
 CURVE = LearningCurve(loss="multi_logloss", train=[1.0, 0.5, 0.4], valid=[1.1, 0.6, 0.7], model_rounds=2)
 
@@ -54,11 +52,11 @@ def find_texts(svg: str) -> dict[str, float]:
 
 
 CHARTS = {
-    "learning curve": draw_learning_curve(CURVE),
-    "importances": draw_importances(make_importances("width", "length")),
-    "calibration": draw_calibration([CalibrationBin(probability=0.8, accuracy=0.7, rows=12)]),
-    "shift": draw_shift("width", make_shift([0.1, 0.25, 3.0], [0.2, 0.3, 7.0, math.nan])),
-    "over time": draw_over_time(SERIES),
+    "learning curve": draw_chart("learning_curve", CURVE),
+    "importances": draw_chart("importances", make_importances("width", "length")),
+    "calibration": draw_chart("calibration", [CalibrationBin(probability=0.8, accuracy=0.7, rows=12)]),
+    "shift": draw_chart("shift", "width", make_shift([0.1, 0.25, 3.0], [0.2, 0.3, 7.0, math.nan])),
+    "over time": draw_chart("over_time", SERIES),
 }
 LABELS = {
     "learning curve": ["round of training", "multi logloss", "training rows", "validation rows", "the model: 2 rounds"],
@@ -88,26 +86,30 @@ class TestCharts:
 
 class TestDrawImportances:
     def test_begins_with_the_most_important(self) -> None:
-        svg = draw_importances(make_importances("least", "middle", "most"))
+        svg = draw_chart("importances", make_importances("least", "middle", "most"))
         heights = find_texts(svg)
         assert heights["most"] < heights["middle"] < heights["least"]
 
     def test_leaves_out_what_matters_least_of_many(self) -> None:
         names = [f"feature {number}" for number in range(SHOWN_FEATURES + 5)]
-        shown = [word for word in find_texts(draw_importances(make_importances(*names))) if word.startswith("feature")]
+        shown = [
+            word
+            for word in find_texts(draw_chart("importances", make_importances(*names)))
+            if word.startswith("feature")
+        ]
         assert sorted(shown) == sorted(names[5:])
 
     def test_takes_names_as_they_are(self) -> None:
         names = ["<b>&", "$a$ _b_", 'say "hi"', r"a\d \1", "花びら"]
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            svg = draw_importances(make_importances(*names))
+            svg = draw_chart("importances", make_importances(*names))
         assert set(names) <= find_texts(svg).keys()
 
     def test_shortens_names_that_are_long(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            svg = draw_importances(make_importances("width" * 20, "width" * 21))
+            svg = draw_chart("importances", make_importances("width" * 20, "width" * 21))
         assert "widthwidthwidthwi…" in find_texts(svg)
 
 
@@ -116,12 +118,12 @@ class TestDrawShift:
         names = ["<b>&", "$a$ _b_", 'say "hi"', "花びら", "width" * 20]
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            svg = draw_shift(NASTY, make_shift([*names, *names], ["<b>&", "new"]))
+            svg = draw_chart("shift", NASTY, make_shift([*names, *names], ["<b>&", "new"]))
         assert {*names[:-1], "widthwidthwidthwi…", "other", "missing"} <= find_texts(svg).keys()
         assert NASTY not in svg
 
     def test_draws_two_bars_for_each_value(self) -> None:
-        svg = draw_shift("width", make_shift(["a", "b"], ["a"]))
+        svg = draw_chart("shift", "width", make_shift(["a", "b"], ["a"]))
         for colour in ("first", "second"):
             # Two values, other and missing ones, and the legend.
             assert len(re.findall(rf"fill: var\(--{colour}\)", svg)) == 5
@@ -130,7 +132,7 @@ class TestDrawShift:
     def test_draws_any_column(self, train: list[object]) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            svg = draw_shift("width", make_shift(train, [math.nan]))
+            svg = draw_chart("shift", "width", make_shift(train, [math.nan]))
         assert {"other", "missing", "test rows", "new rows"} <= find_texts(svg).keys()
         assert "nan" not in svg
 
@@ -140,11 +142,51 @@ class TestDrawOverTime:
     def test_draws_what_no_run_knows_as_nothing(self, runs: int) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            svg = draw_over_time(dict.fromkeys(SERIES, [None] * runs))
+            svg = draw_chart("over_time", dict.fromkeys(SERIES, [None] * runs))
         assert {"accuracy", "estimated", "rows", "seconds", "run"} <= find_texts(svg).keys()
         assert "nan" not in svg
 
     def test_draws_a_dot_for_each_run(self) -> None:
         series = ({**SERIES, "rows": rows} for rows in ([1, 2, 3], [1, None, 3]))
-        whole, gap = (len(re.findall("<use ", draw_over_time(each))) for each in series)
+        whole, gap = (len(re.findall("<use ", draw_chart("over_time", each))) for each in series)
         assert whole - gap == 1
+
+
+class TestChartProcess:
+    @pytest.mark.parametrize("keeps_files", [True, False])
+    def test_draws_what_this_process_would(self, keeps_files: bool) -> None:
+        listed = {"b": ONE_BIN, "a": TWO_RUNS}
+        with ChartProcess(keeps_files=keeps_files) as process:
+            process.start()
+            drawn = process.draw(listed)
+        assert drawn == draw_charts(listed)
+        assert list(drawn) == ["b", "a"]
+
+    def test_draws_nothing(self) -> None:
+        with ChartProcess(keeps_files=True) as process:
+            assert process.draw({}) == {}
+
+    def test_tells_why_it_cannot_draw(self) -> None:
+        with ChartProcess(keeps_files=True) as process, pytest.raises(RuntimeError, match="KeyError: 'pie'"):
+            process.draw({"name": ("pie", [])})
+
+    def test_tells_that_it_has_been_killed(self) -> None:
+        with ChartProcess(keeps_files=True) as process:
+            process.start()
+            assert process._process is not None
+            os.kill(process._process.pid, signal.SIGKILL)
+            with pytest.raises(RuntimeError, match="ended with -9"):
+                process.draw({"name": ONE_BIN})
+
+    def test_needs_matplotlib(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(charts, "find_spec", lambda _: None)
+        with ChartProcess(keeps_files=True) as process, pytest.raises(ImportError, match="matplotlib"):
+            process.draw({})
+
+    def test_is_no_process_after_the_run(self) -> None:
+        with ChartProcess(keeps_files=True) as process:
+            process.start()
+            process.start()
+            drawing = process._process
+        assert drawing is not None
+        assert drawing.returncode == -signal.SIGKILL
