@@ -15,12 +15,11 @@ from typing import Any, BinaryIO, TypeAlias
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.tables.csv_files import BLOCK_BYTES, infer_csv, is_number, read_csv
-from gokart_pipeline_sample.io.tables.parquet_files import is_text, read_parquet
+from gokart_pipeline_sample.io.tables.csv_files import BLOCK_BYTES, cast, infer_csv, read_csv
+from gokart_pipeline_sample.io.tables.parquet_files import read_parquet
 from gokart_pipeline_sample.io.tables.table_files import LocalFile, S3File, list_files
 
 
@@ -227,27 +226,16 @@ def _to_frame(batches: list[pa.RecordBatch], schema: pa.Schema) -> pd.DataFrame:
 def _to_series(column: pa.ChunkedArray, wanted: pa.DataType) -> pd.Series[Any]:
     try:
         # Integers with nulls would become floats, which represent large integers inexactly.
-        series: pd.Series[Any] = _cast(column, wanted).to_pandas(integer_object_nulls=True)
+        series: pd.Series[Any] = cast(column, wanted).to_pandas(integer_object_nulls=True)
     except pa.ArrowInvalid:
         series = pd.Series(_read_cells(column, wanted), dtype=object)
     return series
 
 
-def _cast(column: Any, wanted: pa.DataType) -> Any:
-    """Cast an array; raise an ArrowInvalid if a value cannot be converted."""
-    if not (is_text(column.type) and is_number(wanted)):
-        return column.cast(wanted)
-    # pyarrow would read 0x1A as a number.
-    if pa.types.is_integer(wanted) and pc.any(pc.match_substring(column, "x", ignore_case=True)).as_py():
-        raise pa.ArrowInvalid("a hexadecimal number")
-    # As the reader of CSV files does.
-    return pc.ascii_trim(column, " \t").cast(wanted)
-
-
 def _read_cells(column: pa.ChunkedArray, wanted: pa.DataType) -> list[object]:
     """Read the cells one by one if they cannot be read all at once; unreadable cells stay text."""
     try:
-        cells: list[object] = _cast(column, wanted).to_pylist()
+        cells: list[object] = cast(column, wanted).to_pylist()
         return cells
     except pa.ArrowInvalid:
         halves = (column[: len(column) // 2], column[len(column) // 2 :])
