@@ -14,29 +14,24 @@ import pandas as pd
 
 from gokart_pipeline_sample.io.memory import open_memory_file
 
-# The number of files, which are all open at the same time.
-_PARTITIONS = 64
+_PARTITIONS = 64  # Files, which are all open at the same time.
 
 Hashes = npt.NDArray[np.uint64]
 
 
 def find_duplicates(read: Callable[[], Iterator[pd.Series[Any]]], *, in_memory: bool = False) -> pd.Series[Any]:
-    """Find the values that occur more than once.
+    """Return each value that occurs more than once, once.
 
     A hash of eight bytes per row goes to one of 64 temporary files, which are then searched one at a time.
 
     Args:
         read: starts to read the values, in chunks and without nulls; called twice, or once if no hash is repeated.
         in_memory: whether these files are in memory, because none may be written; in ``TMPDIR`` otherwise.
-
-    Returns:
-        Each duplicated value once.
     """
     repeated = pd.Index(_find_repeated((_hash(values) for values in read()), in_memory))
     if repeated.empty:
         return pd.Series([])
-    # Different values may have the same hash.
-    # Not isin, which would sort or hash the repeated values again on each call.
+    # Different values may have the same hash. Not isin, which would hash the repeated ones again on each call.
     suspects: pd.Series[Any] = pd.concat(
         [values[repeated.get_indexer(pd.Index(_hash(values))) >= 0] for values in read()]
     )
@@ -54,23 +49,17 @@ def get_bounds(values: pd.Series[Any]) -> list[Any] | None:
 def increase(pieces: Iterable[list[Any] | None]) -> bool:
     """Return whether values are strictly increasing, and thus unique, given the bounds of each piece of them."""
     known = list(pieces)
-    found = [bounds for bounds in known if bounds]
-    return None not in known and all(one[1] < other[0] for one, other in itertools.pairwise(found))
+    return None not in known and all(one[1] < other[0] for one, other in itertools.pairwise(filter(None, known)))
 
 
 def _hash(values: pd.Series[Any]) -> Hashes:
     return np.asarray(pd.util.hash_pandas_object(values, index=False), dtype=np.uint64)
 
 
-def _open_temporary_file() -> IO[bytes]:
-    return tempfile.TemporaryFile(buffering=0)
-
-
 def _find_repeated(pieces: Iterable[Hashes], in_memory: bool) -> Hashes:
     """Find the hashes that occur more than once; equal hashes are always in the same file."""
-    width = 2**64 // _PARTITIONS
-    edges = np.array([width * number for number in range(1, _PARTITIONS)], dtype=np.uint64)
-    open_file: Callable[[], IO[bytes]] = open_memory_file if in_memory else _open_temporary_file
+    edges = np.arange(1, _PARTITIONS, dtype=np.uint64) * (2**64 // _PARTITIONS)
+    open_file: Callable[[], IO[bytes]] = open_memory_file if in_memory else tempfile.TemporaryFile
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(open_file()) for _ in range(_PARTITIONS)]
         for hashes in pieces:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from pyarrow import types
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.tables.csv_files import check_names
+from gokart_pipeline_sample.io.tables.csv_files import check_names, is_number
 
 _BATCH_ROWS = 131_072
 
@@ -34,37 +34,27 @@ def read_parquet(
         # One at a time: a reader of several row groups keeps the bytes of all that it has read.
         for group in range(parquet.num_row_groups):
             size = parquet.metadata.row_group(group).num_rows
-            if wanted.start < first + size and first < wanted.stop:
-                batches = parquet.iter_batches(_BATCH_ROWS, [group], schema.names, use_threads=False)
-                yield from _select_rows(batches, range(wanted.start - first, wanted.stop - first))
-            first += size
-
-
-def _select_rows(batches: Iterator[pa.RecordBatch], rows: range) -> Iterator[pa.RecordBatch]:
-    first = 0
-    for batch in batches:
-        selected = batch[max(rows.start - first, 0) : max(rows.stop - first, 0)]
-        if len(selected):
-            yield selected
-        first += len(batch)
-        if first >= rows.stop:
-            return
+            if first + size <= wanted.start:
+                first += size
+                continue
+            for batch in parquet.iter_batches(_BATCH_ROWS, [group], schema.names, use_threads=False):
+                yield batch[max(wanted.start - first, 0) : wanted.stop - first]
+                first += len(batch)
+                if first >= wanted.stop:
+                    return
 
 
 def _is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
     if types.is_dictionary(found):
         found = found.value_type
-    if is_text(wanted):
-        convertible = is_text(found)
-    elif types.is_floating(wanted):
-        convertible = types.is_floating(found) or types.is_integer(found) or types.is_decimal(found)
-    elif types.is_integer(wanted):
-        convertible = types.is_integer(found)
-    elif types.is_timestamp(wanted):
-        convertible = types.is_timestamp(found) or types.is_date(found)
-    else:
-        convertible = found.id == wanted.id
-    return bool(convertible or types.is_null(found))
+    return bool(
+        found.id == wanted.id
+        or types.is_null(found)
+        or (is_text(wanted) and is_text(found))
+        or (types.is_integer(wanted) and types.is_integer(found))
+        or (types.is_floating(wanted) and (is_number(found) or types.is_decimal(found)))
+        or (types.is_timestamp(wanted) and types.is_date(found))
+    )
 
 
 def is_text(arrow_type: pa.DataType) -> bool:

@@ -7,10 +7,10 @@ import functools
 import hashlib
 import itertools
 import math
-import operator
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, BinaryIO, TypeAlias
 
 import pandas as pd
@@ -26,9 +26,8 @@ from gokart_pipeline_sample.io.tables.table_files import LocalFile, S3File, list
 def read_iris() -> pd.DataFrame:
     """Read the iris table that scikit-learn ships (Fisher 1936), without touching the network.
 
-    Returns:
-        150 rows: ``id`` (int, the row number), ``sepal_length``, ``sepal_width``, ``petal_length``, ``petal_width``
-        (float, cm), ``target`` (int: 0 setosa, 1 versicolor, 2 virginica).
+    It has 150 rows: ``id`` (int, the row number), ``sepal_length``, ``sepal_width``, ``petal_length``, ``petal_width``
+    (float, cm), ``target`` (int: 0 setosa, 1 versicolor, 2 virginica).
     """
     from sklearn.datasets import load_iris
 
@@ -58,15 +57,7 @@ def open_table(uri: str) -> Table:
 
 
 class Table:
-    """A table in CSV (``.csv``, ``.csv.gz``, ``.csv.zst``) or Parquet (``.parquet``) files.
-
-    In CSV, text is UTF-8, the first line names the columns, and an unquoted cell in ``MISSING`` is null. A cell is a
-    number if pyarrow reads it as one and it is not hexadecimal (spaces around it are ignored), a boolean if it is
-    ``true``, ``false``, ``1`` or ``0`` in any case, and a timestamp if it is one of ISO 8601 without a zone, or a date.
-
-    In Parquet, columns have types: integers and decimals are converted to floats, narrow numbers to wide ones, dates to
-    timestamps and timestamps to UTC, where the schema expects those. Any other type is an error, including text that
-    looks like a number.
+    """A table in CSV (``.csv``, ``.csv.gz``, ``.csv.zst``) or Parquet (``.parquet``) files; see ``docs/tables.md``.
 
     Args:
         uri: path or URI (``s3://bucket/key``) of a file, or of a folder of files, which are read in the order of their
@@ -91,17 +82,16 @@ class Table:
         Raises:
             TableError: the table takes more than ``max_bytes`` in memory, or cannot be read.
         """
-        batches, size = [], 0
+        data, size = Chunk([]), 0
         for batch in self._read_batches(schema):
-            batches.append(batch)
+            data.batches.append(batch)
             size += batch.nbytes
             if size > max_bytes:
                 raise TableError(
                     f"the table {self._uri} takes more than {max_bytes / 2**20:,.0f} MiB of memory, its first "
-                    f"{sum(map(len, batches)):,} rows alone: train on a sample of it, or raise max_memory_share of "
-                    "LoadDataTask"
+                    f"{len(data):,} rows alone: train on a sample of it, or raise max_memory_share of LoadDataTask"
                 )
-        return _to_frame(batches, schema)
+        return _to_frame(data.batches, schema)
 
     def infer(self) -> pa.Table:
         """Read the whole table with the types that its Parquet files have, or that pyarrow infers from CSV files.
@@ -119,11 +109,9 @@ class Table:
             raise TableError(f"the files of the table {self._uri} do not fit together: {error}") from error
 
     def read_chunks(self, schema: pa.Schema, rows: int) -> Iterator[pd.DataFrame]:
-        """Read the columns of a schema in chunks of that many rows.
+        """Yield the columns of a schema in frames of that many rows: at least one, each with an index from 0.
 
-        Yields:
-            Frames, each with an index from 0; at least one, possibly without rows. A column with a value that cannot be
-            read as its type has dtype ``object`` and holds that value as text.
+        A column with a value that cannot be read as its type has dtype ``object`` and holds that value as text.
 
         Raises:
             TableError: a file cannot be read, lacks a column or has it with another type; the message names them.
@@ -138,16 +126,14 @@ class Table:
         """
         count = sum(footer.num_rows for footer in self.footers) if elsewhere and self.is_shared else 0
         if not count:
-            yield from self._read_chunks(schema, rows)
-        for start in range(0, count, rows):
-            yield range(start, min(start + rows, count))
+            return self._read_chunks(schema, rows)
+        return (range(count)[start : start + rows] for start in range(0, count, rows))
 
     def read_piece(self, schema: pa.Schema, piece: Piece) -> pd.DataFrame:
         """Read a chunk that :meth:`list_pieces` has listed, once, in this or in another process."""
         if isinstance(piece, Chunk):
             data = _to_frame(piece.batches, schema)
-            # Whoever has listed the piece still refers to it.
-            piece.batches.clear()
+            piece.batches.clear()  # Whoever has listed the piece still refers to it.
             return data
         batches: list[pa.RecordBatch] = []
         first = 0
@@ -203,24 +189,21 @@ def _explaining(file: LocalFile | S3File) -> Iterator[BinaryIO]:
         with file.open() as content:
             yield content
     except (pa.ArrowException, OSError, csv.Error) as error:
-        if "straddling object" in str(error):
-            raise TableError(
-                f"{file.path}: a row is longer than {BLOCK_BYTES:,} bytes: shorten its cells, or use Parquet"
-            ) from error
-        raise TableError(f"{file.path}: it cannot be read: {error}") from error
+        problem = f"it cannot be read: {error}"
+        if "straddling object" in problem:
+            problem = f"a row is longer than {BLOCK_BYTES:,} bytes: shorten its cells, or use Parquet"
+        raise TableError(f"{file.path}: {problem}") from error
 
 
 def _to_frame(batches: list[pa.RecordBatch], schema: pa.Schema) -> pd.DataFrame:
     frames = []
-    # A folder may mix CSV files, with text columns, and Parquet files, with typed columns.
-    for _, group in itertools.groupby(batches, key=operator.attrgetter("schema")):
+    # Batches differ: of CSV, where all numbers can be read or not, and of Parquet.
+    for _, group in itertools.groupby(batches or [pa.RecordBatch.from_pylist([], schema)], attrgetter("schema")):
         table = pa.Table.from_batches(group)
         columns = {field.name: _to_series(table[field.name], field.type) for field in schema}
         # pandas copies a column that is changed, and must not copy all of them before.
         frames.append(pd.DataFrame(columns, copy=False))
-    if len(frames) > 1:
-        return pd.concat(frames, ignore_index=True)
-    return frames[0] if frames else schema.empty_table().to_pandas()
+    return pd.concat(frames, ignore_index=True)
 
 
 def _to_series(column: pa.ChunkedArray, wanted: pa.DataType) -> pd.Series[Any]:

@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from gokart_pipeline_sample.errors import TableError
@@ -75,34 +75,32 @@ def list_files(uri: str) -> list[LocalFile] | list[S3File]:
     try:
         files = _list_objects(uri) if is_s3(uri) else _list_local_files(Path(uri.removeprefix("file://")))
     except OSError as error:
-        raise TableError(
-            f"the table {uri} cannot be read ({error.filename}: {error.strerror}): {_IF_MISSING}"
-        ) from None
+        problem = f"{error.filename}: {error.strerror}"
+        raise TableError(f"the table {uri} cannot be read ({problem}): {_IF_MISSING}") from None
     if not files:
         raise TableError(f"the table {uri} has no files: {_IF_MISSING}")
     return files
 
 
 def _list_local_files(path: Path) -> list[LocalFile]:
-    files = sorted(_walk(path), key=Path.as_posix) if path.is_dir() else [path]
-    return [_describe_local_file(file) for file in files]
+    files = []
+    for found in sorted(_walk(path), key=Path.as_posix):
+        with _open_regular(found) as file:
+            state = _get_state(os.fstat(file.fileno()))
+            files.append(LocalFile(str(found), hashlib.file_digest(file, "sha256").hexdigest(), state))
+    return files
 
 
-def _walk(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
-    """Yield the files of a folder at any depth, following links; ``above`` has the folders that contain it."""
-    status = folder.stat()
-    identity = (status.st_dev, status.st_ino)
-    if identity in above:
-        raise TableError(f"{folder}: it is a link to a folder that it lies in: remove the link")
-    for path in folder.iterdir():
-        if not path.name.startswith(_HIDDEN):
-            yield from _walk(path, above | {identity}) if path.is_dir() else [path]
-
-
-def _describe_local_file(path: Path) -> LocalFile:
-    with _open_regular(path) as file:
-        state = _get_state(os.fstat(file.fileno()))
-        return LocalFile(str(path), hashlib.file_digest(file, "sha256").hexdigest(), state)
+def _walk(path: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """Yield a file, or those of a folder at any depth, following links; ``above`` has the folders that contain it."""
+    if not path.is_dir():
+        yield path
+    elif any(path.samefile(folder) for folder in above):
+        raise TableError(f"{path}: it is a link to a folder that it lies in: remove the link")
+    else:
+        for child in path.iterdir():
+            if not child.name.startswith(_HIDDEN):
+                yield from _walk(child, (*above, path))
 
 
 def _open_regular(path: Path) -> io.BufferedReader:
@@ -110,7 +108,7 @@ def _open_regular(path: Path) -> io.BufferedReader:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise TableError(f"{path}: it is no regular file: correct the parameter table")
+        raise TableError(f"{path}: it is not a regular file: correct the parameter table")
     return os.fdopen(descriptor, "rb")
 
 
@@ -122,19 +120,12 @@ def _list_objects(uri: str) -> list[S3File]:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     folder = f"{key.rstrip('/')}/" if key.strip("/") else ""
     with s3_client(uri, "list it", _IF_MISSING) as client:
-        found = [
-            S3File(bucket, item["Key"], item["ETag"], item["Size"])
-            for item in list_objects(client, bucket, folder.rstrip("/"))
-        ]
+        objects = list(list_objects(client, bucket, folder.rstrip("/")))
     # S3's console creates a key that ends in a slash for each folder.
-    if exact := [file for file in found if file.key == key and not key.endswith("/")]:
-        return exact
-    return [
-        file
-        for file in found
-        if file.key.startswith(folder)
-        and not file.key.endswith("/")
-        and not any(part.startswith(_HIDDEN) for part in PurePosixPath(file.key[len(folder) :]).parts)
+    files = [S3File(bucket, it["Key"], it["ETag"], it["Size"]) for it in objects if not it["Key"].endswith("/")]
+    inside = [file for file in files if file.key.startswith(folder)]
+    return [file for file in files if file.key == key] or [
+        file for file in inside if not any(part.startswith(_HIDDEN) for part in file.key[len(folder) :].split("/"))
     ]
 
 
@@ -160,10 +151,8 @@ class _S3Reader(io.RawIOBase):
         end = min(self._position + len(view), self._file.size)
         if end <= self._position:
             return 0
-        file = self._file
-        content, _ = get_object(
-            file.bucket, file.key, _IF_MISSING, Range=f"bytes={self._position}-{end - 1}", IfMatch=file.digest
-        )
+        file, wanted = self._file, f"bytes={self._position}-{end - 1}"
+        content, _ = get_object(file.bucket, file.key, _IF_MISSING, Range=wanted, IfMatch=file.digest)
         view[: len(content)] = content
         self._position += len(content)
         return len(content)

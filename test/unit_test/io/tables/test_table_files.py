@@ -131,7 +131,7 @@ class TestOtherThanRegularFiles:
         (file,) = list_files(str(path))
         path.unlink()
         os.mkfifo(path)
-        with pytest.raises(TableError, match="it is no regular file"):
+        with pytest.raises(TableError, match="it is not a regular file"):
             file.open()
 
     def test_a_loop_of_links_is_found(self, tmp_path: Path) -> None:
