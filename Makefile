@@ -44,11 +44,11 @@ chaos: setup  ## let whole runs meet faults, for twenty minutes
 simulate: setup  ## let sixty days of production pass, with and without trouble
 	$(BIN)/python benchmark/simulate_days.py
 
-bench: setup  ## measure whole runs and batches beside other ways to do them; takes half an hour
-	$(BIN)/python benchmark/bench.py
+bench: .venv/bench/ready  ## measure whole runs and batches beside other ways to do them; takes half an hour
+	.venv/bench/bin/python benchmark/bench.py
 
-bench-batch: setup  ## measure memory and throughput of batches of ten million rows
-	$(BIN)/python benchmark/batch.py
+bench-batch: .venv/bench/ready  ## measure memory and throughput of batches of ten million rows
+	.venv/bench/bin/python benchmark/batch.py
 
 bench-growth: setup  ## measure how cost grows with rows, columns, classes, tasks and files
 	$(BIN)/python benchmark/growth.py
@@ -71,15 +71,16 @@ PACKAGES := $(if $(RESOLUTION),--resolution $(RESOLUTION) --requirement pyprojec
 # The value of an option that pip is configured with.
 pip_option = $(shell for place in :env: install global; do .venv/uv/bin/pip config get $$place.$(1) 2> /dev/null && break; done)
 
+# uv takes packages from the index that pip is configured for, and trusts the certificates that pip trusts.
+PIP_SETTINGS = export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(call pip_option,index-url)}" UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true; \
+	certificates="$${SSL_CERT_FILE:-$(call pip_option,cert)}"; [ -z "$$certificates" ] || export SSL_CERT_FILE="$$certificates"
+
 .venv/ready: pyproject.toml poetry.lock
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("error: Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.13 ...")'
 	rm -rf .venv
 	$(PYTHON) -m venv .venv/uv
 	.venv/uv/bin/pip install --quiet uv==0.13.9
-	@# uv takes packages from the index that pip is configured for, and trusts the certificates that pip trusts.
-	@export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(call pip_option,index-url)}" UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true; \
-	certificates="$${SSL_CERT_FILE:-$(call pip_option,cert)}"; [ -z "$$certificates" ] || export SSL_CERT_FILE="$$certificates"; \
-	set -ex; \
+	@$(PIP_SETTINGS); set -ex; \
 	$(UV) venv --quiet --seed --allow-existing --python $(PYTHON) .venv; \
 	$(UV) venv --quiet --python $(PYTHON) .venv/poetry; \
 	$(UV) pip install --quiet --python .venv/poetry poetry==2.5.1 poetry-plugin-export==1.10.1; \
@@ -87,4 +88,13 @@ pip_option = $(shell for place in :env: install global; do .venv/uv/bin/pip conf
 	$(UV) pip install --quiet --python .venv $(PACKAGES); \
 	$(UV) pip check --quiet --python .venv; \
 	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
+	touch $@
+
+# An environment as production has it: development tools and Dask cost each process up to half a second.
+.venv/bench/ready: .venv/ready
+	@$(PIP_SETTINGS); set -ex; \
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv/bench; \
+	$(POETRY) export --quiet --extras "fast local report" --output .venv/bench/requirements.txt; \
+	$(UV) pip install --quiet --python .venv/bench --no-deps --require-hashes --requirement .venv/bench/requirements.txt; \
+	$(UV) pip install --quiet --python .venv/bench --no-deps --editable .
 	touch $@
