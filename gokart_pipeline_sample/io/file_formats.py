@@ -51,14 +51,13 @@ class FormatProcessor(FileProcessor):
 class ParquetProcessor(FormatProcessor):
     """A frame as Parquet compressed with zstd: with its ``attrs``, without its index.
 
-    Args:
-        unique: names of columns without repeated values, for which a dictionary costs time and space.
+    A dictionary costs time and space for the ``unique`` columns, which have no repeated values.
     """
 
     content_type = "application/vnd.apache.parquet"
 
     def __init__(self, unique: Collection[str] = ()) -> None:
-        self._unique = frozenset(unique)
+        self._unique = unique
 
     def serialize(self, obj: pd.DataFrame) -> bytes:
         """Return the bytes of a frame."""
@@ -111,7 +110,4 @@ class JsonProcessor(FormatProcessor):
 
 
 # By the extension of a file of the workspace. Pickle is not among them: loading a pickle runs code.
-PROCESSORS: dict[str, FormatProcessor] = {
-    ".json": JsonProcessor(),
-    ".parquet": ParquetProcessor(),
-}
+PROCESSORS: dict[str, FormatProcessor] = {".json": JsonProcessor(), ".parquet": ParquetProcessor()}

@@ -29,8 +29,6 @@ IF_MISSING = "create the bucket, or correct BUCKET_NAME"
 READ_ATTEMPTS = 3
 # S3 refuses requests if the clocks differ by more.
 CLOCK_SECONDS = 15 * 60
-
-
 # The existing buckets, by client; a client that is not used any more closes its connections.
 _known_buckets: WeakKeyDictionary[S3Client, set[str]] = WeakKeyDictionary()
 
@@ -43,13 +41,6 @@ class Encryption(NamedTuple):
 
 
 BUCKET_ENCRYPTION = Encryption()
-
-
-class StoredContent(NamedTuple):
-    """The content of an object: its ETag, which listings have, too, and its SHA-256 in hexadecimal digits."""
-
-    etag: str
-    sha256: str
 
 
 def is_s3(uri: str) -> bool:
@@ -75,7 +66,9 @@ def find_metadata(bucket: str, key: str, if_missing: str = IF_MISSING) -> dict[s
         except client.exceptions.ClientError as error:
             if get_status(error) != 404:
                 raise
-            _require_bucket(client, bucket)  # A missing bucket gives the same status.
+            if bucket not in _known_buckets.setdefault(client, set()):
+                client.head_bucket(Bucket=bucket)  # A missing bucket gives the same status.
+                _known_buckets[client].add(bucket)
             return None
     metadata, checksum = answer["Metadata"], base64.b64decode(answer.get("ChecksumSHA256", "")).hex()
     has_checksum = any(name.startswith("Checksum") for name in answer)
@@ -87,14 +80,6 @@ def read_metadata(bucket: str, key: str) -> dict[str, str]:
     return find_metadata(bucket, key) or {}
 
 
-def _require_bucket(client: S3Client, bucket: str) -> None:
-    """Raise a ClientError if the bucket does not exist; each client asks until it does."""
-    known = _known_buckets.setdefault(client, set())
-    if bucket not in known:
-        client.head_bucket(Bucket=bucket)
-        known.add(bucket)
-
-
 def put_object(
     bucket: str,
     key: str,
@@ -103,8 +88,8 @@ def put_object(
     metadata: dict[str, str],
     encryption: Encryption,
     **conditions: Any,
-) -> StoredContent:
-    """Put an object in one request, with a checksum, and with its SHA-256 in its metadata.
+) -> tuple[str, str]:
+    """Put an object in one request, with a checksum; return its ETag and its SHA-256, which its metadata has, too.
 
     The conditions are further arguments of S3's PutObject: ``IfMatch`` or ``IfNoneMatch``.
     """
@@ -121,7 +106,7 @@ def put_object(
             **{name: value for name, value in encrypting.items() if value},
             **conditions,
         )
-    return StoredContent(answer["ETag"], digest.hexdigest())
+    return answer["ETag"], digest.hexdigest()
 
 
 def get_object(bucket: str, key: str, if_missing: str = IF_MISSING, **conditions: Any) -> tuple[bytes, dict[str, str]]:
@@ -165,6 +150,8 @@ def s3_client(url: str, action: str, if_missing: str = IF_MISSING) -> Iterator[S
         # botocore keeps asking for the region of the bucket.
         raise S3Error(f"{url}: S3 does not tell the region of the bucket: set AWS_DEFAULT_REGION to it") from error
     except ClientError as error:
+        date = error.response["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
+        seconds = abs(parsedate_to_datetime(date).timestamp() - time.time()) if date else 0
         advice = {
             301: "set AWS_DEFAULT_REGION to the region of the bucket",
             400: "check the credentials: they may be expired",
@@ -172,7 +159,7 @@ def s3_client(url: str, action: str, if_missing: str = IF_MISSING) -> Iterator[S
             404: if_missing,
             412: "it has changed meanwhile: run again",
         }.get(get_status(error), "try again, or ask who runs the server")
-        if (seconds := _get_clock_difference(error)) > CLOCK_SECONDS:
+        if seconds > CLOCK_SECONDS:
             advice = f"set the clock of this machine: it differs from that of S3 by {seconds:,.0f} s"
         raise S3Error(f"{url}: S3 refuses to {action}: {advice} ({error})") from error
     except BotoCoreError as error:
@@ -183,12 +170,6 @@ def s3_client(url: str, action: str, if_missing: str = IF_MISSING) -> Iterator[S
 def get_status(error: ClientError) -> int:
     """Return the HTTP status of S3's response."""
     return error.response["ResponseMetadata"]["HTTPStatusCode"]
-
-
-def _get_clock_difference(error: ClientError) -> float:
-    """Return the difference in seconds between the clocks of this machine and S3."""
-    date = error.response["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
-    return abs(parsedate_to_datetime(date).timestamp() - time.time()) if date else 0.0
 
 
 @functools.cache

@@ -5,58 +5,48 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 from logging import getLogger
+from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 from gokart.conflict_prevention_lock.task_lock import TaskLockParams, make_task_lock_params
 from gokart.target import TargetOnKart
 
 from gokart_pipeline_sample.errors import DamagedFileError
+from gokart_pipeline_sample.io import s3
 from gokart_pipeline_sample.io.file_formats import CsvProcessor, FormatProcessor
-from gokart_pipeline_sample.io.s3 import (
-    IF_MISSING,
-    SHA256,
-    Encryption,
-    get_object,
-    put_object,
-    read_metadata,
-    s3_client,
-)
 
 logger = getLogger(__name__)
 
 UNIQUE_ID = "task-unique-id"
+# A process keeps what it has put into the workspace, up to this size (bytes), for the tasks that follow.
+_SMALL = 1024 * 1024
 
 
 class S3Target(TargetOnKart):
-    """An object that exists only if the task with this unique id has put it.
+    """An object that exists only if the task with this unique id, which is in the object's metadata, has put it.
 
     An object that was deleted, or replaced by another task or person, counts as missing and is put again.
-
-    Args:
-        bucket: name of the bucket.
-        key: key of the object.
-        unique_id: unique id of the task that puts the object; kept in the object's metadata.
     """
 
     processor: FormatProcessor
-    if_missing = IF_MISSING
+    if_missing = s3.IF_MISSING
 
-    def __init__(self, bucket: str, key: str, unique_id: str, encryption: Encryption) -> None:
-        self._bucket = bucket
-        self._key = key
-        self._unique_id = unique_id
-        self._encryption = encryption
+    def __init__(self, bucket: str, key: str, unique_id: str, encryption: s3.Encryption) -> None:
+        self._bucket, self._key = bucket, key
+        self._unique_id, self._encryption = unique_id, encryption
         self._metadata: dict[str, str] = {}
-        self._is_put = False
+        self._is_put = self._is_damaged = False
 
     def _path(self) -> str:
         return f"s3://{self._bucket}/{self._key}"
 
     def _exists(self) -> bool:
-        if self._is_put:
-            return True  # S3 has confirmed it, and is strongly consistent.
-        self._metadata = read_metadata(self._bucket, self._key)
+        if not self._is_put:  # S3 has confirmed what was put, and is strongly consistent.
+            found = s3.find_metadata(self._bucket, self._key, self.if_missing)
+            self._metadata = found or {}
+            self._is_damaged = found is not None and not self._is_ours(found)
         return self._is_ours(self._metadata)
 
     def _is_ours(self, metadata: dict[str, str]) -> bool:
@@ -65,18 +55,18 @@ class S3Target(TargetOnKart):
     def _put(self, obj: Any, metadata: dict[str, str]) -> bytes:
         """Put the object, and return its content."""
         content, metadata = self.processor.serialize(obj), {**metadata, UNIQUE_ID: self._unique_id}
-        put_object(self._bucket, self._key, content, self.processor.content_type, metadata, self._encryption)
+        s3.put_object(self._bucket, self._key, content, self.processor.content_type, metadata, self._encryption)
         self._metadata, self._is_put = metadata, True
         return content
 
     def put_beside(self, name: str, content: bytes, content_type: str) -> None:
         """Put another object into the folder of this one, with the same encryption."""
         folder = self._key.rpartition("/")[0]
-        put_object(self._bucket, f"{folder}/{name}" if folder else name, content, content_type, {}, self._encryption)
+        s3.put_object(self._bucket, f"{folder}/{name}" if folder else name, content, content_type, {}, self._encryption)
 
     def _load(self) -> Any:
-        content, metadata = get_object(self._bucket, self._key, self.if_missing)
-        if not self._is_ours(metadata) or metadata.get(SHA256) != hashlib.sha256(content).hexdigest():
+        content, metadata = s3.get_object(self._bucket, self._key, self.if_missing)
+        if not self._is_ours(metadata) or metadata.get(s3.SHA256) != hashlib.sha256(content).hexdigest():
             raise DamagedFileError(f"{self.path()} is not what this task has put: run again, it is put again")
         return self.processor.deserialize(content)
 
@@ -84,7 +74,7 @@ class S3Target(TargetOnKart):
         """Do nothing: gokart's rerun would remove the object, but readers need it until a put replaces it."""
 
     def _last_modification_time(self) -> datetime:
-        with s3_client(self.path(), "look at it") as client:
+        with s3.s3_client(self.path(), "look at it") as client:
             modified = client.head_object(Bucket=self._bucket, Key=self._key)["LastModified"]
         return modified.astimezone().replace(tzinfo=None)  # gokart compares it with naive local times.
 
@@ -104,3 +94,38 @@ class S3CsvTarget(S3Target):
     def _dump(self, obj: pd.DataFrame, *_: object, **__: object) -> None:
         self._put(obj, {**{str(name): str(value) for name, value in obj.attrs.items()}, "rows": str(len(obj))})
         logger.info("put %d rows to %s", len(obj), self.path())
+
+
+class S3WorkspaceTarget(S3Target):
+    """An object that counts as existing only if its content is what the pipeline put there.
+
+    Its name, which contains the unique id of the task, and its SHA-256 are in its metadata, so an object copied from
+    another run does not count. It is written and read in memory.
+    """
+
+    if_missing = "create the bucket, or correct workspace_directory"
+
+    def __init__(self, uri: str, processor: FormatProcessor, encryption: s3.Encryption) -> None:
+        bucket, key = s3.split_uri(uri)
+        super().__init__(bucket, key, identify(key), encryption)
+        self.processor = processor
+        self._content: bytes | None = None
+
+    def _load(self) -> Any:
+        return super()._load() if self._content is None else self.processor.deserialize(self._content)
+
+    def _dump(self, obj: Any, *_: object, **__: object) -> None:
+        if self._is_damaged:
+            logger.warning("%s is damaged: it is made again", self.path())
+        content = self._put(obj, {})
+        self._content = content if len(content) <= _SMALL else None
+
+    def _remove(self) -> None:
+        with s3.s3_client(self.path(), "delete it", self.if_missing) as client:
+            client.delete_object(Bucket=self._bucket, Key=self._key)
+        self._is_put, self._content = False, None
+
+
+def identify(key: str) -> str:
+    """Return what the metadata of an object of the workspace says of its owner: its name, in ASCII as S3 requires."""
+    return quote(PurePosixPath(key).name)

@@ -26,25 +26,23 @@ class LocalWorkspaceTarget(TargetOnKart):
 
     A file ``<name>.sha256`` beside it has the SHA-256 of the content and the name of the file, in the format of
     ``sha256sum``. The name contains the unique id of the task, so a file copied from another run does not count, even
-    together with its digest.
-
-    Args:
-        path: path of the file.
-        processor: its format.
-        lock: the lock on Redis that gokart holds while the file is read or written, if one is configured.
+    together with its digest. gokart holds the lock, on Redis, while the file is read or written, if one is configured.
     """
 
     def __init__(self, path: str, processor: FormatProcessor, lock: TaskLockParams) -> None:
         self._file, self._digest_file = Path(path), Path(path + DIGEST_SUFFIX)
-        self._processor = processor
-        self._lock = lock
+        self._processor, self._lock = processor, lock
 
     def _path(self) -> str:
         return str(self._file)
 
     def _exists(self) -> bool:
         # Reading a FIFO may block for ever.
-        return self._file.is_file() and self._is_described_by(_hash(self._file))
+        if not self._file.is_file():
+            return False
+        state = self._file.stat()
+        digest = _hash(self._file, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+        return self._is_described_by(digest)
 
     def _describe(self, digest: str) -> bytes:
         return f"{digest}  {self._file.name}\n".encode()
@@ -63,10 +61,8 @@ class LocalWorkspaceTarget(TargetOnKart):
             logger.warning("%s is damaged: it is made again", self.path())
         content = self._processor.serialize(obj)
         # In this order: if the process is killed in between, the file does not count as existing.
-        for path, data in (
-            (self._file, content),
-            (self._digest_file, self._describe(hashlib.sha256(content).hexdigest())),
-        ):
+        digest = self._describe(hashlib.sha256(content).hexdigest())
+        for path, data in ((self._file, content), (self._digest_file, digest)):
             with luigi.LocalTarget(path, format=luigi.format.Nop).open("w") as file:
                 file.write(data)
 
@@ -81,13 +77,8 @@ class LocalWorkspaceTarget(TargetOnKart):
         return self._lock
 
 
-def _hash(path: Path) -> str:
-    state = path.stat()
-    return _hash_once(path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
-
-
 @functools.cache
-def _hash_once(path: Path, *_state: int) -> str:
+def _hash(path: Path, *_state: int) -> str:
     """Return the SHA-256 of a file; luigi asks several times whether it exists, and its state tells a change."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

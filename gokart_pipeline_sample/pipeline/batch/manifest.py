@@ -126,8 +126,8 @@ class S3ManifestTarget(S3JsonTarget):
         """Put the rows of a part; its name is its key without the folder of the batch."""
         content, key = processor.serialize(data), f"{self._folder}{name}"
         metadata = {"rows": str(len(data)), UNIQUE_ID: self._unique_id}
-        stored = s3.put_object(self._bucket, key, content, processor.content_type, metadata, self._encryption)
-        return Part(key=key, rows=len(data), size=len(content), sha256=stored.sha256, etag=stored.etag)
+        etag, sha256 = s3.put_object(self._bucket, key, content, processor.content_type, metadata, self._encryption)
+        return Part(key=key, rows=len(data), size=len(content), sha256=sha256, etag=etag)
 
     def find_parts(self) -> dict[str, Part]:
         """Return the existing parts by name: their keys, without the folder of the batch."""

@@ -113,8 +113,8 @@ class Champions(NamedTuple):
     def put_file(self, unique_id: str, name: str, content: bytes, content_type: str) -> File:
         """Put a file of a champion into the folder of the task that makes it."""
         key, metadata = f"{self.folder}{unique_id}/{name}", {UNIQUE_ID: unique_id}
-        stored = s3.put_object(self.bucket, key, content, content_type, metadata, self.encryption)
-        return File(key=key, sha256=stored.sha256)
+        _, sha256 = s3.put_object(self.bucket, key, content, content_type, metadata, self.encryption)
+        return File(key=key, sha256=sha256)
 
     def put_pointer(self, pointer: Pointer, etag: str | None) -> None:
         """Put the pointer; raise an S3Error if another one was put since that with this ETag was read, if any was."""
