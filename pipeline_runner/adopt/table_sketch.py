@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from gokart_pipeline_sample.io.tables.parquet_files import is_text
+from gokart_pipeline_sample.io.tables.readers import is_text
 from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 from pipeline_runner.errors import UsageError
 

@@ -18,8 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.tables.csv_files import BLOCK_BYTES, cast, infer_csv, read_csv
-from gokart_pipeline_sample.io.tables.parquet_files import read_parquet
+from gokart_pipeline_sample.io.tables.readers import BLOCK_BYTES, cast, infer_csv, read_csv, read_parquet
 from gokart_pipeline_sample.io.tables.table_files import LocalFile, S3File, list_files
 
 
@@ -43,28 +42,16 @@ class Chunk:
     batches: list[pa.RecordBatch]
 
     def __len__(self) -> int:
-        """Return the number of rows."""
         return sum(map(len, self.batches))
 
 
 Piece: TypeAlias = Chunk | range
 
 
-@functools.cache
-def open_table(uri: str) -> Table:
-    """List the files of a table, once per process; reading it later fails if a file has changed since then."""
-    return Table(uri)
-
-
 class Table:
-    """A table in CSV (``.csv``, ``.csv.gz``, ``.csv.zst``) or Parquet (``.parquet``) files; see ``docs/tables.md``.
+    """A table in CSV or Parquet files, see ``docs/tables.md``; a TableError if there is none.
 
-    Args:
-        uri: path or URI (``s3://bucket/key``) of a file, or of a folder of files, which are read in the order of their
-            paths.
-
-    Raises:
-        TableError: there is no such table.
+    Its URI, or path, is that of a file, or of a folder of files, which are read in the order of their paths.
     """
 
     def __init__(self, uri: str) -> None:
@@ -77,11 +64,7 @@ class Table:
         return hashlib.sha256("\n".join(file.digest for file in self._files).encode()).hexdigest()
 
     def read(self, schema: pa.Schema, max_bytes: float = math.inf) -> pd.DataFrame:
-        """Read the whole table; see :meth:`read_chunks`.
-
-        Raises:
-            TableError: the table takes more than ``max_bytes`` in memory, or cannot be read.
-        """
+        """Read the whole table as :meth:`read_chunks` does; raise a TableError if it takes more memory."""
         data, size = Chunk([]), 0
         for batch in self._read_batches(schema):
             data.batches.append(batch)
@@ -96,8 +79,7 @@ class Table:
     def infer(self) -> pa.Table:
         """Read the whole table with the types that its Parquet files have, or that pyarrow infers from CSV files.
 
-        Raises:
-            TableError: a file cannot be read, or two files have types that do not fit together.
+        Types that do not fit together, or a file that cannot be read, are a TableError.
         """
         tables = []
         for file in self._files:
@@ -111,10 +93,8 @@ class Table:
     def read_chunks(self, schema: pa.Schema, rows: int) -> Iterator[pd.DataFrame]:
         """Yield the columns of a schema in frames of that many rows: at least one, each with an index from 0.
 
-        A column with a value that cannot be read as its type has dtype ``object`` and holds that value as text.
-
-        Raises:
-            TableError: a file cannot be read, lacks a column or has it with another type; the message names them.
+        A column with a value that cannot be read as its type has dtype ``object`` and holds that value as text. A
+        TableError names a file that cannot be read, lacks a column or has it with another type.
         """
         for chunk in self._read_chunks(schema, rows):
             yield _to_frame(chunk.batches, schema)
@@ -177,6 +157,10 @@ class Table:
                     # Not only at the end: rows may be published before the end is read.
                     file.check_unchanged()
                     yield batch.select(schema.names)
+
+
+# Lists the files of a table once per process; reading it later fails if a file has changed since then.
+open_table = functools.cache(Table)
 
 
 def _is_parquet(file: LocalFile | S3File) -> bool:

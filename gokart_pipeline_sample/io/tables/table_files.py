@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -22,6 +23,7 @@ _BLOCK_BYTES = 8 * 1024 * 1024
 # Spark and other tools keep their metadata in files with these prefixes.
 _HIDDEN = ("_", ".")
 _IF_MISSING = "correct the parameter table"
+_get_state = attrgetter("st_size", "st_mtime_ns")
 
 
 @dataclass(frozen=True)
@@ -44,17 +46,11 @@ class LocalFile:
 
 @dataclass(frozen=True)
 class S3File:
-    """An object on S3, with its ETag and its length in bytes."""
+    """An object on S3, with its URI, its ETag and its length in bytes."""
 
-    bucket: str
-    key: str
+    path: str
     digest: str
     size: int
-
-    @property
-    def path(self) -> str:
-        """The URI of the object."""
-        return f"s3://{self.bucket}/{self.key}"
 
     def open(self) -> BinaryIO:
         """Open the object; reading raises an S3Error if it has changed since it was listed."""
@@ -67,8 +63,7 @@ class S3File:
 def list_files(uri: str) -> list[LocalFile] | list[S3File]:
     """List the files of a table by path: one file, or those of a folder at any depth that no ``_`` or ``.`` hides.
 
-    Raises:
-        TableError: there is no such file or folder, it cannot be read, or it has a file that is not a regular one.
+    A file or folder that is missing or cannot be read, or a file that is not a regular one, is a TableError.
     """
     if not uri:
         raise TableError("there is no table to read: set the parameter table")
@@ -108,33 +103,29 @@ def _open_regular(path: Path) -> io.BufferedReader:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise TableError(f"{path}: it is not a regular file: correct the parameter table")
+        raise TableError(f"{path}: it is not a regular file: {_IF_MISSING}")
     return os.fdopen(descriptor, "rb")
-
-
-def _get_state(status: os.stat_result) -> tuple[int, int]:
-    return status.st_size, status.st_mtime_ns
 
 
 def _list_objects(uri: str) -> list[S3File]:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     folder = f"{key.rstrip('/')}/" if key.strip("/") else ""
     with s3_client(uri, "list it", _IF_MISSING) as client:
-        objects = list(list_objects(client, bucket, folder.rstrip("/")))
-    # S3's console creates a key that ends in a slash for each folder.
-    files = [S3File(bucket, it["Key"], it["ETag"], it["Size"]) for it in objects if not it["Key"].endswith("/")]
-    inside = [file for file in files if file.key.startswith(folder)]
-    return [file for file in files if file.key == key] or [
-        file for file in inside if not any(part.startswith(_HIDDEN) for part in file.key[len(folder) :].split("/"))
-    ]
+        listed = list_objects(client, bucket, folder.rstrip("/"))
+        # S3's console creates a key that ends in a slash for each folder.
+        found = {item["Key"]: item for item in listed if not item["Key"].endswith("/")}
+    parts = {name: name.removeprefix(folder).split("/") for name in found if name.startswith(folder)}
+    inside = [name for name in parts if not any(part.startswith(_HIDDEN) for part in parts[name])]
+    names = [key] if key in found else inside
+    return [S3File(f"s3://{bucket}/{name}", found[name]["ETag"], found[name]["Size"]) for name in names]
 
 
 class _S3Reader(io.RawIOBase):
     """Reads an object by ranges, which allows seeking and keeps no connection open between reads."""
 
     def __init__(self, file: S3File) -> None:
-        self._file = file
-        self._position = 0
+        self._file, self._position = file, 0
+        self._bucket, _, self._key = file.path.removeprefix("s3://").partition("/")
 
     def readable(self) -> bool:
         return True
@@ -151,8 +142,8 @@ class _S3Reader(io.RawIOBase):
         end = min(self._position + len(view), self._file.size)
         if end <= self._position:
             return 0
-        file, wanted = self._file, f"bytes={self._position}-{end - 1}"
-        content, _ = get_object(file.bucket, file.key, _IF_MISSING, Range=wanted, IfMatch=file.digest)
+        conditions = {"Range": f"bytes={self._position}-{end - 1}", "IfMatch": self._file.digest}
+        content, _ = get_object(self._bucket, self._key, _IF_MISSING, **conditions)
         view[: len(content)] = content
         self._position += len(content)
         return len(content)

@@ -15,7 +15,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.tables.csv_files import BLOCK_BYTES, MISSING
+from gokart_pipeline_sample.io.tables.readers import BLOCK_BYTES, MISSING
 from gokart_pipeline_sample.io.tables.table import Chunk, Table, open_table, read_iris
 
 SCHEMA = pa.schema([("id", pa.int64()), ("width", pa.float64()), ("name", pa.string())])

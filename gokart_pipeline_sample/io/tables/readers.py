@@ -1,4 +1,4 @@
-"""CSV files."""
+"""Readers of CSV and Parquet files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+from pyarrow import types
 
 from gokart_pipeline_sample.errors import TableError
 
@@ -18,35 +20,31 @@ if TYPE_CHECKING:
 
 # Cells of a CSV file without a value, unless they are quoted.
 MISSING = ["", "NA", "NaN", "nan", "NULL", "null"]
+_MISSING_CELLS = {"null_values": MISSING, "strings_can_be_null": True, "quoted_strings_can_be_null": False}
 BLOCK_BYTES = 1024 * 1024
+_BATCH_ROWS = 131_072
 _PARSING = pacsv.ParseOptions(newlines_in_values=True)
 _COMPRESSION = {".csv": None, ".csv.gz": "gzip", ".csv.zst": "zstd"}
 
 
 def infer_csv(content: BinaryIO, path: str) -> pa.Table:
     """Read a whole CSV file with the types that pyarrow infers."""
-    return pacsv.read_csv(_open_csv(content, path), parse_options=_PARSING, convert_options=_convert_options())
+    options = pacsv.ConvertOptions(**_MISSING_CELLS)
+    return pacsv.read_csv(_open_csv(content, path), parse_options=_PARSING, convert_options=options)
 
 
 def read_csv(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Yield the columns of a schema, batch by batch, as text; numbers in their type if all in the batch can be read.
 
-    Raises:
-        TableError: a column is missing or repeated, or a quote is not closed.
+    A column that is missing or repeated, and a quote that is not closed, is a TableError.
     """
     stream = _open_csv(content, path)
     header = io.StringIO(stream.peek().decode("utf-8-sig", errors="replace"), newline="")
-    check_names(next(csv.reader(header), []), path, schema)
+    _check_names(next(csv.reader(header), []), path, schema)
     text = pa.schema([(name, pa.string()) for name in schema.names])
-    options = _convert_options(include_columns=schema.names, column_types=text)
+    options = pacsv.ConvertOptions(include_columns=schema.names, column_types=text, **_MISSING_CELLS)
     for batch in pacsv.open_csv(stream, pacsv.ReadOptions(block_size=BLOCK_BYTES), _PARSING, options):
         yield pa.record_batch([_read_numbers(batch[field.name], field.type) for field in schema], schema.names)
-
-
-def _convert_options(**options: Any) -> pacsv.ConvertOptions:
-    return pacsv.ConvertOptions(
-        null_values=MISSING, strings_can_be_null=True, quoted_strings_can_be_null=False, **options
-    )
 
 
 def _open_csv(content: BinaryIO, path: str) -> io.BufferedReader:
@@ -67,25 +65,16 @@ def _read_numbers(text: pa.Array, wanted: pa.DataType) -> pa.Array:
 
 def cast(column: Any, wanted: pa.DataType) -> Any:
     """Convert an array, text to numbers as pyarrow reads CSV; raise an ArrowInvalid if a value cannot be converted."""
-    if not (pa.types.is_string(column.type) and is_number(wanted)):
+    if not (types.is_string(column.type) and is_number(wanted)):
         return column.cast(wanted)
     trimmed = pc.ascii_trim(column, " \t")
-    if pa.types.is_integer(wanted) and pc.any(pc.starts_with(trimmed, "0x", ignore_case=True)).as_py():
+    if types.is_integer(wanted) and pc.any(pc.starts_with(trimmed, "0x", ignore_case=True)).as_py():
         raise pa.ArrowInvalid("a hexadecimal number")
     return trimmed.cast(wanted)
 
 
-def is_number(arrow_type: pa.DataType) -> bool:
-    """Return whether an Arrow type is one of integers or floats."""
-    return bool(pa.types.is_integer(arrow_type) or pa.types.is_floating(arrow_type))
-
-
 class _CsvText(io.RawIOBase):
-    """Passes a file through, adds a missing final newline, which pyarrow needs after a header, and counts quotes.
-
-    Raises:
-        TableError: a quote is not closed.
-    """
+    """Passes a file through, adds a missing final newline, which pyarrow needs after a header, and checks quotes."""
 
     def __init__(self, file: BinaryIO, path: str) -> None:
         self._file, self._path = file, path
@@ -109,7 +98,35 @@ class _CsvText(io.RawIOBase):
         return len(content)
 
 
-def check_names(found: list[str], path: str, schema: pa.Schema) -> None:
+def read_parquet(
+    content: BinaryIO, path: str, schema: pa.Schema, rows: range | None = None, footer: pq.FileMetaData | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the columns of a schema, of the rows with the given numbers (all by default), batch by batch.
+
+    A column that is missing or repeated, or has another type, is a TableError.
+    """
+    first = 0
+    with pq.ParquetFile(content, metadata=footer) as parquet:
+        _check_names(parquet.schema_arrow.names, path, schema)
+        for field in schema:
+            found = parquet.schema_arrow.field(field.name).type
+            if not _is_convertible(found, field.type):
+                raise TableError(f"{path}: the column {field.name} is {found} instead of {field.type}")
+        wanted = range(parquet.metadata.num_rows) if rows is None else rows
+        # One at a time: a reader of several row groups keeps the bytes of all that it has read.
+        for group in range(parquet.num_row_groups):
+            size = parquet.metadata.row_group(group).num_rows
+            if first + size <= wanted.start:
+                first += size
+                continue
+            for batch in parquet.iter_batches(_BATCH_ROWS, [group], schema.names, use_threads=False):
+                yield batch[max(wanted.start - first, 0) : wanted.stop - first]
+                first += len(batch)
+                if first >= wanted.stop:
+                    return
+
+
+def _check_names(found: list[str], path: str, schema: pa.Schema) -> None:
     """Raise a TableError unless a file has each column of a schema once."""
     for names, problem in (
         ([name for name in schema.names if name not in found], "columns are missing"),
@@ -117,3 +134,26 @@ def check_names(found: list[str], path: str, schema: pa.Schema) -> None:
     ):
         if names:
             raise TableError(f"{path}: {problem}: {', '.join(names)}")
+
+
+def _is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
+    if types.is_dictionary(found):
+        found = found.value_type
+    return bool(
+        found.id == wanted.id
+        or types.is_null(found)
+        or (is_text(wanted) and is_text(found))
+        or (types.is_integer(wanted) and types.is_integer(found))
+        or (types.is_floating(wanted) and (is_number(found) or types.is_decimal(found)))
+        or (types.is_timestamp(wanted) and types.is_date(found))
+    )
+
+
+def is_number(arrow_type: pa.DataType) -> bool:
+    """Return whether an Arrow type is one of integers or floats."""
+    return bool(types.is_integer(arrow_type) or types.is_floating(arrow_type))
+
+
+def is_text(arrow_type: pa.DataType) -> bool:
+    """Return whether an Arrow type is one of text."""
+    return bool(types.is_unicode(arrow_type) or types.is_large_unicode(arrow_type) or types.is_string_view(arrow_type))
