@@ -1,8 +1,4 @@
-"""File formats: each writes an object and reads it.
-
-The format of models is in ``lightgbm_model.py``: every task imports this module, but the version of LightGBM must be an
-input only of the tasks that use LightGBM.
-"""
+"""File formats, but for that of models: the version of LightGBM is an input only of tasks that use its own module."""
 
 from __future__ import annotations
 

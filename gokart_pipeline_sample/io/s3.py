@@ -25,10 +25,8 @@ logger = getLogger(__name__)
 
 SHA256 = "sha256"
 IF_MISSING = "create the bucket, or correct BUCKET_NAME"
-# Attempts to read a body whose connection breaks; botocore only retries requests that get no response.
-READ_ATTEMPTS = 3
-# S3 refuses requests if the clocks differ by more.
-CLOCK_SECONDS = 15 * 60
+READ_ATTEMPTS = 3  # Of a body whose connection breaks; botocore only retries requests that get no response.
+CLOCK_SECONDS = 15 * 60  # S3 refuses requests if the clocks differ by more.
 # The existing buckets, by client; a client that is not used any more closes its connections.
 _known_buckets: WeakKeyDictionary[S3Client, set[str]] = WeakKeyDictionary()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import luigi
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.s3_target import S3CsvTarget
+from gokart_pipeline_sample.io.targets import S3CsvTarget
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypedDict, TypeVar, cast
 
 from gokart.target import TargetOnKart
 
-from gokart_pipeline_sample.io.s3_target import S3Target
+from gokart_pipeline_sample.io.targets import S3Target
 from gokart_pipeline_sample.utils.template import GokartTask
 
 T = TypeVar("T")

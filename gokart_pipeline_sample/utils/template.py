@@ -18,8 +18,7 @@ from luigi.parameter import ParameterVisibility
 
 from gokart_pipeline_sample.io.file_formats import PROCESSORS, FormatProcessor
 from gokart_pipeline_sample.io.s3 import is_s3
-from gokart_pipeline_sample.io.s3_target import S3WorkspaceTarget
-from gokart_pipeline_sample.io.workspace_target import LocalWorkspaceTarget
+from gokart_pipeline_sample.io.targets import LocalWorkspaceTarget, S3WorkspaceTarget
 from gokart_pipeline_sample.utils.encryption import get_encryption
 from gokart_pipeline_sample.utils.task_definition import define_task
 

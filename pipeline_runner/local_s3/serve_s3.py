@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from gokart_pipeline_sample.io.s3 import list_objects
-from gokart_pipeline_sample.io.s3_target import UNIQUE_ID
+from gokart_pipeline_sample.io.targets import UNIQUE_ID
 from pipeline_runner.local_s3.embedded_s3 import BUCKET, EmbeddedS3
 from pipeline_runner.signals import wait_for_signal
 

@@ -12,8 +12,7 @@ import luigi
 
 from gokart_pipeline_sample.errors import PipelineError
 from gokart_pipeline_sample.io.s3 import is_s3, list_objects, read_metadata, s3_client, split_uri
-from gokart_pipeline_sample.io.s3_target import UNIQUE_ID, identify
-from gokart_pipeline_sample.io.workspace_target import DIGEST_SUFFIX
+from gokart_pipeline_sample.io.targets import DIGEST_SUFFIX, UNIQUE_ID, identify
 from gokart_pipeline_sample.pipeline.batch.manifest import get_intact_object, make_folder
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.champion.choose_champion import ChooseChampionTask

@@ -16,7 +16,7 @@ from support.recording_proxy import RecordingProxy
 from gokart_pipeline_sample.errors import DamagedFileError, S3Error
 from gokart_pipeline_sample.io.file_formats import JsonProcessor
 from gokart_pipeline_sample.io.s3 import Encryption, client_of_process
-from gokart_pipeline_sample.io.s3_target import S3WorkspaceTarget
+from gokart_pipeline_sample.io.targets import S3WorkspaceTarget
 from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
 
 PREPARE = ("gokart_pipeline_sample.PrepareDataTask", "--local-scheduler")

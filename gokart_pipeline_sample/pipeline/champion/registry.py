@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypedDict
 from gokart_pipeline_sample.errors import DamagedFileError
 from gokart_pipeline_sample.io import s3
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
-from gokart_pipeline_sample.io.s3_target import UNIQUE_ID
+from gokart_pipeline_sample.io.targets import UNIQUE_ID
 from gokart_pipeline_sample.pipeline.batch.manifest import S3JsonTarget, get_intact_object, make_folder, require_intact
 
 logger = getLogger(__name__)

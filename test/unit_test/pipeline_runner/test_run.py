@@ -13,7 +13,7 @@ from luigi.execution_summary import LuigiStatusCode
 from support.records import make_result
 
 from gokart_pipeline_sample.errors import S3Error
-from gokart_pipeline_sample.io.s3_target import S3Target
+from gokart_pipeline_sample.io.targets import S3Target
 from pipeline_runner import run
 from pipeline_runner.watch.recorder import RAN, UP_TO_DATE
 from pipeline_runner.watch.report.charts import ChartProcess

@@ -159,7 +159,7 @@ class TestExplain:
 
 class TestMakePlan:
     def test_everything_on_a_first_run(self, graph: TaskGraph, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("gokart_pipeline_sample.io.s3_target.S3CsvTarget.exists", lambda _: False)
+        monkeypatch.setattr("gokart_pipeline_sample.io.targets.S3CsvTarget.exists", lambda _: False)
         plan = make_plan(graph, [])
         assert plan.up_to_date == set()
         assert set(plan.reasons) == set(graph.names.values()) - {"RunTask"}
@@ -167,7 +167,7 @@ class TestMakePlan:
         assert str(plan).splitlines()[:2] == ["would run          why", "LoadDataTask       never run"]
 
     def test_nothing_when_the_object_is_there(self, graph: TaskGraph, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("gokart_pipeline_sample.io.s3_target.S3CsvTarget.exists", lambda _: True)
+        monkeypatch.setattr("gokart_pipeline_sample.io.targets.S3CsvTarget.exists", lambda _: True)
         plan = make_plan(graph, iter(lambda: pytest.fail("no record is needed"), None))
         assert plan.reasons == {}
         assert {graph.names[task_id] for task_id in plan.up_to_date} == {"UploadS3Task", "RunTask"}
@@ -176,7 +176,7 @@ class TestMakePlan:
     def test_asks_for_the_outputs_that_are_needed_as_luigi_does(
         self, graph: TaskGraph, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("gokart_pipeline_sample.io.s3_target.S3CsvTarget.exists", lambda _: False)
+        monkeypatch.setattr("gokart_pipeline_sample.io.targets.S3CsvTarget.exists", lambda _: False)
         split = graph.tasks[find(graph, "SplitDataTask")]
         outputs = {name: Path(target.path()) for name, target in split.output().items()}
         for name in outputs:

@@ -13,7 +13,7 @@ from gokart.conflict_prevention_lock.task_lock import make_task_lock_params
 from gokart_pipeline_sample.errors import DamagedFileError
 from gokart_pipeline_sample.io.file_formats import PROCESSORS
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
-from gokart_pipeline_sample.io.workspace_target import LocalWorkspaceTarget
+from gokart_pipeline_sample.io.targets import LocalWorkspaceTarget
 
 
 def make_target(path: Path) -> LocalWorkspaceTarget:
