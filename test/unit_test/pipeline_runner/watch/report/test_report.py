@@ -9,8 +9,9 @@ import pytest
 from gokart_pipeline_sample.pipeline.drift.make_reference import Shift
 from gokart_pipeline_sample.pipeline.drift.shift import ColumnShift, Distribution
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
+from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from pipeline_runner.watch.history import RunRecord
-from pipeline_runner.watch.report.report import describe_columns, render_report
+from pipeline_runner.watch.report.report import list_rules, render_report
 from pipeline_runner.watch.task_graph import TaskGraph
 
 SCORES = {"accuracy": 0.75, "balanced_accuracy": 0.7, "log_loss": 0.6, "brier_score": 0.5, "roc_auc": None}
@@ -174,10 +175,24 @@ class TestRenderReport:
         assert "Every test row is predicted correctly." in text
 
 
-class TestDescribeColumns:
-    def test_describes_the_table_that_comes_in(self) -> None:
-        described = {column.name: column for column in describe_columns()}
-        assert list(described) == ["id", "sepal_length", "sepal_width", "petal_length", "petal_width", "target"]
-        assert described["id"].rules == "unique"
-        assert described["target"].rules == "isin([0, 1, 2]), training only"
-        assert described["petal_width"].description == "cm"
+class TestColumns:
+    def test_are_those_of_the_table_that_comes_in(self, record: RunRecord, graph: TaskGraph) -> None:
+        text = str(Text(render_report([record], graph, None, None)))
+        table = text.partition("column type rules meaning")[2]
+        columns = [
+            "id int64",
+            "sepal_length",
+            "sepal_width",
+            "petal_length",
+            "petal_width",
+            "target int64",
+            "Parameters",
+        ]
+        places = [table.index(column) for column in columns]
+        assert places == sorted(places)
+
+    def test_are_described_by_their_rules(self) -> None:
+        rules = {name: list_rules(column) for name, column in FeatureSchema.to_schema().columns.items()}
+        assert rules["id"] == ["unique"]
+        assert rules["target"] == ["isin([0, 1, 2])", "training only"]
+        assert rules["petal_width"] == ["greater_than(0)"]
