@@ -141,7 +141,7 @@ def save_record_and_report(result: RunResult, workspace: str, charts: ChartProce
     stem = f"{result.started:%Y%m%dT%H%M%S.%fZ}"
     try:
         metrics = find_document(graph, "metrics") if result.needs_report else None
-        earlier = Earlier(history.records(graph.family))
+        earlier = Earlier(history.records(graph.root.task_family))
         record = make_run_record(result, metrics, earlier)
         is_reported = result.needs_report and settings.write
         # Before the record of this run is among them.

@@ -18,8 +18,7 @@ from gokart_pipeline_sample.utils.encryption import get_encryption
 from pipeline_runner.cli.configuration import check_names
 from pipeline_runner.error_messages import describe
 from pipeline_runner.errors import UsageError
-from pipeline_runner.watch.report.settings import Report
-from pipeline_runner.watch.root_task import RootTask
+from pipeline_runner.watch.root_task import Report, RootTask
 from pipeline_runner.watch.task_graph import TaskGraph
 
 RECURSION_LIMIT = 10_000

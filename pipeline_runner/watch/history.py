@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import itertools
 import json
 from collections.abc import Iterator, Sequence
@@ -83,24 +83,19 @@ class History:
 
     def named_records(self) -> Iterator[tuple[str, RunRecord]]:
         """Yield the name of the document of each record, and the record, newest first."""
-        for name in reversed(self._names):
-            try:
+        for name in reversed(self._names()):
+            with contextlib.suppress(ValueError, AttributeError, OSError, S3Error):
                 record: RunRecord = json.loads(self.folder.read(name))
-                is_whole = RunRecord.__required_keys__ <= record.keys()
-            except (ValueError, AttributeError, OSError, S3Error):
-                is_whole = False
-            if not is_whole:
-                logger.warning("%s is no record that can be read: it is passed over", self.folder.locate(name))
-            else:
-                yield name, record
+                if RunRecord.__required_keys__ <= record.keys():
+                    yield name, record
+                    continue
+            logger.warning("%s is no record that can be read: it is passed over", self.folder.locate(name))
 
     def add(self, stem: str, record: RunRecord) -> None:
         """Save a record under a file name without extension; names sort from oldest to newest."""
         idle = IDLE if record["verdict"] == "up to date" else ""
-        new = f"{stem}{idle}.json"
-        alike = [name for name in [*self._names, new] if name.endswith(f"{IDLE}.json") == bool(idle)]
-        self.folder.write(new, json.dumps(record, indent=2).encode(), "application/json")
-        del self._names
+        self.folder.write(f"{stem}{idle}.json", json.dumps(record, indent=2).encode(), "application/json")
+        alike = [name for name in self._names() if name.endswith(f"{IDLE}.json") == bool(idle)]
         for name in alike[:-KEPT_RUNS]:
             self.delete(name)
 
@@ -109,9 +104,7 @@ class History:
         self.folder.delete(name.removesuffix(".json") + ".html")
         self.folder.delete(name)
 
-    @functools.cached_property
     def _names(self) -> list[str]:
-        """The names of the records, until one is added: a list costs a request on S3."""
         return [name for name in self.folder.names() if name.endswith(".json")]
 
     def __str__(self) -> str:
@@ -120,13 +113,11 @@ class History:
         rows = [COLUMNS, *map(_make_row, records)]
         columns = [column for column in zip(*rows, strict=True) if any(column[1:]) or column[0] not in BATCH_COLUMNS]
         padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in columns]
-        lines = ("  ".join(row) for row in zip(*padded, strict=True))
-        charts = [
-            f"{name:9} {draw_bars(values)}  {min(values):g} to {max(values):g}"
-            for name, series in collect_series(records).items()
-            if len(values := [value for value in series if value is not None]) > 1
-        ]
-        return "\n".join([line.rstrip() for line in lines] + charts)
+        lines = ["  ".join(row).rstrip() for row in zip(*padded, strict=True)]
+        for name, series in collect_series(records).items():
+            if len(values := [value for value in series if value is not None]) > 1:
+                lines.append(f"{name:9} {draw_bars(values)}  {min(values):g} to {max(values):g}")
+        return "\n".join(lines)
 
 
 def _make_row(record: RunRecord) -> tuple[str, ...]:

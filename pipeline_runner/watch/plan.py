@@ -45,15 +45,12 @@ class Earlier:
     """Earlier runs, each read once, on first use."""
 
     def __init__(self, records: Iterable[RunRecord]) -> None:
-        self._unread = itertools.islice(records, REMEMBERED_RUNS)
-        self._read: list[RunRecord] = []
+        self._records: Iterator[RunRecord] = itertools.islice(records, REMEMBERED_RUNS)
 
     def __iter__(self) -> Iterator[RunRecord]:
-        """Yield the records, newest first."""
-        yield from self._read
-        for record in self._unread:
-            self._read.append(record)
-            yield record
+        """Return the records, newest first."""
+        self._records, records = itertools.tee(self._records)
+        return records
 
 
 def show_plan(root: RootTask, workspace: str, as_diagram: bool) -> int:
@@ -62,7 +59,7 @@ def show_plan(root: RootTask, workspace: str, as_diagram: bool) -> int:
     try:
         if root.error:
             raise root.error
-        planned = make_plan(graph, History(workspace).records(graph.family))
+        planned = make_plan(graph, History(workspace).records(graph.root.task_family))
     except Exception as error:
         print(f"error: {type(graph.root).__name__}: {describe(error)}", file=sys.stderr)
         return CANNOT_BE_PLANNED

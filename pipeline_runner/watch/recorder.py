@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import luigi
 
@@ -15,8 +15,8 @@ from pipeline_runner.error_messages import describe
 
 logger = logging.getLogger(__name__)
 
-UP_TO_DATE, NOT_RUN, STOPPED, RAN, FAILED = "up to date", "not run", "stopped", "ran", "failed"
-NOT_NEEDED = "not needed"
+UP_TO_DATE, NOT_NEEDED, NOT_RUN = "up to date", "not needed", "not run"
+STOPPED, RAN, FAILED = "stopped", "ran", "failed"
 
 
 class Outcome(NamedTuple):
@@ -84,8 +84,8 @@ class RunRecorder(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Note an error of luigi itself."""
-        if record.exc_info and record.exc_info[1] is not None:
-            self._write("luigi", Note(None, FAILED, message=describe(record.exc_info[1])))
+        if record.exc_info and (error := record.exc_info[1]):
+            self._note(None, FAILED, None, describe(error))
 
     def _note_planned(self, task: luigi.Task, requirement: luigi.Task) -> None:
         self._note(task, NOT_RUN)
@@ -94,14 +94,10 @@ class RunRecorder(logging.Handler):
     def _note_error(self, task: luigi.Task, error: BaseException | str) -> None:
         # A process that has died leaves a text.
         message = f"{type(task).__name__}: {error if isinstance(error, str) else describe(error)}"
-        is_low_accuracy = isinstance(error, AccuracyTooLowError)
-        self._write(type(task).__name__, Note(task.task_id, FAILED, None, message, is_low_accuracy))
+        self._note(task, FAILED, None, message, isinstance(error, AccuracyTooLowError))
 
-    def _note(self, task: luigi.Task, state: str, seconds: float | None = None) -> None:
-        self._write(type(task).__name__, Note(task.task_id, state, seconds))
-
-    def _write(self, name: str, note: Note) -> None:
+    def _note(self, task: luigi.Task | None, *note: Any) -> None:
         try:
-            self._notes.write(json.dumps(note).encode() + b"\n")
+            self._notes.write(json.dumps([task and task.task_id, *note]).encode() + b"\n")
         except OSError as error:
-            logger.warning("the outcome of %s cannot be recorded: %s", name, error)
+            logger.warning("the outcome of %s cannot be recorded: %s", type(task).__name__ if task else "luigi", error)

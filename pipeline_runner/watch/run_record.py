@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from logging import getLogger
 from typing import Any, cast
@@ -18,17 +18,7 @@ from pipeline_runner.masking import mask_arguments
 from pipeline_runner.signals import SIGNALLED
 from pipeline_runner.watch.history import RunRecord, TaskRecord
 from pipeline_runner.watch.plan import Earlier, explain
-from pipeline_runner.watch.recorder import (
-    FAILED,
-    NOT_NEEDED,
-    NOT_RUN,
-    RAN,
-    STOPPED,
-    UP_TO_DATE,
-    Note,
-    Outcome,
-    find_failure,
-)
+from pipeline_runner.watch.recorder import FAILED, NOT_NEEDED, NOT_RUN, RAN, UP_TO_DATE, Note, Outcome, find_failure
 from pipeline_runner.watch.root_task import RootTask
 from pipeline_runner.watch.task_graph import TaskGraph, serialize_parameters
 
@@ -52,13 +42,14 @@ class RunResult:
     @property
     def publisher(self) -> PublisherTask[Any] | None:
         """The task that publishes last, if any."""
-        return _find_publisher(self.root.graph)
+        tasks = reversed(self.root.graph.tasks.values())
+        return next((task for task in tasks if isinstance(task, PublisherTask)), None)
 
     @property
     def required_accuracy(self) -> float | None:
         """The accuracy that the published model must exceed, if it is checked."""
-        shown = [task for task in self.root.graph.tasks.values() if isinstance(task, ShownTask)]
-        required = (task.required_accuracy for task in shown if self.publisher)
+        tasks = self.root.graph.tasks.values() if self.publisher else []
+        required = (task.required_accuracy for task in tasks if isinstance(task, ShownTask))
         return next((accuracy for accuracy in required if accuracy is not None), None)
 
     @property
@@ -67,19 +58,13 @@ class RunResult:
         return self.exit_status < SIGNALLED and any(task.state in (RAN, FAILED) for task in self.outcomes.values())
 
     @property
-    def has_published(self) -> bool:
-        """Whether this run has put the object."""
-        publisher = self.publisher
-        return self.exit_status == 0 and publisher is not None and self.outcomes[publisher.task_id].state == RAN
-
-    @property
     def verdict(self) -> str:
         """The result in words; see :class:`RunRecord`."""
         if self.exit_status >= SIGNALLED:
             return "stopped"
         if self.exit_status:
             return "not accurate enough" if self.failure and self.failure.is_low_accuracy else "failed"
-        if self.has_published:
+        if self.publisher and self.outcomes[self.publisher.task_id].state == RAN:
             return (self.published or Published({})).verdict
         return "done" if any(task.state == RAN for task in self.outcomes.values()) else "up to date"
 
@@ -108,28 +93,22 @@ class RunResult:
 
 def make_result(root: RootTask, notes: Sequence[Note], started: datetime, exit_status: int) -> RunResult:
     """Collect the result of a run when luigi has ended; see :class:`RunResult`."""
-    publisher, published = _find_publisher(root.graph), None
-    if publisher and exit_status == 0:
+    outcomes = merge_outcomes(root.graph, notes, exit_status)
+    result = RunResult(root, started, exit_status, outcomes, find_failure(notes))
+    if result.publisher and exit_status == 0:
         try:
-            published = publisher.describe()
+            return replace(result, published=result.publisher.describe())
         except (PipelineError, ValueError, KeyError) as error:
             # The object is published nevertheless.
             logger.warning("%s", error)
-    outcomes = merge_outcomes(root.graph, notes, exit_status)
-    return RunResult(root, started, exit_status, outcomes, find_failure(notes), published)
-
-
-def _find_publisher(graph: TaskGraph) -> PublisherTask[Any] | None:
-    return next((task for task in reversed(graph.tasks.values()) if isinstance(task, PublisherTask)), None)
+    return result
 
 
 def merge_outcomes(graph: TaskGraph, notes: Iterable[Note], exit_status: int) -> dict[str, Outcome]:
     """Return the outcome of each task, including those that luigi has not checked; nothing without notes of tasks."""
-    outcomes: dict[str, Outcome] = {}
-    for note in notes:
-        # A task is planned once for each task that needs it.
-        if note.task_id and not (note.state == NOT_RUN and note.task_id in outcomes):
-            outcomes[note.task_id] = Outcome(note.state, note.seconds)
+    # A task is planned once for each task that needs it, also after it has run.
+    by_state = sorted(notes, key=lambda note: note.state != NOT_RUN)
+    outcomes = {note.task_id: Outcome(note.state, note.seconds) for note in by_state if note.task_id}
     if not outcomes:
         return {}
     # A run that succeeds without some of its tasks has left them to another run, and so the views of these.
@@ -149,16 +128,17 @@ def merge_outcomes(graph: TaskGraph, notes: Iterable[Note], exit_status: int) ->
 
 def find_document(graph: TaskGraph, name: str) -> Any:
     """Return the ``metrics`` or the ``shift``, if this run or an earlier one has made it; None otherwise."""
-    for task in graph.tasks.values():
-        if isinstance(task, ShownTask) and task.document == name and task.complete():
-            return task.load_document()
-    return None
+    shown = (task for task in graph.tasks.values() if isinstance(task, ShownTask) and task.document == name)
+    return next((task.load_document() for task in shown if task.complete()), None)
 
 
 def make_run_record(result: RunResult, metrics: Metrics | None, earlier: Earlier) -> RunRecord:
     """Make the record of a run; earlier runs of the same task, newest first, are read only if a task had to run."""
     graph, publisher = result.root.graph, result.publisher
     tasks = [_make_task_record(graph, task_id, result.outcomes[task_id], earlier) for task_id in graph.tasks]
+    seeds = {
+        f"{task['name']}.{name}": value for task in tasks for name, value in task["parameters"].items() if name in SEEDS
+    }
     definitions = [define_task(type(graph.tasks[task_id])) for task_id in graph.tasks if task_id in graph.unique_ids]
     figures = cast("Figures", dict.fromkeys(Figures.__annotations__))
     figures |= result.published.figures if result.published else {}
@@ -169,19 +149,14 @@ def make_run_record(result: RunResult, metrics: Metrics | None, earlier: Earlier
         started=result.started.isoformat(timespec="milliseconds"),
         seconds=round((datetime.now(UTC) - result.started).total_seconds(), 3),
         command=mask_arguments(result.root.arguments),
-        task=graph.family,
+        task=graph.root.task_family,
         verdict=result.verdict,
         exit_status=result.exit_status,
         failure=result.failure.message if result.failure else None,
         required_accuracy=result.required_accuracy,
         object=publisher.output().path() if publisher and result.exit_status == 0 else None,
         versions={"python": platform.python_version(), **{name: get_version(name) for name in PACKAGES}},
-        seeds={
-            f"{task['name']}.{name}": value
-            for task in tasks
-            for name, value in task["parameters"].items()
-            if name in SEEDS
-        },
+        seeds=seeds,
         code={name: hash_code(code) for definition in definitions for name, code in definition.modules.items()},
         tasks=tasks,
     )
@@ -189,7 +164,7 @@ def make_run_record(result: RunResult, metrics: Metrics | None, earlier: Earlier
 
 def _make_task_record(graph: TaskGraph, task_id: str, outcome: Outcome, earlier: Earlier) -> TaskRecord:
     task = graph.tasks[task_id]
-    had_to_run = outcome.state in (NOT_RUN, STOPPED, RAN, FAILED) and task_id in graph.unique_ids
+    had_to_run = outcome.state not in (UP_TO_DATE, NOT_NEEDED) and task_id in graph.unique_ids
     return TaskRecord(
         name=type(task).__name__,
         unique_id=graph.unique_ids.get(task_id, ""),

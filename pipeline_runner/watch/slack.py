@@ -54,7 +54,7 @@ def notify(settings: SlackConfig, result: RunResult, report: str | None) -> None
 def make_text(settings: SlackConfig, result: RunResult, report: str | None) -> str:
     """Return the message: who is mentioned, the task and the verdict, then a line for each thing to know."""
     mention = f"<@{settings.to_user.removeprefix('@')}> " if settings.to_user else ""
-    lines = {result.root.graph.family: result.verdict, **result.summarize("")}
+    lines = {result.root.graph.root.task_family: result.verdict, **result.summarize("")}
     lines.pop("fetch", None)
     if result.failure and result.exit_status:
         lines["error"] = result.failure.message

@@ -32,15 +32,11 @@ class Edge(NamedTuple):
 class TaskGraph:
     """A task and all its dependencies, each once; a ``GetDataTask`` is not a node, but the label of an edge.
 
-    Args:
-        root: the task.
-        alone: whether to leave out its requirements, because they cannot be determined.
+    If the task is ``alone``, its requirements are left out, because they cannot be determined.
     """
 
     def __init__(self, root: Task, alone: bool = False) -> None:
         self.root = root
-        # Its name, with its namespace.
-        self.family: str = root.task_family
         # All tasks with their requirements, as luigi sees them, including those that are not nodes of the graph.
         self.all_tasks = {root.task_id: root}
         self.all_requirements: dict[str, dict[str, Task]] = {}
@@ -70,7 +66,12 @@ class TaskGraph:
             sorter.done(*ready)
         # The requirements of a task come before it.
         self.tasks = {task_id: self.all_tasks[task_id] for layer in self.layers for task_id in layer}
-        self.names = self._name_tasks()
+        self.names: dict[str, str] = {}
+        count: Counter[str] = Counter()
+        for task_id, task in self.tasks.items():
+            name = type(task).__name__
+            count[name] += 1
+            self.names[task_id] = name if count[name] == 1 else f"{name}_{count[name]}"
 
     def _find_edges(self, task_id: str) -> Iterator[Edge]:
         for source, requirement in self.all_requirements[task_id].items():
@@ -82,16 +83,6 @@ class TaskGraph:
 
     def _sources(self, task_id: str) -> list[str]:
         return [edge.source for edge in self.edges if edge.target == task_id]
-
-    def _name_tasks(self) -> dict[str, str]:
-        """Name each task after its class, with a number where there are several."""
-        count: Counter[str] = Counter()
-        names = {}
-        for task_id, task in self.tasks.items():
-            name = type(task).__name__
-            count[name] += 1
-            names[task_id] = name if count[name] == 1 else f"{name}_{count[name]}"
-        return names
 
     def requirements(self, task_id: str) -> list[str]:
         """Return the ids of the tasks that a task requires, in the order of the tasks."""
@@ -106,14 +97,13 @@ class TaskGraph:
 
     def resolve_views(self, views: Iterable[str]) -> set[str]:
         """Return the ids of the tasks whose outputs the given views expose."""
-        shown: set[str] = set()
-        pending = list(views)
-        while pending:
-            task_id = pending.pop()
-            if isinstance(self.all_tasks.get(task_id), ViewTask):
-                shown.update(self.all_requirements[task_id])
-                pending += self.all_requirements[task_id]
-        return shown
+        shown = [
+            other
+            for task_id in views
+            if isinstance(self.all_tasks.get(task_id), ViewTask)
+            for other in self.all_requirements[task_id]
+        ]
+        return {*shown, *self.resolve_views(shown)} if shown else set()
 
     def to_mermaid(self, up_to_date: Collection[str]) -> str:
         """Draw the graph for https://mermaid.js.org, with dashed lines for tasks that would not run."""
@@ -124,17 +114,13 @@ class TaskGraph:
             lines.append(f"    {self.names[edge.source]} {arrow} {self.names[edge.target]}")
         if not self.edges:
             lines.append(f"    {self.names[self.root.task_id]}")
-        if dashed := [self.names[task_id] for task_id in self.tasks if task_id in up_to_date]:
-            lines.append("    classDef upToDate stroke-dasharray: 5 5")
-            lines.append(f"    class {','.join(dashed)} upToDate")
+        if dashed := [name for task_id, name in self.names.items() if task_id in up_to_date]:
+            lines += ["    classDef upToDate stroke-dasharray: 5 5", f"    class {','.join(dashed)} upToDate"]
         return "\n".join(lines)
 
 
 def serialize_parameters(task: Task) -> dict[str, str]:
-    """Return the significant parameters of a task except tasks, by name, as text; for a table its fingerprint.
-
-    Secrets are masked.
-    """
+    """Return the significant parameters except tasks as masked text, by name; for a table its fingerprint."""
     return {
         name: mask_parameter(name, str(getattr(type(task), name).serialize(value)))
         for name, value in task.plain_parameters().items()

@@ -6,7 +6,7 @@ import pytest
 from mypy_boto3_s3 import S3Client
 
 from gokart_pipeline_sample.errors import S3Error
-from gokart_pipeline_sample.io.s3 import client_of_process
+from gokart_pipeline_sample.io.s3 import BUCKET_ENCRYPTION, client_of_process
 from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
 from pipeline_runner.watch.document_folder import DocumentFolder
 
@@ -17,7 +17,7 @@ def folder(server: EmbeddedS3, bucket: str, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv(name, value)
     # Another test of this process may have asked for a client without credentials.
     client_of_process.cache_clear()
-    return DocumentFolder(f"s3://{bucket}/work/runs")
+    return DocumentFolder(f"s3://{bucket}/work/runs", BUCKET_ENCRYPTION)
 
 
 def test_a_folder_on_s3_keeps_documents(folder: DocumentFolder, bucket: str, s3: S3Client) -> None:
