@@ -57,7 +57,7 @@ bench-dask: setup  ## measure scoring and training on a Dask cluster
 	$(BIN)/python benchmark/dask_cluster.py
 
 screenshots: setup  ## take the screenshots of the documentation
-	$(BIN)/python docs/take_screenshots.py
+	$(BIN)/python test/take_screenshots.py
 
 lint: setup
 	$(POETRY) check --lock

@@ -1,6 +1,6 @@
 """Take the screenshots of the documentation: the report of a run, and luigi's own visualiser after the run.
 
-python docs/take_screenshots.py     (make screenshots; needs Chromium)
+python test/take_screenshots.py     (make screenshots; needs Chromium)
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-DOCS = Path(__file__).resolve().parent
-PROJECT = DOCS.parent
-sys.path.append(str(PROJECT / "test"))
+from support.browser import browsing
+from support.checkout import make_environment
+from support.luigid import list_tasks, scheduling
 
-from support.browser import browsing  # noqa: E402 - support of the tests
-from support.checkout import make_environment  # noqa: E402
-from support.luigid import list_tasks, scheduling  # noqa: E402
-
+PROJECT = Path(__file__).resolve().parents[1]
+DOCS = PROJECT / "docs"
 TASK = "gokart_pipeline_sample.RunTask"
 # Few enough that some rows are misclassified, so that the report has something to show.
 FEW_ROUNDS = ("--gokart-pipeline-sample.TrainTask-num-boost-round", "20")
