@@ -128,10 +128,11 @@ def get_object(bucket: str, key: str, if_missing: str = IF_MISSING, **conditions
                 time.sleep(attempt / 2)
 
 
-def list_objects(client: S3Client, bucket: str, prefix: str) -> Iterator[ObjectTypeDef]:
+def list_objects(bucket: str, prefix: str, if_missing: str = IF_MISSING) -> Iterator[ObjectTypeDef]:
     """Yield key, size and ETag of each object whose key begins with a prefix."""
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        yield from page.get("Contents", [])
+    with s3_client(f"s3://{bucket}/{prefix}", "list it", if_missing) as client:
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            yield from page.get("Contents", [])
 
 
 @contextlib.contextmanager

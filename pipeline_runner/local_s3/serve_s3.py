@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 
-from gokart_pipeline_sample.io.s3 import list_objects
 from gokart_pipeline_sample.io.targets import UNIQUE_ID
 from pipeline_runner.local_s3.embedded_s3 import BUCKET, EmbeddedS3
 from pipeline_runner.signals import wait_for_signal
@@ -14,8 +13,9 @@ def serve(server: EmbeddedS3) -> None:
     """Print how to fetch the published object, and serve until Ctrl-C."""
     server.wait_until_ready()
     client = server.connect()
-    objects = sorted(list_objects(client, BUCKET, ""), key=lambda item: item["LastModified"], reverse=True)
-    keys = (item["Key"] for item in objects)
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+    objects = [item for page in pages for item in page.get("Contents", [])]
+    keys = (item["Key"] for item in sorted(objects, key=lambda item: item["LastModified"], reverse=True))
     # What no task has published does not count: a report.
     published = (key for key in keys if UNIQUE_ID in client.head_object(Bucket=BUCKET, Key=key)["Metadata"])
     url = f"s3://{BUCKET}/{next(published, 'output.csv')}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from gokart_pipeline_sample.errors import PipelineError
-from gokart_pipeline_sample.io.s3 import list_objects, s3_client
+from gokart_pipeline_sample.io.s3 import list_objects
 from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
 from gokart_pipeline_sample.pipeline.champion.registry import DOCUMENT, Champions, point_to
 from pipeline_runner.error_messages import describe
@@ -48,8 +48,7 @@ def go_back(champions: Champions, wanted: str) -> None:
 
 def list_documents(champions: Champions) -> list[tuple[str, datetime]]:
     """Return the key of the document of each champion, and when it was put; the oldest first."""
-    with s3_client(champions.path(champions.folder), "list it") as client:
-        objects = list(list_objects(client, champions.bucket, champions.folder))
+    objects = list_objects(champions.bucket, champions.folder)
     documents = [item for item in objects if item["Key"].endswith(f"/{DOCUMENT}")]
     return sorted(((item["Key"], item["LastModified"].astimezone()) for item in documents), key=lambda item: item[1])
 

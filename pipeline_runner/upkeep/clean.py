@@ -129,8 +129,7 @@ def find_objects(workspace: str, needed: set[str], limits: Limits) -> Iterator[t
     other, prefix = split_uri(workspace)
     stored = {(other, make_folder(prefix))} if is_s3(workspace) else set()
     for place, folder in sorted(published | stored):
-        with s3_client(f"s3://{place}/{folder}", "list it") as client:
-            items = {item["Key"].removeprefix(folder): item for item in list_objects(client, place, folder)}
+        items = {item["Key"].removeprefix(folder): item for item in list_objects(place, folder)}
         for name, item in items.items():
             # A workspace has no folders of tasks, and the other places nothing else.
             owner = find_owner(name) if (place, folder) in (published if "/" in name else stored) else None
@@ -141,9 +140,8 @@ def find_objects(workspace: str, needed: set[str], limits: Limits) -> Iterator[t
 
 def read_pointed(bucket: str, key: str) -> set[str]:
     """Return all unique ids that a pointer names; none if there is no pointer."""
-    with s3_client(f"s3://{bucket}/{key}", "look for it") as client:
-        if not any(item["Key"] == key for item in list_objects(client, bucket, key)):
-            return set()
+    if not any(item["Key"] == key for item in list_objects(bucket, key)):
+        return set()
     return set(_UNIQUE_ID.findall(get_intact_object(bucket, key, "run again", "mend it first").decode()))
 
 

@@ -29,8 +29,7 @@ class DocumentFolder:
             folder = Path(self._location)
             return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
         bucket, key = split_uri(self._location)
-        with s3_client(self._location, "list it") as client:
-            return sorted(item["Key"].removeprefix(f"{key}/") for item in list_objects(client, bucket, f"{key}/"))
+        return sorted(item["Key"].removeprefix(f"{key}/") for item in list_objects(bucket, f"{key}/"))
 
     def read(self, name: str) -> bytes:
         """Return the content of a document."""

@@ -154,8 +154,8 @@ class Table:
             read = read_parquet if _is_parquet(file) else read_csv
             with _explaining(file) as content:
                 for batch in read(content, file.path, schema):
-                    # Not only at the end: rows may be published before the end is read.
-                    file.check_unchanged()
+                    if isinstance(file, LocalFile):
+                        file.check_unchanged()  # Not only at the end: rows may be published before the end is read.
                     yield batch.select(schema.names)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.s3 import get_object, is_s3, list_objects, s3_client
+from gokart_pipeline_sample.io.s3 import get_object, is_s3, list_objects
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -55,9 +55,6 @@ class S3File:
     def open(self) -> BinaryIO:
         """Open the object; reading raises an S3Error if it has changed since it was listed."""
         return io.BufferedReader(_S3Reader(self), _BLOCK_BYTES)
-
-    def check_unchanged(self) -> None:
-        """Do nothing: each read fails unless the object still has the listed ETag."""
 
 
 def list_files(uri: str) -> list[LocalFile] | list[S3File]:
@@ -110,10 +107,9 @@ def _open_regular(path: Path) -> io.BufferedReader:
 def _list_objects(uri: str) -> list[S3File]:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     folder = f"{key.rstrip('/')}/" if key.strip("/") else ""
-    with s3_client(uri, "list it", _IF_MISSING) as client:
-        listed = list_objects(client, bucket, folder.rstrip("/"))
-        # S3's console creates a key that ends in a slash for each folder.
-        found = {item["Key"]: item for item in listed if not item["Key"].endswith("/")}
+    listed = list_objects(bucket, folder.rstrip("/"), _IF_MISSING)
+    # S3's console creates a key that ends in a slash for each folder.
+    found = {item["Key"]: item for item in listed if not item["Key"].endswith("/")}
     parts = {name: name.removeprefix(folder).split("/") for name in found if name.startswith(folder)}
     inside = [name for name in parts if not any(part.startswith(_HIDDEN) for part in parts[name])]
     names = [key] if key in found else inside

@@ -141,9 +141,7 @@ class S3ManifestTarget(S3JsonTarget):
 
     def _list(self) -> dict[str, tuple[int, str]]:
         """Return the size and ETag of each object of the batch, by key."""
-        with s3.s3_client(f"s3://{self._bucket}/{self._folder}", "list it") as client:
-            listed = s3.list_objects(client, self._bucket, self._folder)
-            return {item["Key"]: (item["Size"], item["ETag"]) for item in listed}
+        return {item["Key"]: (item["Size"], item["ETag"]) for item in s3.list_objects(self._bucket, self._folder)}
 
     def _exists(self) -> bool:
         found = self._list()
