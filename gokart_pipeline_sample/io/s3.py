@@ -108,10 +108,7 @@ def put_object(
 
 
 def get_object(bucket: str, key: str, if_missing: str = IF_MISSING, **conditions: Any) -> tuple[bytes, dict[str, str]]:
-    """Return the content of an object and its metadata; a missing object is an S3Error with the advice ``if_missing``.
-
-    The conditions are further arguments of S3's GetObject: ``Range`` and ``IfMatch``.
-    """
+    """Return content and metadata of an object; conditions are arguments of S3's GetObject: ``Range``, ``IfMatch``."""
     from botocore.exceptions import BotoCoreError
 
     attempt = 0
@@ -137,10 +134,7 @@ def list_objects(bucket: str, prefix: str, if_missing: str = IF_MISSING) -> Iter
 
 @contextlib.contextmanager
 def s3_client(url: str, action: str, if_missing: str = IF_MISSING) -> Iterator[S3Client]:
-    """Provide an S3 client for a request, and turn its errors into an S3Error that says what to do.
-
-    The message says at which ``url`` S3 refuses to do which ``action``, such as "put it".
-    """
+    """Provide an S3 client; its errors become an S3Error: what S3 refuses (``action``) at which URL, and what to do."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:

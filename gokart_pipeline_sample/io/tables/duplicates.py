@@ -22,11 +22,8 @@ Hashes = npt.NDArray[np.uint64]
 def find_duplicates(read: Callable[[], Iterator[pd.Series[Any]]], *, in_memory: bool = False) -> pd.Series[Any]:
     """Return each value that occurs more than once, once.
 
-    A hash of eight bytes per row goes to one of 64 temporary files, which are then searched one at a time.
-
-    Args:
-        read: starts to read the values, in chunks and without nulls; called twice, or once if no hash is repeated.
-        in_memory: whether these files are in memory, because none may be written; in ``TMPDIR`` otherwise.
+    A hash of eight bytes per row goes to one of 64 files, in memory or in ``TMPDIR``, which are searched one at a time.
+    ``read`` yields the values in chunks and without nulls; it is called twice, or once if no hash is repeated.
     """
     repeated = pd.Index(_find_repeated((_hash(values) for values in read()), in_memory))
     if repeated.empty:

@@ -64,7 +64,7 @@ class Table:
         return hashlib.sha256("\n".join(file.digest for file in self._files).encode()).hexdigest()
 
     def read(self, schema: pa.Schema, max_bytes: float = math.inf) -> pd.DataFrame:
-        """Read the whole table as :meth:`read_chunks` does; raise a TableError if it takes more memory."""
+        """Read the whole table as :meth:`read_chunks` does; raise a TableError if it takes more than ``max_bytes``."""
         data, size = Chunk([]), 0
         for batch in self._read_batches(schema):
             data.batches.append(batch)
@@ -77,10 +77,7 @@ class Table:
         return _to_frame(data.batches, schema)
 
     def infer(self) -> pa.Table:
-        """Read the whole table with the types that its Parquet files have, or that pyarrow infers from CSV files.
-
-        Types that do not fit together, or a file that cannot be read, are a TableError.
-        """
+        """Read the whole table with the types of its Parquet files, or those that pyarrow infers from CSV files."""
         tables = []
         for file in self._files:
             with _explaining(file) as content:
