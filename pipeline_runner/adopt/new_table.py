@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import difflib
 import re
 import sys
@@ -101,15 +100,9 @@ def _remove_other_table(schema: str) -> dict[str, str | None]:
 
 def set_table(settings: str, uri: str) -> str:
     """Return the text of an ini file with the table to train on, and everything else as it was."""
-    section, line = "[gokart_pipeline_sample.LoadDataTask]", f"table={uri.replace('$', '$$')}"
-    parser = configparser.ConfigParser(interpolation=None)
-    parser.read_string(settings)
-    if not parser.has_section(section[1:-1]):
-        return f"{settings.rstrip()}\n\n{section}\n{line}\n"
-    head, _, rest = settings.partition(section)
-    body, mark, tail = rest.partition("\n[")
-    if parser.has_option(section[1:-1], "table"):
-        body = re.sub(r"(?m)^table\s*[=:].*$", lambda _: line, body, count=1)
-    else:
-        body = f"\n{line}{body}"
-    return f"{head}{section}{body}{mark}{tail}"
+    section, line = "[gokart_pipeline_sample.LoadDataTask]", f"table={uri.replace('$', '$$')}\n"
+    found = re.search(rf"(?ms)^{re.escape(section)}\n(.*?)(?=^\[|\Z)", settings)
+    if found is None:
+        return f"{settings.rstrip()}\n\n{section}\n{line}"
+    body, is_set = re.subn(r"(?m)^table\s*[=:].*\n?", lambda _: line, found[1], count=1)
+    return f"{settings[: found.start(1)]}{body if is_set else line + body}{settings[found.end(1) :]}"

@@ -18,11 +18,7 @@ LENGTHS = range(3, 31)
 
 
 def rename(project: Path, name: str) -> None:
-    """Replace the name of the package, and that of distribution, bucket and command, in all files of the project.
-
-    Args:
-        project: the folder of the project.
-        name: the new name of the package; the others have hyphens in place of its underscores.
+    """Replace the name of the package, and those of distribution, bucket and command, which have hyphens, in all files.
 
     Raises:
         UsageError: the name cannot be that of a package, or occurs already; or git does not know the project.
@@ -31,16 +27,15 @@ def rename(project: Path, name: str) -> None:
     check_name(name, old)
     names = {old: name, old.replace("_", "-"): name.replace("_", "-")}
     known, wanted = (re.compile(rf"(?<!\w)(?:{'|'.join(words)})(?!\w)", re.ASCII) for words in (names, names.values()))
-    files = list_files(project)
-    for path in files:
+    texts = {path: _read(path) for path in list_files(project)}
+    for path, text in texts.items():
         # It could not be told apart when the project is renamed again.
-        if wanted.search(f"{path.relative_to(project)}\n{_read(path)}"):
+        if wanted.search(f"{path.relative_to(project)}\n{text}"):
             raise UsageError(f"{name} stands in {path.relative_to(project)}: use another name")
-    for path in files:
-        text = _read(path)
+    for path, text in texts.items():
         if known.search(text):
             path.write_bytes(known.sub(lambda found: names[found[0]], text).encode("latin-1"))
-    paths = {each for path in files for each in (path, *path.parents) if project in each.parents}
+    paths = {each for path in texts for each in (path, *path.parents) if project in each.parents}
     # The innermost first.
     for path in sorted(paths, reverse=True):
         if known.search(path.name):
@@ -48,11 +43,7 @@ def rename(project: Path, name: str) -> None:
 
 
 def check_name(name: str, old: str) -> None:
-    """Reject a name that cannot be that of the package.
-
-    Raises:
-        UsageError: it is none; the message says what to use instead.
-    """
+    """Reject a name that cannot be that of the package; the message of the UsageError says what to use instead."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
         raise UsageError(f"{name!r} is no name of a package: use small letters, digits and single underscores")
     if len(name) not in LENGTHS:
@@ -65,18 +56,13 @@ def check_name(name: str, old: str) -> None:
 
 
 def list_files(project: Path) -> list[Path]:
-    """Return the files that git knows or would add; neither links nor submodules.
-
-    Raises:
-        UsageError: git does not know the project.
-    """
+    """Return the files that git knows or would add; neither links nor submodules."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
-        listed = subprocess.run(command, cwd=project, capture_output=True, check=True)
+        listed = subprocess.check_output(command, cwd=project)
     except (OSError, subprocess.CalledProcessError) as error:
-        reason = os.fsdecode(getattr(error, "stderr", None) or str(error)).replace("\n", " ")
-        raise UsageError(f"git does not list the files of {project}: run git init ({reason})") from error
-    paths = {project / os.fsdecode(name) for name in listed.stdout.split(b"\0") if name}
+        raise UsageError(f"git does not list the files of {project}: run git init ({error})") from error
+    paths = {project / os.fsdecode(name) for name in listed.split(b"\0") if name}
     return sorted(path for path in paths if path.is_file() and not path.is_symlink())
 
 

@@ -27,10 +27,9 @@ def sketch_fields(table: pa.Table, id_column: str, target_column: str) -> str:
     """Return the body of a schema: a field for each column of the table, with a comment on what was seen.
 
     Raises:
-        UsageError: a column is not there, the id is not unique, or the target has no classes; the message says what to
-            do.
+        UsageError: a column is not there, the id is not unique, or the target has no classes.
     """
-    names = table.schema.names
+    names, taken, roles = table.schema.names, set[str](), {id_column: "id", target_column: "target"}
     for option, name in (("--id", id_column), ("--target", target_column)):
         if names.count(name) != 1:
             raise UsageError(f"the table has no column {name}: give {option} one of {', '.join(names)}")
@@ -38,8 +37,6 @@ def sketch_fields(table: pa.Table, id_column: str, target_column: str) -> str:
             raise UsageError(f"the column {name} is missing in {nulls} rows: remove them, or give {option} another one")
     if repeated := len(table) - len(table[id_column].unique()):
         raise UsageError(f"{repeated} rows have the {id_column} of another row: give --id a unique column")
-    taken: set[str] = set()
-    roles = {id_column: "id", target_column: "target"}
     return "".join(_sketch(_decode(table[name]), name, roles.get(name, "feature"), taken) for name in names)
 
 
@@ -51,23 +48,21 @@ def sketch_rows(table: pa.Table, id_column: str, target_column: str) -> str:
     roles = {id_column: "id", target_column: "target"}
     columns = {name: _decode(table[name]) for name in table.schema.names}
     return "".join(
-        _wrap("    ", f"{_quote(name)}: [", [_quote(value) for value in _choose_values(column, roles.get(name))], "],")
+        _wrap("    ", f"{_quote(name)}: [", [*map(_quote, _choose_values(column, roles.get(name, "feature")))], "],")
         for name, column in columns.items()
         if _annotate(column)
     )
 
 
-def _choose_values(column: pa.ChunkedArray, role: str | None) -> list[Any]:
-    is_number = not is_text(column.type)
+def _choose_values(column: pa.ChunkedArray, role: str) -> list[Any]:
     if role == "id":
-        return [1, 2, 3] if is_number else ["a", "b", "c"]
-    if not is_number and not _list_values(column, role):
+        return ["a", "b", "c"] if is_text(column.type) else [1, 2, 3]
+    if is_text(column.type) and not _list_values(column, role):
         return ["a", "b", None if column.null_count else "b"]
     known = column.drop_null()
     if types.is_floating(column.type):
         known = known.filter(pc.is_finite(known))
-    limits = pc.min_max(known)
-    least, greatest = limits["min"].as_py(), limits["max"].as_py()
+    least, greatest = pc.min_max(known).as_py().values()
     return [least, greatest, None if column.null_count else least]
 
 
@@ -88,15 +83,15 @@ def _sketch(column: pa.ChunkedArray, name: str, role: str, taken: set[str]) -> s
         return f"    # {name!r} is left out: its type is {column.type}.\n"
     values = _list_values(column, role)
     identifier = _make_identifier(name, taken)
-    listed = _wrap(8 * " ", "isin=[", [_quote(value) for value in values], "],").strip().removesuffix(",")
-    options = [
-        *(["unique=True"] if role == "id" else []),
-        *([listed] if values else []),
-        *(["nullable=True"] if column.null_count else []),
-        *([f"metadata={role.upper()}"] if role != "feature" else []),
-        *([f"alias={_quote(name)}"] if identifier != name else []),
-    ]
+    given = {
+        "unique=True": role == "id",
+        _wrap(8 * " ", "isin=[", [*map(_quote, values)], "],").strip().removesuffix(","): bool(values),
+        "nullable=True": column.null_count > 0,
+        f"metadata={role.upper()}": role != "feature",
+        f"alias={_quote(name)}": identifier != name,
+    }
     declaration = f"{identifier}: Series[{annotation}]{' | None' if role == 'target' else ''}"
+    options = [option for option, is_given in given.items() if is_given]
     field = _wrap("    ", f"{declaration} = pa.Field(", options, ")") if options else f"    {declaration}\n"
     return f"    # {_describe(column, is_open=role == 'id' or (is_text(column.type) and not values))}\n{field}"
 
@@ -114,8 +109,8 @@ def _annotate(column: pa.ChunkedArray) -> str | None:
     return "str" if is_text(column.type) else None
 
 
-def _list_values(column: pa.ChunkedArray, role: str | None) -> list[Any]:
-    # The classes of the target, or the values of a text that has few of them.
+def _list_values(column: pa.ChunkedArray, role: str) -> list[Any]:
+    """Return the classes of the target, or the values of a text that has few of them."""
     if role == "id" or not (role == "target" or is_text(column.type)):
         return []
     values = sorted(column.drop_null().unique().to_pylist())
@@ -136,8 +131,7 @@ def _describe(column: pa.ChunkedArray, is_open: bool) -> str:
         shown = ", ".join(f"{each['values']!s:.30} ({each['counts']:,})" for each in counts[:SHOWN_VALUES])
         seen = f"{len(counts):,} values, the most frequent {shown}"
     else:
-        limits = pc.min_max(known)
-        seen = f"{limits['min'].as_py()} to {limits['max'].as_py()}"
+        seen = " to ".join(map(str, pc.min_max(known).as_py().values()))
     if types.is_floating(column.type) and (infinite := pc.sum(pc.is_inf(known)).as_py()):
         seen += f"; {infinite} infinite, which makes bad rows"
     missing = f"; {column.null_count / len(column):.1%} missing" if column.null_count else ""
@@ -156,7 +150,7 @@ def _make_identifier(name: str, taken: set[str]) -> str:
 
 
 def _quote(value: Any) -> str:
-    # With the quotes that ruff prefers; a time becomes text, and a decimal a number.
+    """Return a literal with the quotes that ruff prefers; a time becomes text, and a decimal a number."""
     if isinstance(value, Decimal):
         value = float(value)
     elif isinstance(value, date):

@@ -12,24 +12,15 @@ if TYPE_CHECKING:
 USAGE = """%(prog)s [--plan [--mermaid]] [TASK] [OPTION ...]
        %(prog)s --history | --serve-s3 | --champion [NAME] | --clean ... | --new-table TABLE ..."""
 EPILOG = """examples:
-  %(prog)s
-      run gokart_pipeline_sample.RunTask
-  %(prog)s --require-acc 0.95
-      run it with another parameter
-  %(prog)s --plan TASK --local-scheduler [OPTION ...]
-      show which tasks of any task would run
-  %(prog)s --clean --help
-      show the options of --clean; likewise of --new-table TABLE
+  %(prog)s --require-acc 0.95             run gokart_pipeline_sample.RunTask with another parameter
+  %(prog)s --plan TASK --local-scheduler  show which tasks of any task would run
+  %(prog)s --clean --help                 show the options of --clean; likewise of --new-table TABLE
 
 Options of luigi and of the task follow."""
 
 
 def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Separate our own options from the task and its options, which luigi parses.
-
-    Raises:
-        SystemExit: help was shown, or argparse has reported options that contradict each other.
-    """
+    """Separate our own options from the task and its options, which luigi parses; exit after help or an error."""
     parser = argparse.ArgumentParser(
         usage=USAGE,
         description="Run a task of the pipeline with the configuration conf/param.ini.",
@@ -44,19 +35,19 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
     commands.add_argument("--plan", action="store_true", help="show which tasks would run, and why; run nothing")
     commands.add_argument("--history", action="store_true", help="show the last runs")
     commands.add_argument("--serve-s3", action="store_true", help="serve the embedded S3 until Ctrl-C")
-    commands.add_argument(
-        "--champion", metavar="NAME", nargs="?", const="", help="show the champions, or go back to one of them"
-    )
+    champion_help = "show the champions, or go back to one of them"
+    commands.add_argument("--champion", metavar="NAME", nargs="?", const="", help=champion_help)
     commands.add_argument("--clean", action="store_true", help="show what no run needs any more, or delete it")
     commands.add_argument("--new-table", metavar="TABLE", help="write the schema of a table, and use it from now on")
     options, others = parser.parse_known_args(arguments)
+    asked = others + ["--help"] * options.help
     if options.new_table or options.clean:
-        return _parse_command(parser.prog, others + ["--help"] * options.help, options), []
+        return _parse_command(parser.prog, asked, options), []
     if options.help or "--help-all" in others:
         parser.print_help()
         if stands_alone(options):
             parser.exit()
-        return options, others + ["--help"] * options.help
+        return options, asked
     if others and stands_alone(options):
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     for option, argument in itertools.pairwise(["", *others]):
@@ -72,7 +63,7 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
 def _parse_command(program: str, arguments: list[str], options: argparse.Namespace) -> argparse.Namespace:
     """Parse the options of a command; apart from the others, because tasks have options of these names, too."""
     command = "--clean" if options.clean else "--new-table TABLE"
-    parser = argparse.ArgumentParser(prog=f"{program} {command}", allow_abbrev=False)
+    parser = argparse.ArgumentParser(f"{program} {command}", allow_abbrev=False)
     if options.clean:
         parser.add_argument("--keep", type=int, default=30, metavar="N", help="runs to keep, of each task (30)")
         parser.add_argument("--min-age", type=float, default=24.0, metavar="HOURS", help="keep what is younger (24)")

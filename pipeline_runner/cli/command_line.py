@@ -49,50 +49,41 @@ def main() -> None:
 
 
 def execute(options: argparse.Namespace, arguments: list[str]) -> int:
-    """Do what our own options say, with a task and its options as luigi takes them, and return the exit status.
-
-    Raises:
-        UsageError: the arguments, the configuration or the environment is wrong.
-    """
+    """Do what our own options say, with a task and its options as luigi takes them, and return the exit status."""
     started = datetime.now(UTC)
     config = load_config()
+    workspace = config.get("TaskOnKart", "workspace_directory")
     if options.new_table:
         from pipeline_runner.adopt.new_table import adopt_table
 
         return adopt_table(options.new_table, options.id, options.target, options.name, is_agreed=options.yes)
-    workspace = config.get("TaskOnKart", "workspace_directory")
     with providing_s3(options, arguments, config) as server:
-        # These import the pipeline while the server starts.
-        if options.serve_s3 and server is not None:
-            from pipeline_runner.local_s3.serve_s3 import serve
-
-            serve(server)
-            return 0
-        from pipeline_runner import run
+        # The pipeline is imported while the server starts.
         from pipeline_runner.cli.root_task import resolve
+        from pipeline_runner.local_s3.serve_s3 import serve
+        from pipeline_runner.run import run
+        from pipeline_runner.upkeep import champion, clean
         from pipeline_runner.watch import history, plan
 
         gc.freeze()
         gc.enable()
-        if options.history:
-            return history.show_history(workspace)
         if server is not None:
             server.wait_until_ready()
             os.environ.update(server.environment())
+            if options.serve_s3:
+                return serve(server)
+        if options.history:
+            return history.show_history(workspace)
         if options.champion is not None:
-            from pipeline_runner.upkeep import champion
-
             return champion.show_champions(options.champion)
         if options.clean:
-            from pipeline_runner.upkeep import clean
-
             limits = clean.Limits(options.keep, options.min_age)
             return clean.clean(workspace, config.get("core", "lock_pid_dir", ""), limits, is_agreed=options.yes)
+        root = resolve(arguments)
         if options.plan:
-            return plan.show_plan(resolve(arguments), workspace, options.mermaid)
+            return plan.show_plan(root, workspace, options.mermaid)
         serving = f"{Path(sys.argv[0]).name} --serve-s3" if IS_INSTALLED else "make s3"
-        fetch = "aws s3 cp {url} -" if server is None else serving
-        return run.run(resolve(arguments), workspace, fetch, started)
+        return run(root, workspace, "aws s3 cp {url} -" if server is None else serving, started)
 
 
 @contextlib.contextmanager
@@ -102,8 +93,8 @@ def providing_s3(
     """Provide the embedded S3, which may still be starting, if there is no other S3 and one is needed."""
     workspace = config.get("TaskOnKart", "workspace_directory")
     directory = Path(workspace) / "s3"
-    publishes_or_plans = not (options.history or options.serve_s3) and needs_bucket_name(arguments, config)
-    if not (options.serve_s3 or (publishes_or_plans and embedded_s3.is_wanted(os.environ))):
+    needs_bucket = not options.history and needs_bucket_name(arguments, config)
+    if not (options.serve_s3 or (needs_bucket and embedded_s3.is_wanted(os.environ))):
         yield None
         return
     if workspace.startswith("s3://"):

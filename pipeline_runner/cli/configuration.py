@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 import warnings
@@ -41,39 +42,31 @@ def load_config() -> LuigiConfigParser:
         # luigi has also read luigi.cfg in the working directory: start again without it.
         config.clear()
         config["DEFAULT"].clear()
+        config.read_dict({"TaskOnKart": {"workspace_directory": "resources"}})
         config.read(files, "utf-8")
     except UnicodeDecodeError as error:
         raise UsageError(f"the configuration file {files[-1]} is no text in UTF-8: save it as such") from error
-    if not config.has_option("TaskOnKart", "workspace_directory"):
-        config.set("TaskOnKart", "workspace_directory", "resources")
     workspace = config.get("TaskOnKart", "workspace_directory")
     if "://" in workspace and not workspace.startswith("s3://"):
         raise UsageError(f"the workspace {workspace} is neither a folder nor s3://bucket/prefix")
+    is_locked = config.has_option("core", "lock_pid_dir")
     if "://" not in workspace:
         tempfile.tempdir = found
-    if not config.has_option("core", "lock_pid_dir"):
-        if "://" in workspace:
-            config.set("core", "no_lock", "true")  # Runs at once do no harm, and no local file is written.
-        else:
+        if not is_locked:
             # luigi's default folder is shared by the whole machine, and anybody can write to it.
-            config.set("core", "lock_pid_dir", str(Path(workspace) / "locks").replace("%", "%%"))
-    for section in config.sections():
-        for option in PATH_OPTIONS:
-            value = config.get(section, option, "")
-            if value and "://" not in value:
-                path = PROJECT / value
-                if option == "logging_conf_file" and not path.exists():
-                    path = DEFAULTS / value
-                config.set(section, option, str(path).replace("%", "%%"))
+            config.set("core", "lock_pid_dir", f"{workspace}/locks".replace("%", "%%"))
+    elif not is_locked:
+        config.set("core", "no_lock", "true")  # Runs at once do no harm, and no local file is written.
+    for section, option in itertools.product(config.sections(), PATH_OPTIONS):
+        value = config.get(section, option, "")
+        if value and "://" not in value:
+            folder = DEFAULTS if option == "logging_conf_file" and not (PROJECT / value).exists() else PROJECT
+            config.set(section, option, str(folder / value).replace("%", "%%"))
     return config
 
 
 def find_files() -> list[str]:
-    """Return the configuration files, of which a later one overrides an earlier one.
-
-    Raises:
-        UsageError: ``LUIGI_CONFIG_PATH`` names no file.
-    """
+    """Return the configuration files, of which a later one overrides an earlier one."""
     default, own = (str(folder / "conf" / "param.ini") for folder in (DEFAULTS, PROJECT))
     file = os.environ.get("LUIGI_CONFIG_PATH", own)
     if Path(file).is_file():
@@ -109,6 +102,5 @@ def check_names(config: LuigiConfigParser) -> None:
 
 def _make_error(subject: str, name: str, known: Iterable[str]) -> ConfigurationError:
     near = get_close_matches(name, list(known), n=1)
-    return ConfigurationError(
-        f"{subject} of the configuration is not known" + (f": did you mean {near[0]}?" if near else "")
-    )
+    advice = f": did you mean {near[0]}?" if near else ""
+    return ConfigurationError(f"{subject} of the configuration is not known{advice}")

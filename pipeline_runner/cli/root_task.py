@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import gokart
@@ -19,7 +17,7 @@ from pipeline_runner.cli.configuration import check_names
 from pipeline_runner.error_messages import describe
 from pipeline_runner.errors import UsageError
 from pipeline_runner.watch.root_task import Report, RootTask
-from pipeline_runner.watch.task_graph import TaskGraph
+from pipeline_runner.watch.task_graph import Task, TaskGraph
 
 RECURSION_LIMIT = 10_000
 DEFAULT_TASK = ["gokart_pipeline_sample.RunTask", "--local-scheduler"]
@@ -36,44 +34,32 @@ def resolve(arguments: list[str]) -> RootTask:
     sys.setrecursionlimit(RECURSION_LIMIT)
     arguments = complete_arguments(arguments)
     check_names(luigi.configuration.get_config())
-    with _converting_to_usage_errors(), CmdlineParser.global_instance(arguments) as parser:
+    try:
         # Only in this context do parameters have the values of the command line.
-        task, settings, error = parser.get_task_obj(), luigi.interface.core(), None
-        try:
-            graph = TaskGraph(task)
-        except Exception as caught:
-            # luigi is about to hit the same error, and reports it.
-            graph, error = TaskGraph(task, alone=True), caught
-        return RootTask(
-            arguments,
-            graph,
-            report=Report(),
-            slack=SlackConfig(),
-            lock_folder=None if settings.no_lock else Path(settings.lock_pid_dir),
-            encryption=get_encryption(),
-            only_looks=bool(gokart.tree_info().mode or gokart.test_run().pandas),
-            error=error,
-        )
+        with CmdlineParser.global_instance(arguments) as parser:
+            return _resolve(parser.get_task_obj(), arguments)
+    except Exception as error:
+        # luigi raises many kinds for mistakes in the arguments.
+        raise UsageError(describe(error)) from error
+
+
+def _resolve(task: Task, arguments: list[str]) -> RootTask:
+    settings, error = luigi.interface.core(), None
+    try:
+        graph = TaskGraph(task)
+    except Exception as caught:
+        # luigi is about to hit the same error, and reports it.
+        graph, error = TaskGraph(task, alone=True), caught
+    lock_folder = None if settings.no_lock else Path(settings.lock_pid_dir)
+    only_looks = bool(gokart.tree_info().mode or gokart.test_run().pandas)
+    return RootTask(arguments, graph, Report(), SlackConfig(), lock_folder, get_encryption(), only_looks, error)
 
 
 def complete_arguments(arguments: list[str]) -> list[str]:
-    """Return the arguments, with the default task if they name none.
-
-    Raises:
-        UsageError: an option would destroy data.
-    """
+    """Return the arguments, with the default task if they name none; an option that destroys data is a UsageError."""
     if any(argument.startswith("--delete-unnecessary-output-files") for argument in arguments):
         raise UsageError("--delete-unnecessary-output-files would delete the embedded S3: use rm")
     names_a_task = bool(arguments) and not arguments[0].startswith("-")
     if names_a_task or set(Register.task_names()).intersection(arguments):
         return arguments
     return [*DEFAULT_TASK, *arguments]
-
-
-@contextlib.contextmanager
-def _converting_to_usage_errors() -> Iterator[None]:
-    """Turn any error of the block into a UsageError: luigi raises many kinds for mistakes in the arguments."""
-    try:
-        yield
-    except Exception as error:
-        raise UsageError(describe(error)) from error

@@ -184,7 +184,9 @@ class TestNothingIsDeleted:
         running.join()
 
         assert refused.exit_code == 2
-        assert re.fullmatch(r"error: process \d+ runs: wait for it to end", refused.stderr.splitlines()[-1])
+        assert re.fullmatch(
+            r"error: process \d+ is running the pipeline: wait until it ends", refused.stderr.splitlines()[-1]
+        )
         assert seen == (files, objects)
         assert (runs[0].exit_code, runs[0].tasks) == (0, [])
 
