@@ -14,8 +14,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 from gokart.file_processor import FileProcessor
 
-# pyarrow's own 1,024 take twice the time.
-_ROWS_PER_WRITE = 65_536
+_ROWS_PER_WRITE = 65_536  # pyarrow's own 1,024 take twice the time.
 
 
 class FormatProcessor(FileProcessor):

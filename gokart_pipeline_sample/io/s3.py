@@ -139,8 +139,7 @@ def s3_client(url: str, action: str, if_missing: str = IF_MISSING) -> Iterator[S
 
     try:
         yield client_of_process(os.getpid())  # A forked worker must not share the connections of its parent.
-    except RecursionError as error:
-        # botocore keeps asking for the region of the bucket.
+    except RecursionError as error:  # botocore keeps asking for the region of the bucket.
         raise S3Error(f"{url}: S3 does not tell the region of the bucket: set AWS_DEFAULT_REGION to it") from error
     except ClientError as error:
         date = error.response["ResponseMetadata"].get("HTTPHeaders", {}).get("date")

@@ -23,8 +23,7 @@ logger = getLogger(__name__)
 
 DIGEST_SUFFIX = ".sha256"
 UNIQUE_ID = "task-unique-id"
-# A process keeps what it has put into the workspace, up to this size (bytes), for the tasks that follow.
-_SMALL = 1024 * 1024
+_SMALL = 1024 * 1024  # Bytes of an object that a process has put into the workspace, and keeps for the next tasks.
 
 
 class LocalWorkspaceTarget(TargetOnKart):
@@ -43,8 +42,7 @@ class LocalWorkspaceTarget(TargetOnKart):
         return str(self._file)
 
     def _exists(self) -> bool:
-        # Reading a FIFO may block for ever.
-        if not self._file.is_file():
+        if not self._file.is_file():  # Reading a FIFO may block for ever.
             return False
         state = self._file.stat()
         digest = _hash(self._file, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)

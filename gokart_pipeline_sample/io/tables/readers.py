@@ -18,8 +18,7 @@ from gokart_pipeline_sample.errors import TableError
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-# Cells of a CSV file without a value, unless they are quoted.
-MISSING = ["", "NA", "NaN", "nan", "NULL", "null"]
+MISSING = ["", "NA", "NaN", "nan", "NULL", "null"]  # Cells of a CSV file without a value, unless they are quoted.
 _MISSING_CELLS = {"null_values": MISSING, "strings_can_be_null": True, "quoted_strings_can_be_null": False}
 BLOCK_BYTES = 1024 * 1024
 _BATCH_ROWS = 131_072
@@ -74,12 +73,11 @@ def cast(column: Any, wanted: pa.DataType) -> Any:
 
 
 class _CsvText(io.RawIOBase):
-    """Passes a file through, adds a missing final newline, which pyarrow needs after a header, and checks quotes."""
+    """Passes a file through, adds a final newline, which pyarrow needs after a header, and checks quotes."""
 
     def __init__(self, file: BinaryIO, path: str) -> None:
         self._file, self._path = file, path
-        self._last = b"\n"
-        self._quotes = 0
+        self._quotes, self._is_at_end = 0, False
 
     def readable(self) -> bool:
         return True
@@ -87,12 +85,11 @@ class _CsvText(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer).cast("B")
         content = self._file.read(len(view))
-        if not content:
-            if self._quotes % 2:
-                raise TableError(f"{self._path}: a quote is not closed: all text after it would be one cell")
-            content = b"" if self._last == b"\n" else b"\n"
+        if not content and self._quotes % 2:
+            raise TableError(f"{self._path}: a quote is not closed: all text after it would be one cell")
+        if not content and not self._is_at_end:
+            content, self._is_at_end = b"\n", True
         view[: len(content)] = content
-        self._last = content[-1:] or self._last
         # Looking for the first one takes a tenth of the time of counting none.
         self._quotes += content.count(b'"') if b'"' in content else 0
         return len(content)
@@ -128,12 +125,10 @@ def read_parquet(
 
 def _check_names(found: list[str], path: str, schema: pa.Schema) -> None:
     """Raise a TableError unless a file has each column of a schema once."""
-    for names, problem in (
-        ([name for name in schema.names if name not in found], "columns are missing"),
-        ([name for name in schema.names if found.count(name) > 1], "columns occur more than once"),
-    ):
-        if names:
-            raise TableError(f"{path}: {problem}: {', '.join(names)}")
+    if missing := [name for name in schema.names if name not in found]:
+        raise TableError(f"{path}: columns are missing: {', '.join(missing)}")
+    if repeated := [name for name in schema.names if found.count(name) > 1]:
+        raise TableError(f"{path}: columns occur more than once: {', '.join(repeated)}")
 
 
 def _is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:

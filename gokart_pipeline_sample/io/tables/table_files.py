@@ -18,10 +18,8 @@ from gokart_pipeline_sample.io.s3 import get_object, is_s3, list_objects
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-# Size of a read from S3: a larger block costs memory, a smaller one time.
-_BLOCK_BYTES = 8 * 1024 * 1024
-# Spark and other tools keep their metadata in files with these prefixes.
-_HIDDEN = ("_", ".")
+_BLOCK_BYTES = 8 * 1024 * 1024  # Of a read from S3: a larger block costs memory, a smaller one time.
+_HIDDEN = ("_", ".")  # Spark and other tools keep their metadata in files with these prefixes.
 _IF_MISSING = "correct the parameter table"
 _get_state = attrgetter("st_size", "st_mtime_ns")
 
