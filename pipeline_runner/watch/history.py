@@ -20,7 +20,6 @@ from pipeline_runner.watch.document_folder import DocumentFolder
 logger = getLogger(__name__)
 
 SHOWN_RUNS = 20
-COLUMNS = ("when", "verdict", "accuracy", "estimated", "alarms", "rows", "duration", "object")
 # Left out if no run has them.
 BATCH_COLUMNS = ("estimated", "alarms")
 BARS = "▁▂▃▄▅▆▇█"
@@ -110,28 +109,25 @@ class History:
     def __str__(self) -> str:
         """Show the last runs as a table, the newest last, and how their figures have changed."""
         records = [*itertools.islice(self.records(), SHOWN_RUNS)][::-1]
-        rows = [COLUMNS, *map(_make_row, records)]
-        columns = [column for column in zip(*rows, strict=True) if any(column[1:]) or column[0] not in BATCH_COLUMNS]
-        padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in columns]
+        series = collect_series(records)
+        times = [datetime.fromisoformat(record["started"]).astimezone() for record in records]
+        columns = {
+            "when": [f"{time:%Y-%m-%d %H:%M:%S}" for time in times],
+            "verdict": [record["verdict"] for record in records],
+            "accuracy": ["" if value is None else f"{value:.4f}" for value in series["accuracy"]],
+            "estimated": ["" if value is None else f"{value:.4f}" for value in series["estimated"]],
+            "alarms": [str(len(record.get("alarms") or "")) if record.get("estimated") else "" for record in records],
+            "rows": ["" if value is None else str(value) for value in series["rows"]],
+            "duration": [f"{record['seconds']:.2f} s" for record in records],
+            "object": [record["object"] or "" for record in records],
+        }
+        shown = [[name, *cells] for name, cells in columns.items() if any(cells) or name not in BATCH_COLUMNS]
+        padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in shown]
         lines = ["  ".join(row).rstrip() for row in zip(*padded, strict=True)]
-        for name, series in collect_series(records).items():
-            if len(values := [value for value in series if value is not None]) > 1:
+        for name, figures in series.items():
+            if len(values := [value for value in figures if value is not None]) > 1:
                 lines.append(f"{name:9} {draw_bars(values)}  {min(values):g} to {max(values):g}")
         return "\n".join(lines)
-
-
-def _make_row(record: RunRecord) -> tuple[str, ...]:
-    accuracy, estimated, rows = record.get("accuracy"), record.get("estimated"), record.get("rows")
-    return (
-        f"{datetime.fromisoformat(record['started']).astimezone():%Y-%m-%d %H:%M:%S}",
-        record["verdict"],
-        "" if accuracy is None else f"{accuracy:.4f}",
-        f"{estimated[0]:.4f}" if estimated else "",
-        str(len(record.get("alarms") or "")) if estimated else "",
-        "" if rows is None else str(rows),
-        f"{record['seconds']:.2f} s",
-        record["object"] or "",
-    )
 
 
 def collect_series(records: Sequence[RunRecord]) -> dict[str, list[float | None]]:

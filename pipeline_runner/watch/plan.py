@@ -97,24 +97,20 @@ def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
 
 
 def explain(graph: TaskGraph, task_id: str, records: Iterable[RunRecord]) -> str:
-    """Explain why a task has to run: compare it with the last run in which its output existed.
-
-    The records are those of runs of the same root task, the newest first.
-    """
-    task = graph.tasks[task_id]
+    """Explain why a task has to run, from the records of runs of the same root task, newest first."""
+    task, unique_id = graph.tasks[task_id], graph.unique_ids[task_id]
     if task.rerun:
         return RERUN
-    found = _find_earlier(task, graph.unique_ids[task_id], records)
-    if found is None:
+    if not (found := _find_earlier(task, unique_id, records)):
         return "never run"
     record, earlier = found
-    if earlier["unique_id"] == graph.unique_ids[task_id]:
+    if earlier["unique_id"] == unique_id:
         return "failed before" if earlier["state"] == FAILED else _describe_missing(task)
-    reasons = [*_find_changed_code(task, record), *_find_changed_parameters(task, earlier)]
-    earlier_ids = {other["unique_id"] for other in record["tasks"]}
-    changed = [other for other in graph.inputs(task_id) if graph.unique_ids.get(other, "") not in earlier_ids]
-    if changed:
-        reasons.append(f"input changed: {', '.join(graph.names[other] for other in changed)}")
+    reasons = [*_find_changes(task, record, earlier)]
+    known = {other["unique_id"] for other in record["tasks"]}
+    inputs = [graph.names[other] for other in graph.inputs(task_id) if graph.unique_ids.get(other, "") not in known]
+    if inputs:
+        reasons.append(f"input changed: {', '.join(inputs)}")
     # The only remaining reason: the task requires fewer tasks than before.
     return "; ".join(reasons) or "input changed"
 
@@ -135,33 +131,28 @@ def _describe_missing(task: Task) -> str:
 
 def _find_earlier(task: Task, unique_id: str, records: Iterable[RunRecord]) -> tuple[RunRecord, TaskRecord] | None:
     """Find the task in the last run in which its output existed, or else in the last one in which it failed."""
-    parameters = serialize_parameters(task)
+    parameters = serialize_parameters(task).items()
 
     def likeness(other: TaskRecord) -> tuple[bool, int]:
-        return other["unique_id"] == unique_id, len(parameters.items() & other["parameters"].items())
+        return other["unique_id"] == unique_id, len(parameters & other["parameters"].items())
 
-    failed = None
-    for record in records:
-        namesakes = [other for other in record["tasks"] if other["name"] == type(task).__name__]
-        if done := [other for other in namesakes if other["state"] in (RAN, UP_TO_DATE)]:
-            return record, max(done, key=likeness)
-        failed = failed or next(((record, other) for other in namesakes if other["state"] == FAILED), None)
-    return failed
-
-
-def _find_changed_code(task: Task, record: RunRecord) -> Iterator[str]:
-    if not task.serialized_task_definition_check:
-        return
-    definition = define_task(type(task))
-    modules = [name for name, code in definition.modules.items() if record["code"].get(name) != hash_code(code)]
-    if modules:
-        yield f"code changed: {', '.join(modules)}"
-    for name, version in definition.libraries.items():
-        if record["versions"].get(name) != version:
-            yield f"{name} changed: {record['versions'].get(name)} → {version}"
+    for states in ((RAN, UP_TO_DATE), (FAILED,)):
+        for record in records:
+            namesakes = [other for other in record["tasks"] if other["name"] == type(task).__name__]
+            if found := [other for other in namesakes if other["state"] in states]:
+                return record, max(found, key=likeness)
+    return None
 
 
-def _find_changed_parameters(task: Task, earlier: TaskRecord) -> Iterator[str]:
+def _find_changes(task: Task, record: RunRecord, earlier: TaskRecord) -> Iterator[str]:
+    if task.serialized_task_definition_check:
+        definition = define_task(type(task))
+        modules = [name for name, code in definition.modules.items() if record["code"].get(name) != hash_code(code)]
+        if modules:
+            yield f"code changed: {', '.join(modules)}"
+        for name, version in definition.libraries.items():
+            if record["versions"].get(name) != version:
+                yield f"{name} changed: {record['versions'].get(name)} → {version}"
     before, now = earlier["parameters"], serialize_parameters(task)
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):

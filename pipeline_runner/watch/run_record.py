@@ -71,8 +71,7 @@ class RunResult:
     def summarize(self, fetch: str) -> dict[str, str]:
         """Return the lines of the summary, by name; none if the run failed or publishes nothing.
 
-        Args:
-            fetch: the command that fetches the published object ``{url}``.
+        The command ``fetch`` fetches the published object ``{url}``.
         """
         if self.exit_status or not self.publisher:
             return {}

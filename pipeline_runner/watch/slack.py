@@ -15,6 +15,7 @@ from pipeline_runner.watch.run_record import RunResult
 logger = logging.getLogger(__name__)
 
 SECONDS = 5
+MISSING = "the message to Slack is missing: %s"
 
 
 def notify(settings: SlackConfig, result: RunResult, report: str | None) -> None:
@@ -26,10 +27,8 @@ def notify(settings: SlackConfig, result: RunResult, report: str | None) -> None
     if not settings.channel:
         return
     if not (token := os.environ.get(settings.token_name)):
-        logger.warning(
-            "the message to Slack is missing: set the environment variable %s, which token_name of [SlackConfig] names",
-            settings.token_name,
-        )
+        advice = f"set the environment variable {settings.token_name}, which token_name of [SlackConfig] names"
+        logger.warning(MISSING, advice)
         return
     import slack_sdk
     from slack_sdk.errors import SlackApiError
@@ -45,10 +44,7 @@ def notify(settings: SlackConfig, result: RunResult, report: str | None) -> None
     except Exception as error:
         # Of any kind, because the run has ended; one of Python may quote the token.
         problem = describe(error) if isinstance(error, (SlackApiError, OSError)) else type(error).__name__
-        logger.warning(
-            "the message to Slack is missing: check the token, that the app is in the channel, and the network (%s)",
-            problem,
-        )
+        logger.warning(MISSING, f"check the token, that the app is in the channel, and the network ({problem})")
 
 
 def make_text(settings: SlackConfig, result: RunResult, report: str | None) -> str:

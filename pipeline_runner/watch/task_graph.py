@@ -44,8 +44,7 @@ class TaskGraph:
         while pending:
             task = pending.pop()
             requirements = [] if alone else cast("list[Task]", flatten(task.requires()))
-            required = {other.task_id: other for other in requirements}
-            self.all_requirements[task.task_id] = required
+            required = self.all_requirements[task.task_id] = {other.task_id: other for other in requirements}
             pending += [other for task_id, other in required.items() if task_id not in self.all_tasks]
             self.all_tasks = required | self.all_tasks
         # A view has no output of its own to identify, and the code that wires all tasks takes long to parse.
@@ -57,7 +56,7 @@ class TaskGraph:
 
         shown = [task_id for task_id, task in self.all_tasks.items() if not isinstance(task, GetDataTask)]
         self.edges = sorted({edge for task_id in shown for edge in self._find_edges(task_id)})
-        sorter = TopologicalSorter({task_id: self._sources(task_id) for task_id in shown})
+        sorter = TopologicalSorter({task_id: self.requirements(task_id) for task_id in shown})
         sorter.prepare()
         self.layers: list[list[str]] = []
         while sorter.is_active():
@@ -81,13 +80,9 @@ class TaskGraph:
                 source = view.data_task.task_id
             yield Edge(source, task_id, output, requirement.significant)
 
-    def _sources(self, task_id: str) -> list[str]:
-        return [edge.source for edge in self.edges if edge.target == task_id]
-
-    def requirements(self, task_id: str) -> list[str]:
-        """Return the ids of the tasks that a task requires, in the order of the tasks."""
-        sources = set(self._sources(task_id))
-        return [other for other in self.tasks if other in sources]
+    def requirements(self, task_id: str) -> set[str]:
+        """Return the ids of the tasks that a task requires."""
+        return {edge.source for edge in self.edges if edge.target == task_id}
 
     def inputs(self, task_id: str) -> list[str]:
         """Return the ids of the tasks that a task's identity depends on, in the order of the tasks."""

@@ -30,9 +30,8 @@ def draw_graph(graph: TaskGraph) -> GraphDrawing:
     An arrow that crosses a layer goes through a passage between its boxes, which all arrows of the same source share.
     """
     layer_of = {task_id: number for number, layer in enumerate(graph.layers) for task_id in layer}
-    ends: dict[str, int] = {}
-    for edge in graph.edges:
-        ends[edge.source] = max(ends.get(edge.source, 0), layer_of[edge.target])
+    # The last layer that an arrow from each task leads to.
+    ends = {edge.source: layer_of[edge.target] for edge in sorted(graph.edges, key=lambda edge: layer_of[edge.target])}
     # The horizontal centre of each box and passage, relative to that of the drawing, by layer.
     places: list[dict[str, float]] = []
     width = 0.0

@@ -42,7 +42,7 @@ class TestTaskGraph:
         graph = make_two()
         assert list(graph.names.values()) == ["LoadDataTask", "PreprocessTask", "PreprocessTask_2", "TwoTask"]
         (two,) = (task_id for task_id, name in graph.names.items() if name == "TwoTask")
-        assert [graph.names[other] for other in graph.requirements(two)] == ["PreprocessTask", "PreprocessTask_2"]
+        assert {graph.names[other] for other in graph.requirements(two)} == {"PreprocessTask", "PreprocessTask_2"}
 
 
 class TestToMermaid:
