@@ -18,8 +18,7 @@ from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
 from gokart_pipeline_sample.pipeline.train import TrainTask
-from gokart_pipeline_sample.utils.template import GokartTask
-from gokart_pipeline_sample.utils.view import ViewTask
+from gokart_pipeline_sample.utils.template import GokartTask, ViewTask
 
 
 class PrepareDataTask(ViewTask[dict[str, DataFrame[PreprocessedSchema]]]):

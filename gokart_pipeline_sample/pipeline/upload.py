@@ -8,8 +8,7 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.io.targets import S3CsvTarget
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
-from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
-from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask
+from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask, S3DestinationTask
 
 
 class UploadS3Task(PublisherTask[DataFrame[OutputSchema]], S3DestinationTask[DataFrame[OutputSchema]]):

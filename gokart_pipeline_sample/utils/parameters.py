@@ -12,9 +12,27 @@ import luigi
 from luigi.cmdline_parser import CmdlineParser
 from luigi.parameter import OptionalParameterMixin
 
+from gokart_pipeline_sample.io.s3 import Encryption
 from gokart_pipeline_sample.io.tables.table import open_table
 
 T = TypeVar("T")
+
+# The encryption of all objects that are put on S3 and of the workspace, unless a task has settings of its own.
+UPLOADER = "gokart_pipeline_sample.UploadS3Task"
+SERVER_SIDE_ENCRYPTION: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
+    default="", choices=["", "AES256", "aws:kms"], description="SSE-S3, SSE-KMS, or the default of the bucket."
+)
+KMS_KEY_ID: luigi.Parameter[str] = luigi.Parameter(
+    default="", description="KMS key for SSE-KMS; the AWS managed key for S3 when empty."
+)
+
+
+def get_encryption() -> Encryption:
+    """Return the encryption of ``UploadS3Task``."""
+    return Encryption(
+        SERVER_SIDE_ENCRYPTION.task_value(UPLOADER, "server_side_encryption"),
+        KMS_KEY_ID.task_value(UPLOADER, "kms_key_id"),
+    )
 
 
 class TableParameter(luigi.Parameter[str]):
@@ -39,9 +57,8 @@ class OptionalTaskParameter(OptionalParameterMixin[Any], gokart.TaskInstancePara
 class ShareParameter(luigi.NumericalParameter[float]):
     """A share, from 0 to 1."""
 
-    def __init__(self, *, default: float, description: str, significant: bool = True) -> None:
-        bounds: dict[str, Any] = {"min_value": 0.0, "max_value": 1.0, "right_op": operator.le}
-        super().__init__(default, var_type=float, description=description, significant=significant, **bounds)
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(var_type=float, min_value=0.0, max_value=1.0, right_op=operator.le, **kwargs)
 
 
 class SchedulerParameter(luigi.Parameter[str]):
@@ -60,25 +77,16 @@ def borrow(owner: type[luigi.Task], name: str) -> Any:
 
 
 def share(parameter: luigi.Parameter[Any], owner: str, name: str) -> Any:
-    """Declare a parameter with the value that is set for its task, or else with the one that another task would have.
-
-    Args:
-        parameter: the parameter as the other task has it.
-        owner: name of the other task, with its namespace.
-        name: name of the parameter in the other task.
-    """
+    """Declare a parameter with the value that is set for its task, or else with the one that its owner would have."""
 
     def find(task: str, own_name: str) -> tuple[str, str]:
-        return (task, own_name) if _is_set(task, own_name) else (owner, name)
+        given = getattr(CmdlineParser.get_instance(), "known_args", None)  # of --Task-name
+        is_set = getattr(given, f"{task}_{own_name}", None) or luigi.configuration.get_config().has_option(
+            task, own_name
+        )
+        return (task, own_name) if is_set else (owner, name)
 
     shared: Any = copy.copy(parameter)
     shared.has_task_value = lambda task, own_name: parameter.has_task_value(*find(task, own_name))
     shared.task_value = lambda task, own_name: parameter.task_value(*find(task, own_name))
     return shared
-
-
-def _is_set(task: str, name: str) -> bool:
-    """Return whether a parameter of a task is set on the command line (``--Task-name``) or in the configuration."""
-    command_line = CmdlineParser.get_instance()
-    is_given = command_line is not None and bool(getattr(command_line.known_args, f"{task}_{name}", None))
-    return is_given or luigi.configuration.get_config().has_option(task, name)

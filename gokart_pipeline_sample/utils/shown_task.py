@@ -1,13 +1,16 @@
-"""Tasks of which a run shows more than their outcome: a new one needs no change in the runner."""
+"""Tasks that put objects on S3, and of which a run shows more than their outcome."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from typing import Any, NamedTuple, TypedDict, TypeVar, cast
 
+import luigi
 from gokart.target import TargetOnKart
 
+from gokart_pipeline_sample.io.s3 import Encryption
 from gokart_pipeline_sample.io.targets import S3Target
+from gokart_pipeline_sample.utils.parameters import KMS_KEY_ID, SERVER_SIDE_ENCRYPTION, UPLOADER, share
 from gokart_pipeline_sample.utils.template import GokartTask
 
 T = TypeVar("T")
@@ -36,12 +39,9 @@ class Published(NamedTuple):
 
 
 class ShownTask(GokartTask[T]):
-    """A task of whose output or parameters a run shows something.
+    """A task of whose output or parameters a run shows something; a new one needs no change in the runner."""
 
-    Args:
-        document: ``metrics`` or ``shift``, if the output is this part of the report.
-    """
-
+    # "metrics" or "shift", if the output is this part of the report.
     document = ""
 
     @property
@@ -55,12 +55,9 @@ class ShownTask(GokartTask[T]):
 
 
 class PublisherTask(GokartTask[T]):
-    """A task that publishes an object on S3.
+    """A task that publishes an object on S3."""
 
-    Args:
-        report_name: name of the report of the run, which is put beside the object.
-    """
-
+    # Name of the report of the run, which is put beside the object.
     report_name = "report.html"
 
     @abstractmethod
@@ -69,8 +66,18 @@ class PublisherTask(GokartTask[T]):
 
     @abstractmethod
     def describe(self) -> Published:
-        """Describe the object, which exists.
+        """Describe the object, which exists; raise a PipelineError, ValueError or KeyError if it cannot be read."""
 
-        Raises:
-            PipelineError, ValueError or KeyError: it cannot be read.
-        """
+
+class S3DestinationTask(GokartTask[T]):
+    """A task that puts objects on S3, by default into the bucket of ``UploadS3Task`` and encrypted like its object."""
+
+    bucket: luigi.Parameter[str] = share(luigi.Parameter(description="Bucket to publish to."), UPLOADER, "bucket")
+    server_side_encryption: luigi.ChoiceParameter[str] = share(
+        SERVER_SIDE_ENCRYPTION, UPLOADER, "server_side_encryption"
+    )
+    kms_key_id: luigi.Parameter[str] = share(KMS_KEY_ID, UPLOADER, "kms_key_id")
+
+    def encryption(self) -> Encryption:
+        """Return the encryption of the task's objects."""
+        return Encryption(self.server_side_encryption, self.kms_key_id)

@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 # Libraries whose new versions may change results. Import name: distribution name.
 _COMPUTING_LIBRARIES = {"lightgbm": "lightgbm", "pandas": "pandas", "scipy": "scipy", "sklearn": "scikit-learn"}
 
+# Reading a version takes a millisecond.
+get_version = functools.cache(version)
+
 
 class TaskDefinition(NamedTuple):
     """The code of the modules and the versions of the libraries that a task uses, by name."""
@@ -37,17 +40,14 @@ def define_task(task_class: type) -> TaskDefinition:
     Raises:
         OSError: a module has no source.
     """
-    modules = {base.__module__ for base in task_class.__mro__}
+    modules, codes = {base.__module__ for base in task_class.__mro__}, dict[str, str]()
     packages = {_package(task_class.__module__), _package(__name__)}
-    seen: set[str] = set()
-    while pending := {module for module in modules if _package(module) in packages} - seen:
-        seen |= pending
-        modules = modules.union(*(_find_imported(module) for module in pending))
-    libraries = _COMPUTING_LIBRARIES.keys() & {_package(module) for module in modules}
-    return TaskDefinition(
-        {module: _analyse(module).code for module in sorted(seen)},
-        {name: get_version(name) for name in sorted(_COMPUTING_LIBRARIES[library] for library in libraries)},
-    )
+    while pending := {module for module in modules if _package(module) in packages} - codes.keys():
+        for module in pending:
+            codes[module], imported = _analyse(module)
+            modules |= imported
+    libraries = {name for library, name in _COMPUTING_LIBRARIES.items() if library in map(_package, modules)}
+    return TaskDefinition(dict(sorted(codes.items())), {name: get_version(name) for name in sorted(libraries)})
 
 
 def hash_code(code: str) -> str:
@@ -60,53 +60,28 @@ def _package(module: str) -> str:
 
 
 @functools.cache
-def get_version(distribution: str) -> str:
-    """Return the version of an installed package; cached, because reading it takes a millisecond."""
-    return version(distribution)
-
-
-class _Module(ast.NodeTransformer):
-    """The code of a module without docstrings, and its imports: each module, as it stands there, and the names."""
-
-    def __init__(self, name: str) -> None:
-        self.imports: list[tuple[str, list[str]]] = []
-        self.code = ast.unparse(self.visit(ast.parse(_read_source(name))))
-
-    def visit(self, node: ast.AST) -> Any:
-        # Expressions have neither docstrings nor imports; most nodes are expressions.
-        return node if isinstance(node, ast.expr) else super().visit(node)
-
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        return None if isinstance(node.value, ast.Constant) else node
-
-    def visit_Import(self, node: ast.Import) -> ast.Import:
-        self.imports += [(alias.name, []) for alias in node.names]
-        return node
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
-        self.imports.append(("." * node.level + (node.module or ""), [alias.name for alias in node.names]))
-        return node
-
-
-_analyse = functools.cache(_Module)
-
-
-def _read_source(module: str) -> str:
-    imported = import_module(module)
-    if not getattr(imported, "__file__", None):
-        return ""  # Code typed at a prompt has no source.
-    path = inspect.getsourcefile(imported)
-    if not path or not Path(path).is_file():
-        raise OSError(f"there is no source of {module}: set serialized_task_definition_check to false, or add it")
-    return Path(path).read_text(encoding="utf-8")
-
-
-@functools.cache
-def _find_imported(module: str) -> frozenset[str]:
-    names: set[str] = set()
-    for relative, parts in _analyse(module).imports:
-        source = resolve_name(relative, import_module(module).__package__)
-        names.add(source)
-        if parts and _package(source) == _package(module) and hasattr(import_module(source), "__path__"):
-            names.update(part for part in (f"{source}.{part}" for part in parts) if find_spec(part))
-    return frozenset(names)
+def _analyse(name: str) -> tuple[str, set[str]]:
+    """Return the code of a module without docstrings, and the names of all modules that it imports."""
+    module, imported = import_module(name), set[str]()
+    if not getattr(module, "__file__", None):
+        return "", imported  # Code typed at a prompt has no source.
+    path = Path(inspect.getsourcefile(module) or "")
+    if not path.is_file():
+        raise OSError(f"there is no source of {name}: set serialized_task_definition_check to false, or add it")
+    nodes: list[Any] = [ast.parse(path.read_bytes())]
+    for node in nodes:
+        # The list grows. Expressions have neither docstrings nor imports; most nodes are expressions.
+        nodes += [child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr)]
+        if isinstance(node, ast.Import):
+            imported.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            source = resolve_name("." * node.level + (node.module or ""), module.__package__)
+            imported.add(source)
+            if _package(source) == _package(name) and hasattr(import_module(source), "__path__"):
+                parts = (f"{source}.{alias.name}" for alias in node.names)
+                imported.update(part for part in parts if find_spec(part))
+        elif body := getattr(node, "body", None):
+            node.body = [
+                each for each in body if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
+            ]
+    return ast.unparse(nodes[0]), imported

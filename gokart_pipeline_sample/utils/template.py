@@ -1,9 +1,8 @@
-"""The base of all tasks."""
+"""The bases of all tasks."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from logging import getLogger
 from pathlib import PurePath
 from typing import Any, TypeVar
@@ -13,13 +12,13 @@ import luigi
 from gokart.conflict_prevention_lock.task_lock import make_task_lock_params
 from gokart.file_processor import FileProcessor
 from gokart.target import TargetOnKart
-from gokart.utils import FlattenableItems
+from gokart.utils import FlattenableItems, flatten
 from luigi.parameter import ParameterVisibility
 
 from gokart_pipeline_sample.io.file_formats import PROCESSORS, FormatProcessor
 from gokart_pipeline_sample.io.s3 import is_s3
 from gokart_pipeline_sample.io.targets import LocalWorkspaceTarget, S3WorkspaceTarget
-from gokart_pipeline_sample.utils.encryption import get_encryption
+from gokart_pipeline_sample.utils.parameters import get_encryption
 from gokart_pipeline_sample.utils.task_definition import define_task
 
 logger = getLogger(__name__)
@@ -59,8 +58,7 @@ class GokartTask(gokart.TaskOnKart[T]):
     ) -> TargetOnKart:
         """Return a workspace file as gokart does; a file in a format of this project exists only if it is intact.
 
-        Raises:
-            TypeError: the workspace is on S3, and the format is not one of this project.
+        Another format raises a TypeError if the workspace is on S3.
         """
         path = PurePath(relative_file_path or "")
         processor = processor or PROCESSORS.get(path.suffix)
@@ -114,13 +112,16 @@ class GokartTask(gokart.TaskOnKart[T]):
         for name, parameter in self.get_params():  # type: ignore[no-untyped-call]
             if parameter.visibility not in hidden and (parameter.significant or not only_significant):
                 value = self.param_kwargs[name]
-                texts[name] = _join_ids(value) if isinstance(parameter, _TASKS) else parameter.serialize(value)
+                is_task = isinstance(parameter, _TASKS)
+                texts[name] = (
+                    " ".join(task.task_id for task in flatten(value)) if is_task else parameter.serialize(value)
+                )
         return texts
 
     def plain_parameters(self) -> dict[str, Any]:
         """Return the significant parameters that are not tasks, by name."""
-        parameters = {name: getattr(type(self), name) for name in self.param_kwargs}
-        names = [name for name, value in parameters.items() if value.significant and not isinstance(value, _TASKS)]
+        parameters = self.get_params()  # type: ignore[no-untyped-call]
+        names = [name for name, value in parameters if value.significant and not isinstance(value, _TASKS)]
         return {name: self.param_kwargs[name] for name in names}
 
     def __repr__(self) -> str:
@@ -131,8 +132,21 @@ class GokartTask(gokart.TaskOnKart[T]):
     __str__ = __repr__
 
 
-def _join_ids(tasks: luigi.Task | Sequence[luigi.Task] | None) -> str:
-    return " ".join(task.task_id for task in ([tasks] if isinstance(tasks, luigi.Task) else tasks or []))
+class ViewTask(GokartTask[T]):
+    """A task that only names or groups the outputs of its requirements: it runs nothing and stores nothing."""
+
+    complete_check_at_run: luigi.BoolParameter = gokart.ExplicitBoolParameter(
+        default=False, significant=False, description="A view has nothing to run."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # luigi calls it repeatedly, and a chain of tasks takes 20 ms to create.
+        self.requires = functools.cache(self.requires)  # type: ignore[method-assign]
+
+    def output(self) -> FlattenableItems[TargetOnKart]:
+        """Return the output of the required tasks."""
+        return self.input()
 
 
 @GokartTask.event_handler(luigi.Event.START)  # type: ignore[no-untyped-call, untyped-decorator]

@@ -12,7 +12,7 @@ from luigi.cmdline_parser import CmdlineParser
 from luigi.task_register import Register
 
 import gokart_pipeline_sample  # noqa: F401 (registers the tasks)
-from gokart_pipeline_sample.utils.encryption import get_encryption
+from gokart_pipeline_sample.utils.parameters import get_encryption
 from pipeline_runner.cli.configuration import check_names
 from pipeline_runner.error_messages import describe
 from pipeline_runner.errors import UsageError

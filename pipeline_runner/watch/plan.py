@@ -12,7 +12,7 @@ from gokart.utils import flatten
 from gokart_pipeline_sample.io.s3 import is_s3
 from gokart_pipeline_sample.io.targets import S3Target, S3WorkspaceTarget
 from gokart_pipeline_sample.utils.task_definition import define_task, hash_code
-from gokart_pipeline_sample.utils.view import ViewTask
+from gokart_pipeline_sample.utils.template import ViewTask
 from pipeline_runner.error_messages import describe
 from pipeline_runner.watch.history import History, RunRecord, TaskRecord
 from pipeline_runner.watch.recorder import FAILED, RAN, UP_TO_DATE

@@ -13,7 +13,7 @@ from gokart_pipeline_sample.errors import PipelineError
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask, ShownTask
 from gokart_pipeline_sample.utils.task_definition import define_task, get_version, hash_code
-from gokart_pipeline_sample.utils.view import ViewTask
+from gokart_pipeline_sample.utils.template import ViewTask
 from pipeline_runner.masking import mask_arguments
 from pipeline_runner.signals import SIGNALLED
 from pipeline_runner.watch.history import RunRecord, TaskRecord

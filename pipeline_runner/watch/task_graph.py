@@ -10,8 +10,7 @@ from typing import Any, NamedTuple, cast
 from gokart.utils import flatten
 
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
-from gokart_pipeline_sample.utils.template import GokartTask
-from gokart_pipeline_sample.utils.view import ViewTask
+from gokart_pipeline_sample.utils.template import GokartTask, ViewTask
 from pipeline_runner.masking import mask_parameter
 
 Task = GokartTask[Any]

@@ -25,9 +25,8 @@ from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 from gokart_pipeline_sample.utils.parameters import TableParameter, borrow
-from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
-from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask
-from gokart_pipeline_sample.utils.view import ViewTask
+from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask, S3DestinationTask
+from gokart_pipeline_sample.utils.template import ViewTask
 
 
 class Evaluation(TypedDict):

@@ -12,8 +12,7 @@ from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
 from gokart_pipeline_sample.pipeline.run_middle import wire_data, wire_model
 from gokart_pipeline_sample.utils.parameters import borrow
-from gokart_pipeline_sample.utils.template import GokartTask
-from gokart_pipeline_sample.utils.view import ViewTask
+from gokart_pipeline_sample.utils.template import GokartTask, ViewTask
 
 
 class RunBatchTask(ViewTask[dict[str, Any]]):

@@ -34,8 +34,7 @@ from gokart_pipeline_sample.utils.cluster_task import ClusterTask
 from gokart_pipeline_sample.utils.mapping import THREADS
 from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, TableParameter, TaskParameter
 from gokart_pipeline_sample.utils.progress import showing_progress
-from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
-from gokart_pipeline_sample.utils.shown_task import ShownTask
+from gokart_pipeline_sample.utils.shown_task import S3DestinationTask, ShownTask
 
 logger = getLogger(__name__)
 

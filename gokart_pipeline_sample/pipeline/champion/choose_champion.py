@@ -27,8 +27,7 @@ from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
 from gokart_pipeline_sample.utils.parameters import ShareParameter, TaskParameter, borrow
-from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
-from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask
+from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask, S3DestinationTask
 from gokart_pipeline_sample.utils.task_definition import define_task, hash_code
 
 logger = getLogger(__name__)

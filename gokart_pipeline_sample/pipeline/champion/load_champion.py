@@ -13,7 +13,7 @@ from gokart_pipeline_sample.io.lightgbm_model import LightGBMModelProcessor
 from gokart_pipeline_sample.pipeline.champion.choose_champion import ChooseChampionTask
 from gokart_pipeline_sample.pipeline.champion.registry import Champions, S3ChampionFile
 from gokart_pipeline_sample.utils.parameters import borrow
-from gokart_pipeline_sample.utils.s3_destination import S3DestinationTask
+from gokart_pipeline_sample.utils.shown_task import S3DestinationTask
 
 
 class LoadChampionTask(S3DestinationTask[Any]):

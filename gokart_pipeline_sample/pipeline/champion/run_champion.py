@@ -15,7 +15,7 @@ from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.pipeline.run_middle import wire_data, wire_model
 from gokart_pipeline_sample.utils.parameters import borrow
-from gokart_pipeline_sample.utils.view import ViewTask
+from gokart_pipeline_sample.utils.template import ViewTask
 
 
 class TrainChampionTask(ViewTask[Any]):

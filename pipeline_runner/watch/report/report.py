@@ -13,7 +13,7 @@ from gokart_pipeline_sample.pipeline.schemas.base import FINITE
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.utils.parameters import TableParameter
 from gokart_pipeline_sample.utils.shown_task import ShownTask
-from gokart_pipeline_sample.utils.view import ViewTask
+from gokart_pipeline_sample.utils.template import ViewTask
 from pipeline_runner.masking import mask
 from pipeline_runner.watch.history import RunRecord, TaskRecord, collect_series
 from pipeline_runner.watch.report.charts import KINDS, Chart, draw_charts, sort_importances

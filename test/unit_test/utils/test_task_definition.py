@@ -119,7 +119,7 @@ def test_nothing_else_counts(define: Define, change: dict[str, tuple[str, str]])
 
 def test_versions_of_the_libraries_that_compute_count(define: Define, monkeypatch: pytest.MonkeyPatch) -> None:
     before = define()
-    monkeypatch.setattr(task_definition, "version", lambda name: "99.0" if name == "lightgbm" else "1.0")
+    monkeypatch.setattr(task_definition, "get_version", lambda name: "99.0" if name == "lightgbm" else "1.0")
     assert define() != before
     assert "lightgbm==99.0" in define()
     assert "scikit-learn" not in define()

@@ -12,8 +12,7 @@ from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
-from gokart_pipeline_sample.utils.template import GokartTask
-from gokart_pipeline_sample.utils.view import ViewTask
+from gokart_pipeline_sample.utils.template import GokartTask, ViewTask
 
 
 def make_split() -> SplitDataTask:
