@@ -27,11 +27,8 @@ class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
     table: TableParameter = TableParameter(
         default="", description="Path or URI of the table to train on; scikit-learn's bundled iris when empty."
     )
-
     on_bad_row: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
-        default="fail",
-        choices=["fail", "drop"],
-        description="Whether rows that break the schema fail the run, or are left out.",
+        default="fail", choices=["fail", "drop"], description="Whether bad rows fail the run, or are left out."
     )
     max_dropped_share: ShareParameter = ShareParameter(
         default=0.01, description="Largest share of the rows that may be left out."
@@ -58,12 +55,8 @@ class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
     def check_rows(data: pd.DataFrame, allowed_share: float = 0.0) -> DataFrame[FeatureSchema]:
         """Return the valid rows of a table as it was read; see :func:`separate_rows`.
 
-        Args:
-            data: the table.
-            allowed_share: largest share of rows that may break the schema, from 0 to 1.
-
         Raises:
-            BadRowsError: more rows break the schema; the message counts them by check and gives the first ids.
+            BadRowsError: a larger share breaks the schema; the message counts rows by check and gives the first ids.
             pandera.errors.SchemaErrors: a column is missing, unexpected or of another type.
         """
         good, found = separate_rows(FeatureSchema, data)
@@ -86,8 +79,7 @@ class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
             ValueError: the table has no rows, or all of one class.
         """
         FeatureSchema.require_target(data)
-        classes = data[FeatureSchema.target_column()].unique()
+        classes = data[FeatureSchema.target_column()].unique().tolist()
         if len(classes) < 2:
-            found = f"{len(data)} rows of the classes {classes.tolist()}"
-            raise ValueError(f"the table has {found}: give at least two classes")
+            raise ValueError(f"the table has {len(data)} rows of the classes {classes}: give at least two classes")
         return data

@@ -32,13 +32,7 @@ class PreprocessTask(GokartTask[DataFrame[PreprocessedSchema]]):
     # In place: a schema converts nothing, so it needs no copy.
     @pa.check_types(lazy=True, inplace=True)
     def add_area_feature(data: DataFrame[IrisFeatureSchema]) -> DataFrame[PreprocessedSchema]:
-        """Add the petal area to any number of rows, with or without a target.
-
-        Args:
-            data: flowers as they were measured; not modified.
-
-        Returns:
-            A new frame with the column ``petal_area`` (cm²).
+        """Return a new frame with the column ``petal_area`` (cm²), of any number of rows, with or without a target.
 
         Raises:
             pandera.errors.SchemaErrors: either frame breaks its schema.

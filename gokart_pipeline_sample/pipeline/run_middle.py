@@ -30,10 +30,7 @@ class PrepareDataTask(ViewTask[dict[str, DataFrame[PreprocessedSchema]]]):
 
 
 def wire_data(**split: Any) -> SplitDataTask:
-    """Wire the tasks that load, preprocess and split the table; the arguments are parameters of ``SplitDataTask``.
-
-    A function, because a nested task is another task: a model that is trained on its parts would be trained again.
-    """
+    """Wire the tasks that load, preprocess and split the table; the arguments are parameters of ``SplitDataTask``."""
     return SplitDataTask(data_task=PreprocessTask(data_task=LoadDataTask()), **split)
 
 
@@ -47,12 +44,10 @@ class TrainedModel(NamedTuple):
     checked: CheckAccuracyTask
 
 
-def wire_model(
-    prepared: PrepareDataTask | SplitDataTask, require_acc: float, after: Sequence[GokartTask[Any]] = ()
-) -> TrainedModel:
+def wire_model(prepared: GokartTask[Any], require_acc: float, after: Sequence[GokartTask[Any]] = ()) -> TrainedModel:
     """Wire the tasks from the prepared data to the accuracy check; training waits for the tasks in ``after``.
 
-    A function, too: the parameters of a task are part of the identity of all tasks downstream, and a change of
+    A function, because the parameters of a task are part of the identity of all tasks downstream, and a change of
     ``require_acc`` must not score a table again.
     """
     train = GetDataTask(data_task=prepared, name="train")

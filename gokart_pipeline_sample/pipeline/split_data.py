@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, TypeAlias
 
 import luigi
 import numpy as np
@@ -17,14 +17,14 @@ from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSch
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
+Rows: TypeAlias = DataFrame[PreprocessedSchema]
 
-class SplitDataTask(GokartTask[dict[str, DataFrame[PreprocessedSchema]]]):
+
+class SplitDataTask(GokartTask[dict[str, Rows]]):
     """Outputs three ``PreprocessedSchema`` frames with their target: ``train``, ``valid`` and ``test``."""
 
-    data_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the rows to split.")
-    test_fraction: luigi.FloatParameter = luigi.FloatParameter(
-        default=0.2, description="Share of all rows for testing."
-    )
+    data_task: TaskParameter[Rows] = TaskParameter("Outputs the rows to split.")
+    test_fraction: luigi.FloatParameter = luigi.FloatParameter(default=0.2, description="Share of all rows for tests.")
     valid_fraction: luigi.FloatParameter = luigi.FloatParameter(
         default=0.2, description="Share of the other rows for early stopping."
     )
@@ -48,24 +48,12 @@ class SplitDataTask(GokartTask[dict[str, DataFrame[PreprocessedSchema]]]):
     @staticmethod
     @pa.check_types(lazy=True)
     def split(
-        data: DataFrame[PreprocessedSchema],
-        test_fraction: float,
-        valid_fraction: float,
-        random_state: int,
-        split_by: str = "random",
-    ) -> tuple[DataFrame[PreprocessedSchema], DataFrame[PreprocessedSchema], DataFrame[PreprocessedSchema]]:
-        """Assign each row to exactly one part.
+        data: Rows, test_fraction: float, valid_fraction: float, random_state: int, split_by: str = "random"
+    ) -> tuple[Rows, Rows, Rows]:
+        """Assign each row to exactly one of the parts ``train``, ``valid`` and ``test``, each with a new index.
 
-        Args:
-            data: rows with a target.
-            test_fraction: share of all rows, between 0 and 1.
-            valid_fraction: share of the other rows, between 0 and 1.
-            random_state: seed of the shuffling.
-            split_by: "random"; "id" for parts of about that size, which depend on the id alone; or a column, whose
-                greatest values are the test part and the next ones the validation part. Equal values stay together.
-
-        Returns:
-            The parts ``train``, ``valid`` and ``test``, each with a new index.
+        With "id", the parts have about the size asked for, and depend on the id alone; with a column, its greatest
+        values are the test part and the next ones the validation part. Equal values stay together.
 
         Raises:
             pandera.errors.SchemaErrors: the frame breaks the schema, or its target is missing.
@@ -81,28 +69,22 @@ class SplitDataTask(GokartTask[dict[str, DataFrame[PreprocessedSchema]]]):
             order = SplitDataTask.order_rows(data, split_by, random_state)
             train, valid, test = SplitDataTask.divide(data, order, test_fraction, valid_fraction)
             if train.empty or valid.empty or test.empty:
-                raise ValueError(
-                    f"split_by={split_by} gives {len(train)} training, {len(valid)} validation and {len(test)} test "
-                    "rows: give test_fraction and valid_fraction that leave some for each"
-                )
+                sizes = f"{len(train)} training, {len(valid)} validation and {len(test)} test rows"
+                remedy = "give test_fraction and valid_fraction that leave some for each"
+                raise ValueError(f"split_by={split_by} gives {sizes}: {remedy}")
         return train.reset_index(drop=True), valid.reset_index(drop=True), test.reset_index(drop=True)
 
     @staticmethod
     def divide(
-        data: DataFrame[PreprocessedSchema],
-        order: npt.NDArray[np.floating[Any]],
-        test_fraction: float,
-        valid_fraction: float,
-    ) -> tuple[DataFrame[PreprocessedSchema], DataFrame[PreprocessedSchema], DataFrame[PreprocessedSchema]]:
+        data: Rows, order: npt.NDArray[np.floating[Any]], test_fraction: float, valid_fraction: float
+    ) -> tuple[Rows, Rows, Rows]:
         """Return the parts ``train``, ``valid`` and ``test`` of rows in that order; see :meth:`split`."""
         is_test = order > 1 - test_fraction
         is_valid = ~is_test & (order > (1 - test_fraction) * (1 - valid_fraction))
         return data[~(is_test | is_valid)], data[is_valid], data[is_test]
 
     @staticmethod
-    def order_rows(
-        data: DataFrame[PreprocessedSchema], split_by: str, random_state: int
-    ) -> npt.NDArray[np.floating[Any]]:
+    def order_rows(data: Rows, split_by: str, random_state: int) -> npt.NDArray[np.floating[Any]]:
         """Return a number from 0 to 1 for each row, so that a share of all rows is above any bound.
 
         By id, it is a hash, which no other row changes; by a column, the share of the rows with at most this value.
@@ -114,11 +96,10 @@ class SplitDataTask(GokartTask[dict[str, DataFrame[PreprocessedSchema]]]):
             ids = data[PreprocessedSchema.id_column()]
             digests = (hashlib.blake2b(f"{random_state}/{each}".encode(), digest_size=7).digest() for each in ids)
             return np.array([int.from_bytes(digest) / 2**56 for digest in digests])
-        kinds = {name: data[name].dtype.kind for name in PreprocessedSchema.feature_columns()}
-        if kinds.get(split_by, "O") not in "iufM":
-            columns = ", ".join(name for name, kind in kinds.items() if kind in "iufM")
+        ordered = data[PreprocessedSchema.feature_columns()].select_dtypes(["number", "datetime"]).columns
+        if split_by not in ordered:
+            columns = ", ".join(ordered)
             raise ValueError(f"split_by is {split_by!r}: give random, id or a column with an order ({columns})")
-        if data[split_by].isna().any():
-            missing = data[split_by].isna().sum()
+        if missing := data[split_by].isna().sum():
             raise ValueError(f"split_by: {split_by} is missing in {missing} rows: reject or fill them")
         return data[split_by].rank(method="max", pct=True).to_numpy()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Collection, Hashable, Iterable
+from collections import Counter
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,26 +16,18 @@ from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 
 SHOWN_IDS = 5
 LONGEST_CHECK = 100
-# pandera's name for the check that values are unique.
-UNIQUENESS = "field_uniqueness"
 
 Schema = type[BaseSchema]
+# Valid rows, with the types of the schema, and a frame of the checks that other rows break: ``row`` (from the index of
+# the data), ``column`` and ``check``.
+Separated = tuple[pd.DataFrame, pd.DataFrame]
 
 
-def separate_rows(
-    schema: Schema, data: pd.DataFrame, duplicates: Collection[object] = ()
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Separate valid rows from invalid ones.
+def separate_rows(schema: Schema, data: pd.DataFrame, duplicates: Collection[object] = ()) -> Separated:
+    """Separate valid rows, which have a unique index, from invalid ones.
 
-    Args:
-        schema: the schema of the rows.
-        data: rows with a unique index. A column with a value that could not be read as its type has dtype ``object``
-            and holds that value as text.
-        duplicates: ids that occur more than once in the table, each listed once; preferably an index.
-
-    Returns:
-        The valid rows, with the types of the schema, and a frame of the checks that the other rows break: ``row`` (from
-        the index of ``data``), ``column`` and ``check``.
+    A column with a value that could not be read as its type has dtype ``object`` and holds that value as text. The
+    duplicates, preferably an index, are the ids that occur more than once in the table, each listed once.
 
     Raises:
         pandera.errors.SchemaErrors: the table as a whole is invalid; a column is missing, for instance.
@@ -48,16 +41,14 @@ def separate_rows(
     return drop_rows(readable, breaches), breaches
 
 
-def screen_rows(
-    schema: Schema, data: pd.DataFrame, duplicates: Collection[object] = ()
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def screen_rows(schema: Schema, data: pd.DataFrame, duplicates: Collection[object] = ()) -> Separated:
     """Find unreadable values and duplicate ids as :func:`separate_rows` does, and leave the rest to pandera."""
     readable, breaches = _read(schema, data)
     if len(duplicates):
         # Not isin, which would hash an index of duplicates again for each chunk of a table.
         known = duplicates if isinstance(duplicates, pd.Index) else pd.Index(list(duplicates))
         repeated = data.index[known.get_indexer(pd.Index(data[schema.id_column()])) >= 0]
-        breaches = pd.concat([breaches, _make_breaches(repeated, schema.id_column(), UNIQUENESS)])
+        breaches = pd.concat([breaches, _make_breaches(repeated, schema.id_column(), "field_uniqueness")])
     return readable, breaches
 
 
@@ -73,11 +64,7 @@ def drop_rows(data: pd.DataFrame, breaches: pd.DataFrame) -> pd.DataFrame:
 
 
 def get_breaches(error: SchemaErrors) -> pd.DataFrame:
-    """Return the checks that rows break, in the format of :func:`separate_rows`.
-
-    Raises:
-        pandera.errors.SchemaErrors: the given error, if it is not about rows.
-    """
+    """Return the checks that rows break as :func:`separate_rows` does, or raise the error if it is not about rows."""
     cases: pd.DataFrame = error.failure_cases
     if cases["index"].isna().any():
         raise error
@@ -95,28 +82,26 @@ class Breaches:
     """Counts the rows that break a schema, by column and check, and keeps the first ids and values outside an isin."""
 
     id_column: str
-    counts: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    counts: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     ids: dict[tuple[Any, ...], list[Any]] = field(default_factory=dict)
     values: dict[tuple[Any, ...], dict[Any, None]] = field(default_factory=dict)
 
     def add(self, breaches: pd.DataFrame, data: pd.DataFrame) -> None:
-        """Count the breaches of the rows of a frame; see :func:`separate_rows`."""
-        for (column, check), group in breaches.groupby(["column", "check"], sort=False):
+        """Count breaches of the rows of a frame; see :func:`separate_rows`."""
+        for breach, group in breaches.groupby(["column", "check"], sort=False):
+            column, check = breach
             ids = data.loc[group["row"][:SHOWN_IDS], self.id_column].tolist()
             is_listed = str(check).startswith("isin(") and column in data
             values = data[column].loc[group["row"]].unique()[:SHOWN_IDS].tolist() if is_listed else []
-            self._count((column, check), len(group), ids, values)
+            found = Counter({breach: len(group)}), {breach: ids}, {breach: dict.fromkeys(values)}
+            self.merge(Breaches(self.id_column, *found))
 
     def merge(self, later: Breaches) -> None:
         """Count the rows of a later chunk, too."""
-        for breach, count in later.counts.items():
-            self._count(breach, count, later.ids[breach], later.values[breach])
-
-    def _count(self, breach: tuple[Any, ...], rows: int, ids: list[Any], values: Iterable[Any]) -> None:
-        self.counts[breach] = self.counts.get(breach, 0) + rows
-        known = self.ids.setdefault(breach, [])
-        known += ids[: SHOWN_IDS - len(known)]
-        self.values.setdefault(breach, {}).update(dict.fromkeys(values))
+        self.counts += later.counts
+        for breach in later.counts:
+            self.ids[breach] = [*self.ids.get(breach, []), *later.ids[breach]][:SHOWN_IDS]
+            self.values[breach] = self.values.get(breach, {}) | later.values[breach]
 
     def __str__(self) -> str:
         """Describe each breach."""
@@ -132,11 +117,11 @@ def describe_breach(column: str, check: str, rows: int, id_column: str, ids: lis
     return f"{column} breaks {check} in {rows} rows, the first of them with {id_column} {reprlib.repr(ids)}"
 
 
-def _read(schema: Schema, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _read(schema: Schema, data: pd.DataFrame) -> Separated:
     """Drop the rows with values that do not have their column's type, or with nulls if the type allows none."""
-    breaches, casts = [_make_breaches(pd.Index([]), "", "")], {}
+    breaches, casts, dtypes = [_make_breaches(pd.Index([]), "", "")], {}, schema.empty().dtypes
     for name, found in data.dtypes.items():
-        dtype = schema.dtypes().get(str(name), found)
+        dtype = dtypes.get(name, found)
         is_masked = isinstance(dtype, pd.api.extensions.ExtensionDtype) and dtype.kind in "biu"
         # pyarrow gives an integer or boolean column without nulls numpy's type.
         if is_object_dtype(found) or (is_masked and found.kind == dtype.kind):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,7 +22,6 @@ ID = {"role": "id"}
 TARGET = {"role": "target"}
 # Infinity comes from an overflow or a division by zero, and may pass checks such as gt=0.
 FINITE = pa.Check(lambda values: ~np.isinf(values), name="finite", ignore_na=False)
-
 
 _comparing_ids = ContextVar("_comparing_ids", default=True)
 
@@ -48,11 +46,8 @@ class BaseSchema(pa.DataFrameModel):
 
     A subclass marks its id with ``metadata=ID`` and its target with ``metadata=TARGET``; every other column is a
     feature. Text is a category: ``isin`` closes the list of values, and without it the model learns those of the
-    training rows. A feature that may be missing is ``nullable``. :mod:`column_types` lists the types. Tasks get the
-    names of columns from the schema.
-
-    Raises:
-        SchemaDefinitionError: when a subclass is defined; the message names all columns that cannot be used.
+    training rows. A feature that may be missing is ``nullable``. :mod:`column_types` lists the types: the definition of
+    a subclass with others raises a SchemaDefinitionError, which names all of them.
     """
 
     class Config:
@@ -70,16 +65,12 @@ class BaseSchema(pa.DataFrameModel):
     @classmethod
     def to_schema(cls) -> pa.DataFrameSchema:
         """Return pandera's schema, with the check that all floats are finite or null."""
-        schema = super().to_schema()
+        schema: pa.DataFrameSchema = super().to_schema()
         for column in schema.columns.values():
             if isinstance(column.dtype, pandera.dtypes.Float) and FINITE not in column.checks:
                 column.checks.append(FINITE)
-        return schema if _comparing_ids.get() else cls._pass_equal_ids()
-
-    @classmethod
-    @functools.cache
-    def _pass_equal_ids(cls) -> pa.DataFrameSchema:
-        schema = super().to_schema()
+        if _comparing_ids.get():
+            return schema
         ids = {name: {"unique": False} for name, role in column_roles(schema).items() if role == ID["role"]}
         return schema.update_columns(ids)
 
@@ -112,12 +103,6 @@ class BaseSchema(pa.DataFrameModel):
     def arrow_schema(cls, columns: list[str]) -> pyarrow.Schema:
         """Return the Arrow types of the given columns."""
         return pyarrow.Schema.from_pandas(cls.empty()[columns], preserve_index=False).remove_metadata()
-
-    @classmethod
-    @functools.cache
-    def dtypes(cls) -> dict[str, Any]:
-        """Return the type of each column in a frame."""
-        return {str(name): dtype for name, dtype in cls.empty().dtypes.items()}
 
     @classmethod
     def python_type(cls, column: str) -> type:

@@ -19,24 +19,25 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pandera.pandas as pa
 
-# By the beginning of pandera's name of a type.
-_INSTEAD = {
-    "Decimal": "float",
-    "Float": "float",
-    "category": "str",
-    "date": "pd.Timestamp",
-    "float": "float",
-    "string": "str",
-    "timedelta": "float, for instance of seconds",
+# By role: numpy's and pandas's names of its types, and what to write instead of others.
+_TYPES = {
+    "id": r"int\d+|str",
+    "target": r"int\d+|str|bool",
+    "feature": r"u?int\d+|bool|(nullable )?(str|U?Int\d+|boolean|float(32|64)|datetime64\[ns\])",
 }
-_ANY = "float, int, bool, str or pd.Timestamp"
-# By numpy's kind of a type.
-_ID_TYPES = {"i": "int", "str": "str"}
-_ROLES = {"id": _ID_TYPES, "target": {**_ID_TYPES, "b": "bool"}}
+_INSTEAD = {"id": "int, str, not nullable", "target": "int, str, bool, not nullable"}
+# By a part of pandera's name of a type.
+_FEATURE_INSTEAD = {
+    "nullable u?int": "pd.Int64Dtype",
+    "nullable bool": "pd.BooleanDtype",
+    "Decimal|[Ff]loat": "float",
+    "category|string": "str",
+    "date": "pd.Timestamp",
+    "timedelta": "float, for instance of seconds",
+    "": "float, int, bool, str or pd.Timestamp",
+}
 
 
 def find_isin(column: pa.Column) -> list[Any]:
@@ -48,13 +49,11 @@ def find_isin(column: pa.Column) -> list[Any]:
 
 def find_problem(name: str, column: pa.Column) -> str | None:
     """Return why a column cannot be used and what to write instead, or None if it can."""
-    role = (column.metadata or {}).get("role", "feature")
-    shown = f"the {role} {name} is {'nullable ' if column.nullable else ''}{column.dtype}"
-    if role == "feature":
-        instead = _replace_feature(column)
-        return f"{shown}: use {instead}" if instead else None
-    if column.nullable or _get_kind(column) not in _ROLES[role]:
-        return f"{shown}: use {', '.join(_ROLES[role].values())}, not nullable"
+    role, nullable = (column.metadata or {}).get("role", "feature"), "nullable " if column.nullable else ""
+    if not re.fullmatch(_TYPES[role], nullable + _name_type(column)):
+        shown = f"{nullable}{column.dtype}"
+        by_part = (instead for part, instead in _FEATURE_INSTEAD.items() if re.search(part, shown))
+        return f"the {role} {name} is {shown}: use {_INSTEAD.get(role) or next(by_part)}"
     if role == "target" and not find_isin(column):
         return f"the target {name} needs an isin, which lists the classes"
     return None
@@ -62,22 +61,8 @@ def find_problem(name: str, column: pa.Column) -> str | None:
 
 def is_text(column: pa.Column) -> bool:
     """Return whether a column has the text type of pandas."""
-    return _get_kind(column) == "str"
+    return _name_type(column) == "str"
 
 
-def _get_kind(column: pa.Column) -> str:
-    """Return "str", numpy's kind of the type, or "" if pandas can mask its values."""
-    dtype = getattr(column.dtype, "type", np.dtype(object))
-    if isinstance(dtype, pd.api.extensions.ExtensionDtype):
-        return "str" if str(dtype) == "str" else ""
-    return str(dtype.kind)
-
-
-def _replace_feature(column: pa.Column) -> str | None:
-    """Return the type to use instead of that of a feature, or None if it can be used."""
-    kind, name = _get_kind(column), str(column.dtype)
-    if column.nullable and kind in ("i", "u", "b"):
-        return "pd.BooleanDtype" if kind == "b" else "pd.Int64Dtype"
-    if kind in ("str", "i", "u", "b") or re.fullmatch(r"U?Int\d+|boolean|float(32|64)|datetime64\[ns\]", name):
-        return None
-    return next((instead for start, instead in _INSTEAD.items() if name.startswith(start)), _ANY)
+def _name_type(column: pa.Column) -> str:
+    return str(getattr(column.dtype, "type", ""))
