@@ -23,10 +23,6 @@ class ClusterError(PipelineError):
     """A Dask cluster cannot be used, or is lost; the message names the process that differs, and how."""
 
 
-class CompilationError(PipelineError):
-    """A model cannot be compiled; the message says why."""
-
-
 class DamagedFileError(PipelineError):
     """A file of the workspace, or an object, differs from what the pipeline wrote; the message names it."""
 

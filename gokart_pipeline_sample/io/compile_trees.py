@@ -1,22 +1,12 @@
-"""Compile the trees of a model: python compile_trees.py MODEL LIBRARY FOLDER TREES_PER_BLOCK.
+"""Compile model.txt in a folder to model.so: python compile_trees.py FOLDER TREES_PER_BLOCK.
 
-A program of its own, with a process group that it ends when its stdin is closed: the compilers end with the run.
+A process group of its own ends when its stdin is closed: the compilers end with the run.
 """
-
-from __future__ import annotations
 
 import os
 import signal
 import sys
 import threading
-
-
-def main(model: str, library: str, folder: str, trees_per_block: str) -> None:
-    """Write the library, and all other files to the folder."""
-    import lignum
-
-    threading.Thread(target=_end_with_run, daemon=True).start()
-    lignum.load(model).compile(library=library, work_dir=folder, block_trees=int(trees_per_block))
 
 
 def _end_with_run() -> None:
@@ -25,4 +15,8 @@ def _end_with_run() -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    import lignum
+
+    threading.Thread(target=_end_with_run, daemon=True).start()
+    os.chdir(sys.argv[1])
+    lignum.load("model.txt").compile(library="./model.so", work_dir=".", block_trees=int(sys.argv[2]))

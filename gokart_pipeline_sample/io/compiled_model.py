@@ -1,80 +1,131 @@
 """LightGBM models that predict the same bits several times as fast: interpreted, or compiled to machine code.
 
 pylignum (Apache-2.0, https://misterekkk.github.io/lignum/) walks the trees, or translates them to C, of which the
-system's C compiler makes a library. Libraries are kept, because compiling takes seconds.
+system's C compiler makes a library. Libraries are kept, because compiling takes seconds. LightGBM watches it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import platform
+import random
 import shutil
 import stat
 import subprocess
 import sys
+import sysconfig
 import tempfile
-import time
+import threading
+from collections.abc import Sequence
+from importlib.util import find_spec
+from logging import getLogger
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from gokart_pipeline_sample.errors import CompilationError
-from gokart_pipeline_sample.io.lightgbm_model import Booster, count_leaves, number_categories
+from gokart_pipeline_sample.errors import PredictionError
+from gokart_pipeline_sample.io.lightgbm_model import Booster, count_leaves, number_categories, predict_probabilities
 from gokart_pipeline_sample.io.memory import open_memory_file
 
+logger = getLogger(__name__)
+
+ENGINES = ("auto", "lightgbm", "interpreted", "compiled")
+# So many rows are predicted by LightGBM, too: the first ones of all, and a sample of each later chunk.
+FIRST_ROWS = 20_000
+SAMPLE_ROWS = 250
 _KEPT_LIBRARIES = 8
 _COMPILE_SECONDS = 600
 _COMPILER = Path(__file__).with_name("compile_trees.py")
-# All rows of a chunk go through the trees of a block, whose code is to stay in the processor's cache, before the next.
-_LEAVES_PER_BLOCK = 500
+
+
+def choose_engines(engine: str, model: Booster, rows: int) -> list[str]:
+    """Return the engines for so many rows, each to be tried if that before it fails: for "auto", the fastest first."""
+    if engine != "auto":
+        return [engine, "lightgbm"]
+    if not find_spec("lignum"):
+        return ["lightgbm"]
+    leaves = count_leaves(model.model_to_string())
+    # Compiled trees save 2 ns for a row and a tree; the C compiler takes 0.5 s for its start, and 0.5 ms for a leaf.
+    pays = rows * len(leaves) * 2e-9 > 0.5 + sum(leaves) * 5e-4
+    return ["compiled", "interpreted", "lightgbm"] if pays and shutil.which("cc") else ["interpreted", "lightgbm"]
 
 
 class FastModel:
-    """A model that pylignum interprets, or whose library it calls.
-
-    Args:
-        booster: the model.
-        threads: number of threads that predict.
-        folder: where libraries are kept, made if it is missing; None to interpret the model.
+    """A model that pylignum interprets, or whose library it calls, which is kept in the folder, if one is given.
 
     Raises:
-        CompilationError: pylignum or a C compiler is missing, the model has what pylignum does not know, or the folder
-            is not one of this user alone.
+        ImportError, OSError, RuntimeError or ValueError: pylignum or a C compiler is missing, pylignum does not know
+            this kind of model, or the folder is not one of this user alone.
     """
 
     def __init__(self, booster: Booster, threads: int, folder: Path | None = None) -> None:
+        if not find_spec("lignum"):
+            raise ImportError('pylignum is not installed: install the extra "fast"')
+        import lignum
+
         self._booster, self._threads = booster, threads
         text = booster.model_to_string().encode()
-        try:
-            import lignum
-
-            with open_memory_file() as file:
-                file.write(text)
-                self._trees = lignum.load(f"/dev/fd/{file.fileno()}")
-            if folder:
-                origin = f"{lignum.__version__} {platform.system()} {platform.machine()} ".encode()
-                key = hashlib.sha256(origin + text).hexdigest()
-                _make_private(folder)
-                self._trees.load_compiled(str(_find_library(folder, key) or _make_library(text, folder, key)))
-                _forget_old(folder)
-        except ImportError as error:
-            raise CompilationError('pylignum is not installed: install the extra "fast"') from error
-        except (OSError, RuntimeError, ValueError) as error:
-            raise CompilationError(f"{type(error).__name__}: {error}") from error
+        with open_memory_file() as file:
+            file.write(text)
+            self._trees = lignum.load(f"/dev/fd/{file.fileno()}")
+        if folder:
+            origin = f"{lignum.__version__} {sysconfig.get_platform()} ".encode()
+            self._trees.load_compiled(_get_library(text, folder, hashlib.sha256(origin + text).hexdigest()))
 
     def predict(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
         """Return what ``Booster.predict`` returns, to the last bit: the probability of each class, row by row."""
-        # Columns are not copied, unlike by from_pandas, which looks for missing values.
-        numbers = number_categories(self._booster, features).items()
-        columns = [pa.array(column.to_numpy(), from_pandas=False) for _, column in numbers]
-        batch = pa.record_batch(columns, names=[str(place) for place in range(len(columns))])
+        batch = pa.RecordBatch.from_pandas(number_categories(self._booster, features), preserve_index=False)
         values: npt.NDArray[np.float64] = self._trees.predict(batch, n_jobs=self._threads)
         return values
+
+
+class Engine:
+    """Predicts rows, with so many threads a chunk; a copy in another process loads or compiles the model there."""
+
+    def __init__(
+        self, model: Booster, engines: Sequence[str] = ("lightgbm",), folder: Path = Path(), threads: int = 1
+    ) -> None:
+        self.model, self._engines, self._folder, self._threads = model, [*engines], folder, threads
+        self._lock, self._is_compared = threading.Lock(), False
+        self._fast: FastModel | None = None
+
+    def __reduce__(self) -> tuple[type[Engine], tuple[Any, ...]]:
+        return Engine, (self.model, self._engines, self._folder, self._threads)
+
+    def predict(self, features: pd.DataFrame, seed: str) -> npt.NDArray[np.float64]:
+        """Return the probability of each class, row by row; the seed chooses which rows LightGBM predicts as well.
+
+        Raises:
+            PredictionError: the model predicts other bits than LightGBM.
+        """
+        with self._lock:
+            is_first = not (self._is_compared or features.empty)
+            if is_first:
+                self._load()
+                self._is_compared = True
+        if features.empty or not self._fast:
+            return predict_probabilities(self.model, features)
+        predicted, number = self._fast.predict(features), len(features)
+        rows = random.Random(seed).sample(range(number), min(SAMPLE_ROWS, number))  # noqa: S311
+        if is_first:
+            rows = [*range(min(FIRST_ROWS, number))]
+        if predicted[rows].tobytes() != predict_probabilities(self.model, features.iloc[rows]).tobytes():
+            raise PredictionError(f"the {self._engines[0]} model does not predict what LightGBM predicts")
+        return predicted
+
+    def _load(self) -> None:
+        """Load or compile the model for the first engine, or drop that one and take the next."""
+        while not self._fast and (engine := self._engines[0]) != "lightgbm":
+            try:
+                self._fast = FastModel(self.model, self._threads, self._folder if engine == "compiled" else None)
+            except (ImportError, OSError, RuntimeError, ValueError) as error:
+                self._engines.pop(0)
+                who = "LightGBM" if self._engines[0] == "lightgbm" else "pylignum's interpreter"
+                logger.warning("%s predicts, the model cannot be %s: %s", who, engine, error)
 
 
 def get_default_folder(*, in_memory: bool) -> Path:
@@ -85,46 +136,47 @@ def get_default_folder(*, in_memory: bool) -> Path:
     return Path(cache) / "gokart_pipeline_sample"
 
 
-def _make_private(folder: Path) -> None:
-    """Make a folder; raise a PermissionError if it exists and others may write to it."""
+def _get_library(text: bytes, folder: Path, key: str) -> Path:
+    """Return the library of a model; it is made unless there is one whose content fits its name."""
     if not folder.is_absolute():
         raise FileNotFoundError("this user has no home folder: set XDG_CACHE_HOME")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    _require_own(folder.lstat(), stat.S_IFDIR, folder)
+    folder.mkdir(0o700, parents=True, exist_ok=True)
+    _require_own(folder, stat.S_IFDIR)
+    for path in folder.glob(f"{key}-*.so"):
+        _require_own(path, stat.S_IFREG)
+        if path.stem == f"{key}-{hashlib.sha256(path.read_bytes()).hexdigest()}":
+            path.touch()
+            return path
+        path.unlink()
+    library = _make_library(text, folder, key)
+    for old in sorted(folder.iterdir(), key=lambda path: path.lstat().st_mtime)[:-_KEPT_LIBRARIES]:
+        if old.is_dir():  # A run that was killed has left it.
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.unlink(missing_ok=True)
+    return library
 
 
-def _require_own(status: os.stat_result, kind: int, path: Path) -> None:
+def _require_own(path: Path, kind: int) -> None:
+    status = path.lstat()
     if stat.S_IFMT(status.st_mode) != kind or status.st_uid != os.geteuid() or status.st_mode & 0o022:
         raise PermissionError(f"{path}: others may have put it there: remove it")
 
 
-def _find_library(folder: Path, key: str) -> Path | None:
-    """Return the library of a model if there is one; a library whose content does not fit its name is removed."""
-    for path in folder.glob(f"{key}-*.so"):
-        _require_own(path.lstat(), stat.S_IFREG, path)
-        if path.name == _name_library(key, path.read_bytes()):
-            os.utime(path)
-            return path
-        path.unlink()
-    return None
-
-
-def _name_library(key: str, content: bytes) -> str:
-    return f"{key}-{hashlib.sha256(content).hexdigest()}.so"
-
-
 def _make_library(text: bytes, folder: Path, key: str) -> Path:
     leaves = count_leaves(text.decode())
-    trees_per_block = max(1, _LEAVES_PER_BLOCK * len(leaves) // sum(leaves))
+    # All rows go through the trees of a block, whose code is to stay in the processor's cache, before the next block.
+    trees_per_block = max(1, 500 * len(leaves) // sum(leaves))
     with tempfile.TemporaryDirectory(prefix="compiling-", dir=folder) as name, tempfile.TemporaryFile(dir=name) as log:
-        model, made = Path(name) / "model.txt", Path(name) / "model.so"
-        model.write_bytes(text)
-        command = [sys.executable, "-P", str(_COMPILER), str(model), str(made), name, str(trees_per_block)]
-        environment = {**os.environ, "TMPDIR": name, "PYTHONDONTWRITEBYTECODE": "1"}
+        Path(name, "model.txt").write_bytes(text)
         with subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+            [sys.executable, "-BP", str(_COMPILER), name, str(trees_per_block)],
+            env={**os.environ, "TMPDIR": name},
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            umask=0o077,
         ) as child:
             try:
                 exit_code = child.wait(_COMPILE_SECONDS)
@@ -133,15 +185,5 @@ def _make_library(text: bytes, folder: Path, key: str) -> Path:
         if exit_code:
             log.seek(0)
             raise RuntimeError((log.read().decode().splitlines() or [f"the compiler ended with {exit_code}"])[-1])
-        made.chmod(0o700)
-        return made.rename(folder / _name_library(key, made.read_bytes()))
-
-
-def _forget_old(folder: Path) -> None:
-    """Remove all but the libraries that were used last, and what runs that were killed have left."""
-    libraries = sorted(folder.glob("*.so"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in libraries[_KEPT_LIBRARIES:]:
-        path.unlink(missing_ok=True)
-    for path in folder.glob("compiling-*"):
-        if time.time() - path.stat().st_mtime > 2 * _COMPILE_SECONDS:
-            shutil.rmtree(path, ignore_errors=True)
+        made = Path(name, "model.so")
+        return made.rename(folder / f"{key}-{hashlib.sha256(made.read_bytes()).hexdigest()}.so")

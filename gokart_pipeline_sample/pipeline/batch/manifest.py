@@ -118,9 +118,9 @@ class S3ManifestTarget(S3JsonTarget):
         """Return the pointer to this manifest, to be put by the task with this unique id."""
         return S3PointerTarget(self._bucket, f"{self._prefix}latest.json", unique_id, self._encryption, self)
 
-    def make_beside(self, name: str) -> S3JsonTarget:
-        """Return a JSON object beside the manifest, which belongs to the same task."""
-        return S3JsonTarget(self._bucket, f"{self._folder}{name}", self._unique_id, self._encryption)
+    def make_figures(self, part: str) -> S3JsonTarget:
+        """Return the object with the figures of a part, which belongs to the same task."""
+        return S3JsonTarget(self._bucket, f"{self._folder}figures/{part}.json", self._unique_id, self._encryption)
 
     def put_part(self, name: str, data: pd.DataFrame, processor: FormatProcessor) -> Part:
         """Put the rows of a part; its name is its key without the folder of the batch."""

@@ -13,10 +13,9 @@ import pandas as pd
 from gokart.utils import FlattenableItems
 
 from gokart_pipeline_sample.errors import PredictionError
-from gokart_pipeline_sample.io.compiled_model import get_default_folder
+from gokart_pipeline_sample.io.compiled_model import ENGINES, Engine, choose_engines, get_default_folder
 from gokart_pipeline_sample.io.lightgbm_model import Booster
-from gokart_pipeline_sample.io.tables.table import open_table
-from gokart_pipeline_sample.pipeline.batch.engine import ENGINES, Engine, choose_engine
+from gokart_pipeline_sample.io.tables.table import Piece, open_table
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult
 from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, Part, S3ManifestTarget, ScoringModel, UnseenValues
 from gokart_pipeline_sample.pipeline.batch.score_part import (
@@ -24,9 +23,7 @@ from gokart_pipeline_sample.pipeline.batch.score_part import (
     REJECTED,
     SHOWN_VALUES,
     PartFigures,
-    PartRows,
     PartScorer,
-    make_figures_target,
 )
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, Shift, add_counts, measure_shift
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
@@ -133,8 +130,8 @@ class ScoreTableTask(ShownTask[Manifest], ClusterTask[Manifest], S3DestinationTa
         """Return what predicts so many rows."""
         # The workers of a cluster share the cores of their machine among them.
         threads = 1 if self.dask_scheduler else max(1, (os.cpu_count() or 1) // THREADS)
-        engine = choose_engine(self.engine, model, rows)
-        return Engine(model, engine, get_default_folder(in_memory=self.is_on_s3), threads)
+        engines = choose_engines(self.engine, model, rows)
+        return Engine(model, engines, get_default_folder(in_memory=self.is_on_s3), threads)
 
     def score_parts(
         self, scorer: PartScorer, parts: dict[str, Part], rows: int
@@ -147,23 +144,23 @@ class ScoreTableTask(ShownTask[Manifest], ClusterTask[Manifest], S3DestinationTa
         figures: dict[str, PartFigures] = {}
         with self.start_workers(self.bucket) as workers, showing_progress("scored", rows, "rows") as advance:
 
-            def list_missing() -> Iterator[PartRows]:
+            def list_missing() -> Iterator[tuple[str, Piece]]:
                 schema = FeatureSchema.arrow_schema(FeatureSchema.new_row_columns())
                 pieces = scorer.table.list_pieces(schema, self.rows_per_part, elsewhere=workers.are_elsewhere)
                 for number, piece in enumerate(pieces):
                     name = f"part-{number:05d}.{self.output_format}"
                     found = [parts[key]["rows"] for key in (name, f"{REJECTED}{name}") if key in parts]
-                    beside = make_figures_target(scorer.target, name)
+                    beside = scorer.target.make_figures(name)
                     if name not in parts or sum(found) != len(piece) or not beside.exists():
-                        yield PartRows(name, piece)
+                        yield name, piece
                     else:
                         figures[name] = beside.load()
                         advance(len(piece))
 
-            for _, made in workers.map(PartScorer.put, scorer, list_missing()):
-                parts |= made.parts
-                figures[made.name] = made.figures
-                advance(made.rows)
+            for _, (name, count, made, found) in workers.map(PartScorer.put, scorer, list_missing()):
+                parts |= made
+                figures[name] = found
+                advance(count)
         return parts, figures
 
     @staticmethod

@@ -12,7 +12,6 @@ import pandas as pd
 import psutil
 import pytest
 
-from gokart_pipeline_sample.errors import CompilationError
 from gokart_pipeline_sample.io import compiled_model
 from gokart_pipeline_sample.io.compiled_model import FastModel, get_default_folder
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
@@ -142,32 +141,32 @@ class TestLibrary:
         (library,) = set((tmp_path / "own").glob("*.so")) - {other}
         library.unlink()
         other.rename(other.with_name(f"{library.name.split('-')[0]}-{other.name.split('-')[1]}"))
-        with pytest.raises(CompilationError, match="different model"):
+        with pytest.raises(RuntimeError, match="different model"):
             FastModel(booster, 1, tmp_path / "own")
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
     def test_of_another_user_is_not_loaded(self, booster: Booster, own: Path) -> None:
         (library,) = own.glob("*.so")
         os.chown(library, 1234, 1234)
-        with pytest.raises(CompilationError, match=r"\.so: others may have put it there: remove it"):
+        with pytest.raises(PermissionError, match=r"\.so: others may have put it there: remove it"):
             FastModel(booster, 1, own)
 
     def test_in_a_folder_that_others_may_write_to_is_not_loaded(self, booster: Booster, tmp_path: Path) -> None:
         (tmp_path / "own").mkdir()
         (tmp_path / "own").chmod(0o770)
-        with pytest.raises(CompilationError, match="others may have put it there"):
+        with pytest.raises(PermissionError, match="others may have put it there"):
             FastModel(booster, 1, tmp_path / "own")
 
     def test_in_a_folder_that_is_a_link_is_not_loaded(self, booster: Booster, tmp_path: Path) -> None:
         (tmp_path / "own").symlink_to(tmp_path)
-        with pytest.raises(CompilationError, match="others may have put it there"):
+        with pytest.raises(PermissionError, match="others may have put it there"):
             FastModel(booster, 1, tmp_path / "own")
 
     def test_that_is_a_fifo_is_not_waited_for(self, booster: Booster, own: Path) -> None:
         (library,) = own.glob("*.so")
         library.unlink()
         os.mkfifo(library, 0o600)
-        with pytest.raises(CompilationError, match="others may have put it there"):
+        with pytest.raises(PermissionError, match="others may have put it there"):
             FastModel(booster, 1, own)
 
     def test_is_forgotten_when_many_others_are_newer(
@@ -189,7 +188,7 @@ class TestLibrary:
 class TestFailure:
     def test_without_a_compiler(self, booster: Booster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", "/nowhere")
-        with pytest.raises(CompilationError, match="compiler"):
+        with pytest.raises(RuntimeError, match="compiler"):
             FastModel(booster, 1, tmp_path / "own")
         assert not list((tmp_path / "own").iterdir())
 
@@ -201,7 +200,7 @@ class TestFailure:
         compiler.chmod(0o700)
         monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
         monkeypatch.setattr(compiled_model, "_COMPILE_SECONDS", 1)
-        with pytest.raises(CompilationError, match="compiling takes more than 1 s"):
+        with pytest.raises(RuntimeError, match="compiling takes more than 1 s"):
             FastModel(booster, 1, tmp_path / "own")
         assert not list((tmp_path / "own").iterdir())
         used = [
@@ -215,23 +214,23 @@ class TestFailure:
         program = tmp_path / "compile.py"
         program.write_text("print('out of registers'); raise SystemExit(3)")
         monkeypatch.setattr(compiled_model, "_COMPILER", program)
-        with pytest.raises(CompilationError, match="out of registers"):
+        with pytest.raises(RuntimeError, match="out of registers"):
             FastModel(booster, 1, tmp_path / "own")
         assert capfd.readouterr() == ("", "")
 
     def test_of_a_model_that_pylignum_does_not_know(self, tmp_path: Path) -> None:
-        with pytest.raises(CompilationError, match="linear"):
+        with pytest.raises((RuntimeError, ValueError), match="linear"):
             FastModel(train(linear_tree=True), 1, tmp_path / "own")
 
     def test_where_nothing_can_be_written(self, booster: Booster, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
-        with pytest.raises(CompilationError, match=r"FileExistsError|NotADirectoryError"):
+        with pytest.raises((FileExistsError, NotADirectoryError)):
             FastModel(booster, 1, tmp_path / "file" / "own")
 
     def test_of_a_user_without_a_home(self, booster: Booster, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", "~")
         monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-        with pytest.raises(CompilationError, match="this user has no home folder: set XDG_CACHE_HOME"):
+        with pytest.raises(FileNotFoundError, match="this user has no home folder: set XDG_CACHE_HOME"):
             FastModel(booster, 1, get_default_folder(in_memory=False))
 
 

@@ -12,10 +12,10 @@ import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gokart_pipeline_sample.io.compiled_model import Engine
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.io.tables.duplicates import find_duplicates
 from gokart_pipeline_sample.io.tables.table import Table
-from gokart_pipeline_sample.pipeline.batch.engine import Engine
 from gokart_pipeline_sample.pipeline.batch.score_part import PartScorer
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
 from gokart_pipeline_sample.pipeline.pred import PredTask
@@ -60,10 +60,8 @@ def score(table: list[tuple[str, ...]], model: Booster, reference: Reference) ->
             chunks = read.read_chunks(IrisFeatureSchema.arrow_schema(["id"]), 5)
             return (readable_ids(IrisFeatureSchema, chunk) for chunk in chunks)
 
-        duplicates = pd.Index(find_duplicates(read_ids))
-        scored = [
-            PartScorer.score(Engine(model), chunk, duplicates, reference)[:2] for chunk in read.read_chunks(schema, 5)
-        ]
+        scorer = PartScorer(Engine(model), reference, pd.Index(find_duplicates(read_ids)), read, None, with_proba=True)
+        scored = [scorer.score(chunk, "")[:2] for chunk in read.read_chunks(schema, 5)]
     published, rejected = (pd.concat(frames, ignore_index=True) for frames in zip(*scored, strict=True))
     return published, rejected
 

@@ -4,11 +4,13 @@ import pandas as pd
 import pytest
 from pandera.errors import SchemaErrors
 
+from gokart_pipeline_sample.io.compiled_model import Engine
 from gokart_pipeline_sample.io.lightgbm_model import Booster
-from gokart_pipeline_sample.pipeline.batch.engine import Engine
 from gokart_pipeline_sample.pipeline.batch.score_part import PartFigures, PartScorer
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, add_counts
 from gokart_pipeline_sample.pipeline.pred import PredTask
+
+Scored = tuple[pd.DataFrame, pd.DataFrame, PartFigures]
 
 
 @pytest.fixture
@@ -16,11 +18,16 @@ def rows(iris: pd.DataFrame) -> pd.DataFrame:
     return iris.drop(columns="target")
 
 
+def score(model: Booster, rows: pd.DataFrame, duplicates: list[int], reference: Reference) -> Scored:
+    scorer = PartScorer(Engine(model), reference, pd.Index(duplicates), None, None, with_proba=True)
+    return scorer.score(rows, "")
+
+
 class TestScore:
     def test_predicts_as_for_rows_to_test(
         self, model: Booster, reference: Reference, rows: pd.DataFrame, preprocessed: pd.DataFrame
     ) -> None:
-        scored, rejected, _ = PartScorer.score(Engine(model), rows, [], reference)
+        scored, rejected, _ = score(model, rows, [], reference)
         pd.testing.assert_frame_equal(scored, PredTask.predict(model, preprocessed), check_exact=True)
         assert rejected.empty
 
@@ -30,18 +37,16 @@ class TestScore:
     ) -> None:
         rows = rows[::5].reset_index(drop=True)
         pieces = [rows[start : start + size].reset_index(drop=True) for start in range(0, len(rows), size)]
-        scored = pd.concat(
-            [PartScorer.score(Engine(model), piece, [], reference)[0] for piece in pieces], ignore_index=True
-        )
-        pd.testing.assert_frame_equal(scored, PartScorer.score(Engine(model), rows, [], reference)[0], check_exact=True)
+        scored = pd.concat([score(model, piece, [], reference)[0] for piece in pieces], ignore_index=True)
+        pd.testing.assert_frame_equal(scored, score(model, rows, [], reference)[0], check_exact=True)
 
     def test_gives_the_good_rows_the_same_bits_whatever_the_others_are(
         self, model: Booster, reference: Reference, rows: pd.DataFrame
     ) -> None:
-        expected = PartScorer.score(Engine(model), rows, [], reference)[0].drop(index=[3, 149])
+        expected = score(model, rows, [], reference)[0].drop(index=[3, 149])
         width = rows["petal_width"].astype(object)
         width[3] = "?"
-        scored, *_ = PartScorer.score(Engine(model), rows.assign(petal_width=width), [149], reference)
+        scored, *_ = score(model, rows.assign(petal_width=width), [149], reference)
         pd.testing.assert_frame_equal(scored.reset_index(drop=True), expected.reset_index(drop=True), check_exact=True)
 
     def test_rejects_rows_with_their_values_as_text_and_the_reason(
@@ -52,7 +57,7 @@ class TestScore:
             petal_width=pd.Series(["0.2 cm", 0.2, None, -0.2, 0.2, 0.2], dtype=object),
             sepal_width=[3.5, 0.0, 3.5, 0.0, 3.5, 3.5],
         )
-        scored, rejected, _ = PartScorer.score(Engine(model), data, [5], reference)
+        scored, rejected, _ = score(model, data, [5], reference)
         assert scored["id"].tolist() == [6]
         assert rejected.columns.tolist() == [*data.columns, "reason"]
         assert (rejected.dtypes == "str").all()
@@ -69,29 +74,27 @@ class TestScore:
         ]
 
     def test_takes_rows_none_of_which_is_good(self, model: Booster, reference: Reference, rows: pd.DataFrame) -> None:
-        scored, rejected, _ = PartScorer.score(Engine(model), rows.assign(petal_width=-1.0), [], reference)
+        scored, rejected, _ = score(model, rows.assign(petal_width=-1.0), [], reference)
         assert scored.empty
-        assert scored.dtypes.equals(PartScorer.score(Engine(model), rows, [], reference)[0].dtypes)
+        assert scored.dtypes.equals(score(model, rows, [], reference)[0].dtypes)
         assert rejected["id"].tolist() == rows["id"].astype(str).tolist()
 
     def test_takes_no_rows(self, model: Booster, reference: Reference, rows: pd.DataFrame) -> None:
-        scored, rejected, _ = PartScorer.score(Engine(model), rows[:0], [], reference)
+        scored, rejected, _ = score(model, rows[:0], [], reference)
         assert scored.empty
         assert rejected.empty
         assert scored.columns.tolist() == ["id", "pred", "probability_0", "probability_1", "probability_2"]
 
     def test_counts_the_valid_rows(self, model: Booster, reference: Reference, rows: pd.DataFrame) -> None:
         pieces = [rows[:70].reset_index(drop=True), rows[70:].reset_index(drop=True)]
-        figures: list[PartFigures] = [
-            PartScorer.score(Engine(model), piece, [7], reference).figures for piece in pieces
-        ]
+        figures: list[PartFigures] = [score(model, piece, [7], reference)[2] for piece in pieces]
         added = add_counts([each["counts"] for each in figures])
         assert added["rows"] == 149
         assert {sum(counts) for counts in added["columns"].values()} == {149}
-        alone = PartScorer.score(Engine(model), rows.drop(index=7), [], reference).figures
+        alone = score(model, rows.drop(index=7), [], reference)[2]
         assert alone["counts"]["columns"] == added["columns"]
         assert [each["unseen"] for each in figures] == [{}, {}]
 
     def test_names_a_column_that_is_missing(self, model: Booster, reference: Reference, rows: pd.DataFrame) -> None:
         with pytest.raises(SchemaErrors, match="petal_width"):
-            PartScorer.score(Engine(model), rows.drop(columns="petal_width"), [], reference)
+            score(model, rows.drop(columns="petal_width"), [], reference)
