@@ -28,8 +28,8 @@ from pipeline_runner.watch.plan import Earlier
 from pipeline_runner.watch.recorder import RAN, UP_TO_DATE, Note, RunRecorder
 from pipeline_runner.watch.report.charts import ChartProcess
 from pipeline_runner.watch.report.report import render_report
-from pipeline_runner.watch.root_task import RootTask
 from pipeline_runner.watch.run_record import RunResult, find_document, make_result, make_run_record
+from pipeline_runner.watch.task_graph import RootTask
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,7 @@ from gokart_pipeline_sample.utils.parameters import get_encryption
 from pipeline_runner.cli.configuration import check_names
 from pipeline_runner.error_messages import describe
 from pipeline_runner.errors import UsageError
-from pipeline_runner.watch.root_task import Report, RootTask
-from pipeline_runner.watch.task_graph import Task, TaskGraph
+from pipeline_runner.watch.task_graph import Report, RootTask, Task, TaskGraph
 
 RECURSION_LIMIT = 10_000
 DEFAULT_TASK = ["gokart_pipeline_sample.RunTask", "--local-scheduler"]

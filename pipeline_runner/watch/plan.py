@@ -16,8 +16,7 @@ from gokart_pipeline_sample.utils.template import ViewTask
 from pipeline_runner.error_messages import describe
 from pipeline_runner.watch.history import History, RunRecord, TaskRecord
 from pipeline_runner.watch.recorder import FAILED, RAN, UP_TO_DATE
-from pipeline_runner.watch.root_task import RootTask
-from pipeline_runner.watch.task_graph import Task, TaskGraph, serialize_parameters
+from pipeline_runner.watch.task_graph import RootTask, Task, TaskGraph, serialize_parameters
 
 LONGEST_VALUE = 40
 CANNOT_BE_PLANNED = 50  # luigi's scheduling_error

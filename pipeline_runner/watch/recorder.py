@@ -15,18 +15,17 @@ from pipeline_runner.error_messages import describe
 
 logger = logging.getLogger(__name__)
 
-UP_TO_DATE, NOT_NEEDED, NOT_RUN = "up to date", "not needed", "not run"
-STOPPED, RAN, FAILED = "stopped", "ran", "failed"
+UP_TO_DATE = "up to date"  # its output existed
+NOT_NEEDED = "not needed"  # no task that ran needed its output
+NOT_RUN = "not run"  # it should have run
+STOPPED = "stopped"  # it began but did not finish
+RAN, FAILED = "ran", "failed"
 
 
 class Outcome(NamedTuple):
-    """The outcome of a task.
+    """The outcome of a task."""
 
-    It was ``up to date``: its output existed; ``not run``: it should have run; ``stopped``: it began but did not
-    finish; ``ran``: it finished; ``failed``; ``not needed``: no task that ran needed its output.
-    """
-
-    state: str
+    state: str  # one of those above
     seconds: float | None = None  # how long it ran, if it finished
 
 
@@ -34,7 +33,7 @@ class Note(NamedTuple):
     """A change of state of a task, or a failure of luigi itself."""
 
     task_id: str | None  # None for luigi
-    state: str  # see Outcome
+    state: str
     seconds: float | None = None
     message: str = ""  # the failure in one sentence, which begins with the name of the task
     is_low_accuracy: bool = False  # whether the only problem is that the model is not accurate enough

@@ -19,8 +19,7 @@ from pipeline_runner.signals import SIGNALLED
 from pipeline_runner.watch.history import RunRecord, TaskRecord
 from pipeline_runner.watch.plan import Earlier, explain
 from pipeline_runner.watch.recorder import FAILED, NOT_NEEDED, NOT_RUN, RAN, UP_TO_DATE, Note, Outcome, find_failure
-from pipeline_runner.watch.root_task import RootTask
-from pipeline_runner.watch.task_graph import TaskGraph, serialize_parameters
+from pipeline_runner.watch.task_graph import RootTask, TaskGraph, serialize_parameters
 
 logger = getLogger(__name__)
 

@@ -1,14 +1,19 @@
-"""A task and all its dependencies, as a graph."""
+"""The task to run, and the graph of all tasks that it depends on."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from graphlib import TopologicalSorter
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import luigi
+from gokart import ExplicitBoolParameter
+from gokart.slack import SlackConfig
 from gokart.utils import flatten
 
+from gokart_pipeline_sample.io.s3 import BUCKET_ENCRYPTION, Encryption
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.utils.template import GokartTask, ViewTask
 from pipeline_runner.masking import mask_parameter
@@ -17,15 +22,12 @@ Task = GokartTask[Any]
 
 
 class Edge(NamedTuple):
-    """A task (``target``) requires another one (``source``), or one named output of it; both are task ids.
+    """A requirement."""
 
-    If the source is not an input, the target only waits for it.
-    """
-
-    source: str
-    target: str
-    output: str
-    is_input: bool
+    source: str  # id of the task that is required
+    target: str  # id of the task that requires it
+    output: str  # name of the output that is required, if it is only one of several
+    is_input: bool  # if not, the target only waits for the source
 
 
 class TaskGraph:
@@ -111,6 +113,32 @@ class TaskGraph:
         if dashed := [name for task_id, name in self.names.items() if task_id in up_to_date]:
             lines += ["    classDef upToDate stroke-dasharray: 5 5", f"    class {','.join(dashed)} upToDate"]
         return "\n".join(lines)
+
+
+class Report(luigi.Config):
+    """Settings of the report."""
+
+    task_namespace = "gokart_pipeline_sample"
+
+    write: luigi.BoolParameter = ExplicitBoolParameter(
+        default=True, description="Whether a run in which a task ran or failed writes a report to the workspace."
+    )
+    publish: luigi.BoolParameter = ExplicitBoolParameter(
+        default=True, description="Whether the report of a run that publishes is also put beside the output on S3."
+    )
+
+
+class RootTask(NamedTuple):
+    """The task to run."""
+
+    arguments: list[str]  # its name and its options, as luigi takes them
+    graph: TaskGraph  # only the task if its dependencies cannot be determined
+    report: Report
+    slack: SlackConfig
+    lock_folder: Path | None = None  # where luigi notes the running commands, if it does
+    encryption: Encryption = BUCKET_ENCRYPTION
+    only_looks: bool = False  # whether one of gokart's modes looks at the task instead of running it
+    error: Exception | None = None  # why its dependencies cannot be determined
 
 
 def serialize_parameters(task: Task) -> dict[str, str]:

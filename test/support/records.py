@@ -10,9 +10,8 @@ from gokart_pipeline_sample.utils.shown_task import Figures, Published
 from pipeline_runner.watch.history import RunRecord
 from pipeline_runner.watch.plan import Earlier
 from pipeline_runner.watch.recorder import Outcome
-from pipeline_runner.watch.root_task import Report, RootTask
 from pipeline_runner.watch.run_record import RunResult, make_run_record
-from pipeline_runner.watch.task_graph import TaskGraph
+from pipeline_runner.watch.task_graph import Report, RootTask, TaskGraph
 
 
 def make_result(graph: TaskGraph, state: str) -> RunResult:

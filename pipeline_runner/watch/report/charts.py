@@ -22,13 +22,10 @@ if TYPE_CHECKING:
     from gokart_pipeline_sample.pipeline.drift.shift import ColumnShift
     from gokart_pipeline_sample.pipeline.quality.metrics import CalibrationBin, ClassScores, Importance, LearningCurve
 
-# The kind of a chart, and its data.
-Chart = tuple[str, list[Any]]
+Chart = tuple[str, list[Any]]  # its kind, and its data
 
 NO_FILES = "--no-files"
-# A folder in memory.
 MEMORY = "/dev/shm"  # noqa: S108
-
 SHOWN_FEATURES = 15
 SHOWN_CURVES = 8
 LONGEST_LABEL = 18

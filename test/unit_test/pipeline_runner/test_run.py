@@ -17,8 +17,7 @@ from gokart_pipeline_sample.io.targets import S3Target
 from pipeline_runner import run
 from pipeline_runner.watch.recorder import RAN, UP_TO_DATE
 from pipeline_runner.watch.report.charts import ChartProcess
-from pipeline_runner.watch.root_task import Report, RootTask
-from pipeline_runner.watch.task_graph import TaskGraph
+from pipeline_runner.watch.task_graph import Report, RootTask, TaskGraph
 
 
 def refuse(*_: object) -> None:
