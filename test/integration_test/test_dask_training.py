@@ -35,7 +35,7 @@ def prepared(server: EmbeddedS3, make_bucket: Callable[[], str], tmp_path_factor
     environment = make_environment(**{**server.environment(), "BUCKET_NAME": make_bucket()})
     prepared = Checkout.create(tmp_path_factory.mktemp("ranks") / "checkout", environment)
     prepared.edit(
-        "gokart_pipeline_sample/pipeline/distributed/split_pieces.py", "PIECE_ROWS = 250_000", "PIECE_ROWS = 500"
+        "gokart_pipeline_sample/pipeline/distributed/train_ranks.py", "PIECE_ROWS = 250_000", "PIECE_ROWS = 500"
     )
     return prepared
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Collection, Iterable
 from logging import getLogger
 from typing import Any, NamedTuple, TypedDict, cast
@@ -95,8 +96,8 @@ class GuardTableTask(ClusterTask[GuardResult]):
         schema = FeatureSchema.arrow_schema(FeatureSchema.new_row_columns())
         checked: dict[int, CheckedChunk] = {}
         with self.start_workers() as workers, showing_progress("checked", None, "rows") as advance:
-            pieces = table.list_pieces(schema, count_rows(schema), elsewhere=workers.are_elsewhere)
-            for number, chunk in workers.map(check_piece, (table, pd.Index(duplicates)), pieces):
+            pieces = table.list_pieces(schema, count_rows(schema), elsewhere=bool(self.dask_scheduler))
+            for number, chunk in workers.map(functools.partial(check_piece, table, pd.Index(duplicates)), pieces):
                 checked[number] = chunk
                 advance(chunk.rows)
         return [chunk for _, chunk in sorted(checked.items())]
@@ -162,8 +163,7 @@ def count_rows(schema: pa.Schema) -> int:
     return min(CHUNK_ROWS, CHUNK_BYTES // (8 * len(schema)))
 
 
-def check_piece(shared: tuple[Table, pd.Index[Any]], piece: Piece) -> CheckedChunk:
-    """Check a piece of a table, given that table and the ids that occur more than once."""
-    table, duplicates = shared
+def check_piece(table: Table, duplicates: pd.Index[Any], piece: Piece) -> CheckedChunk:
+    """Check a piece of a table, given the ids that occur more than once."""
     data = table.read_piece(FeatureSchema.arrow_schema(FeatureSchema.new_row_columns()), piece)
     return GuardTableTask.check(data, duplicates)

@@ -27,8 +27,7 @@ from gokart_pipeline_sample.pipeline.batch.score_part import (
 )
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, Shift, add_counts, measure_shift
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
-from gokart_pipeline_sample.utils.cluster_task import ClusterTask
-from gokart_pipeline_sample.utils.mapping import THREADS
+from gokart_pipeline_sample.utils.cluster_task import THREADS, ClusterTask
 from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, TableParameter, TaskParameter
 from gokart_pipeline_sample.utils.progress import showing_progress
 from gokart_pipeline_sample.utils.shown_task import S3DestinationTask, ShownTask
@@ -146,7 +145,7 @@ class ScoreTableTask(ShownTask[Manifest], ClusterTask[Manifest], S3DestinationTa
 
             def list_missing() -> Iterator[tuple[str, Piece]]:
                 schema = FeatureSchema.arrow_schema(FeatureSchema.new_row_columns())
-                pieces = scorer.table.list_pieces(schema, self.rows_per_part, elsewhere=workers.are_elsewhere)
+                pieces = scorer.table.list_pieces(schema, self.rows_per_part, elsewhere=bool(self.dask_scheduler))
                 for number, piece in enumerate(pieces):
                     name = f"part-{number:05d}.{self.output_format}"
                     found = [parts[key]["rows"] for key in (name, f"{REJECTED}{name}") if key in parts]
@@ -157,7 +156,7 @@ class ScoreTableTask(ShownTask[Manifest], ClusterTask[Manifest], S3DestinationTa
                         figures[name] = beside.load()
                         advance(len(piece))
 
-            for _, (name, count, made, found) in workers.map(PartScorer.put, scorer, list_missing()):
+            for _, (name, count, made, found) in workers.map(scorer.put, list_missing()):
                 parts |= made
                 figures[name] = found
                 advance(count)

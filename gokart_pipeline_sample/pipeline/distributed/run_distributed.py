@@ -6,8 +6,7 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardTableTask
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
-from gokart_pipeline_sample.pipeline.distributed.split_pieces import SplitPiecesTask
-from gokart_pipeline_sample.pipeline.distributed.train_ranks import TrainRanksTask
+from gokart_pipeline_sample.pipeline.distributed.train_ranks import SplitPiecesTask, TrainRanksTask
 from gokart_pipeline_sample.pipeline.evaluate import EvaluateTask
 from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
@@ -35,11 +34,9 @@ class RunDistributedTask(ViewTask[DataFrame[OutputSchema]]):
             raise ValueError("features that learn, and text whose values no schema lists, need all rows on one machine")
         guarded = GuardTableTask(table=self.table, on_bad_row="fail", max_rejected_share=0.0)
         split = SplitPiecesTask(guard_task=guarded, table=self.table)
-        valid = GetDataTask(data_task=split, name="valid")
-        test = GetDataTask(data_task=split, name="test")
-
+        valid, test = (GetDataTask(data_task=split, name=name) for name in ("valid", "test"))
         parameters = TrainTask(train_task=valid, valid_task=valid).plain_parameters()
-        if parameters["class_weight"] != "none":
+        if parameters.pop("class_weight") != "none":
             raise ValueError("class_weight=balanced needs all rows on one machine: set none")
         model = TrainRanksTask(split_task=split, parameters=parameters, ranks=self.ranks)
         predicted = PredTask(model_task=model, test_task=test)

@@ -1,39 +1,89 @@
-"""Train the model on several machines, by a process on each: a rank, as LightGBM calls it."""
+"""Train the model on a table that no single machine holds, by a process on each of several: a rank, in LightGBM."""
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import gokart
 import luigi
 import pandas as pd
 from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
+from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.errors import ClusterError
-from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor, set_learning_curve
-from gokart_pipeline_sample.pipeline.distributed.split_pieces import Rows, SplitPiecesTask, TableSplit
+from gokart_pipeline_sample.errors import ClusterError, TableError
+from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor, Losses, set_learning_curve
+from gokart_pipeline_sample.io.tables.table import Table, open_table
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
+from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.model.boosting import boost, make_datasets
-from gokart_pipeline_sample.utils.cluster_task import ClusterTask
-from gokart_pipeline_sample.utils.dask_workers import DaskWorkers
-from gokart_pipeline_sample.utils.mapping import POLL_SECONDS
+from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
+from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
+from gokart_pipeline_sample.utils.cluster_task import ClusterTask, connecting
+from gokart_pipeline_sample.utils.parameters import TableParameter, TaskParameter, borrow
+from gokart_pipeline_sample.utils.progress import showing_progress
 
+PIECE_ROWS = 250_000
 # LightGBM waits for the other ranks for so many minutes, twice.
 _NETWORK = {"tree_learner": "data", "pre_partition": True, "time_out": 1}
 # Lines of a model's text that differ between ranks.
 _OWN_LINES = re.compile(r"^\[(machines|local_listen_port): .*\]\n", re.MULTILINE)
+
+Rows = DataFrame[PreprocessedSchema]
+Reader = Callable[[range], list[Rows]]
+
+
+class SplitPiecesTask(ClusterTask[dict[str, Rows]]):
+    """Outputs the validation and the test rows of a table that is split by its ids; no process keeps training rows."""
+
+    guard_task: TaskParameter[Any] = TaskParameter("Task that has checked that no id occurs more than once.")
+    table: TableParameter = TableParameter(description="URI of the table to train on, in Parquet files on S3.")
+    test_fraction = borrow(SplitDataTask, "test_fraction")
+    valid_fraction = borrow(SplitDataTask, "valid_fraction")
+    random_state = borrow(SplitDataTask, "random_state")
+
+    def output(self) -> FlattenableItems[TargetOnKart]:
+        """Return a Parquet file for each of the frames."""
+        return {name: self.make_target(f"SplitPiecesTask_{name}.parquet") for name in ("valid", "test")}
+
+    def list_pieces(self) -> list[range]:
+        """Return the numbers of the rows of each piece; raise a TableError if only this machine can read the table."""
+        table = open_table(self.table)
+        if not table.is_shared:
+            raise TableError("several machines read the table: give the URI of Parquet files on S3")
+        pieces = table.list_pieces(FeatureSchema.arrow_schema([]), PIECE_ROWS, elsewhere=True)
+        return [piece for piece in pieces if isinstance(piece, range)]
+
+    def make_reader(self, *names: str) -> Reader:
+        """Return a function for any process that reads the ``train``, ``valid`` or ``test`` rows of a piece."""
+        shares = self.test_fraction, self.valid_fraction
+        return functools.partial(read_parts, open_table(self.table), names, self.random_state, shares)
+
+    def run(self) -> None:
+        """Split the table and save the rows; raise a ValueError if a part has none."""
+        names, pieces, found = ("valid", "test"), self.list_pieces(), dict[int, list[Rows]]()
+        with self.start_workers() as workers, showing_progress("split", len(pieces), "pieces") as advance:
+            for number, held_out in workers.map(self.make_reader(*names), pieces):
+                found[number] = held_out
+                advance(1)
+        for place, name in enumerate(names):
+            rows = pd.concat([found[number][place] for number in sorted(found)], ignore_index=True)
+            if rows.empty:
+                raise ValueError(f"the part {name} has no rows: give other fractions of SplitDataTask")
+            self.dump(rows, name)
 
 
 class TrainRanksTask(ClusterTask[Booster]):
@@ -42,7 +92,7 @@ class TrainRanksTask(ClusterTask[Booster]):
     split_task: gokart.TaskInstanceParameter[SplitPiecesTask] = gokart.TaskInstanceParameter(
         description="Task that splits the table."
     )
-    parameters: luigi.DictParameter = luigi.DictParameter(description="The parameters of TrainTask.")
+    parameters: luigi.DictParameter = luigi.DictParameter(description="Parameters of LightGBM, and num_boost_round.")
     ranks: luigi.NumericalParameter[int] = luigi.NumericalParameter(
         default=2,
         var_type=int,
@@ -53,7 +103,7 @@ class TrainRanksTask(ClusterTask[Booster]):
 
     def requires(self) -> FlattenableItems[gokart.TaskOnKart[Any]]:
         """Require the validation rows, which each rank needs."""
-        return {"valid": GetDataTask(data_task=self.split_task, name="valid")}
+        return GetDataTask(data_task=self.split_task, name="valid")
 
     def output(self) -> TargetOnKart:
         """Return the model's file, in LightGBM's text format; the losses of training in it are of one rank."""
@@ -61,57 +111,56 @@ class TrainRanksTask(ClusterTask[Booster]):
 
     def run(self) -> None:
         """Train the model and save it with its learning curve."""
-        split, valid = self.split_task.describe(), self.load("valid")
-        pieces = split.list_pieces()
+        if not self.dask_scheduler:
+            raise ClusterError("a model is trained in ranks on a Dask cluster alone: set dask_scheduler")
+        pieces, read = self.split_task.list_pieces(), self.split_task.make_reader("train")
         if len(pieces) < self.ranks:
             raise ValueError(f"the table has {len(pieces)} pieces for {self.ranks} ranks: set fewer ranks")
-        parameters = {name: value for name, value in self.parameters.items() if name != "class_weight"}
-        with self.start_workers() as workers:
-            if not isinstance(workers, DaskWorkers):
-                raise ClusterError("a model is trained in ranks on a Dask cluster alone: set dask_scheduler")
-            addresses = workers.wait_for_addresses(self.ranks)
-            ports = dict(zip(addresses, workers.call_together(find_port, dict.fromkeys(addresses, ())), strict=True))
-            if self.ranks > 1:
-                machines = ",".join(f"{urlsplit(address).hostname}:{port}" for address, port in ports.items())
-                parameters |= {**_NETWORK, "num_machines": self.ranks, "machines": machines}
-            jobs = {
-                address: (split, pieces[rank :: self.ranks], valid, {**parameters, "local_listen_port": port})
-                for rank, (address, port) in enumerate(ports.items())
-            }
-            trained = workers.call_together(run_rank, jobs)
-        if len({each["model"] for each in trained}) != 1:
+        with connecting(self.dask_scheduler, self.dask_timeout, type(self), "") as workers:
+            trained = workers.call_together(self.ranks, run_rank, read, pieces, self.load(), dict(self.parameters))
+        if len({model for model, _ in trained}) != 1:
             raise ClusterError("the ranks have different models: look whether their LightGBM is the same")
-        model = LightGBMModelProcessor().deserialize(trained[0]["model"].encode())
-        set_learning_curve(model, trained[0]["curve"])
+        text, curve = trained[0]
+        model = LightGBMModelProcessor().deserialize(text.encode())
+        set_learning_curve(model, curve)
         self.dump(model)
 
 
-def find_port() -> int:
-    """Return a free port of this machine."""
-    with socket.create_server(("", 0)) as server:
-        return int(server.getsockname()[1])
+def read_parts(
+    table: Table, names: tuple[str, ...], seed: int, shares: tuple[float, float], piece: range
+) -> list[Rows]:
+    """Read, check and preprocess a piece as a whole table is, split it by its ids, and return the named parts."""
+    columns = [*FeatureSchema.new_row_columns(), FeatureSchema.target_column()]
+    data = table.read_piece(FeatureSchema.arrow_schema(columns), piece)
+    preprocessed = PreprocessTask.preprocess(LoadDataTask.check_rows(data))
+    order = SplitDataTask.order_rows(preprocessed, "id", seed)
+    parts = SplitDataTask.divide(preprocessed, order, *shares)
+    return [part for name, part in zip(("train", "valid", "test"), parts, strict=True) if name in names]
 
 
-def run_rank(split: TableSplit, pieces: list[range], valid: Rows, parameters: dict[str, Any]) -> dict[str, Any]:
+def run_rank(
+    number: int, machines: list[str], read: Reader, pieces: list[range], valid: Rows, parameters: dict[str, Any]
+) -> tuple[str, Losses]:
     """Train on the training rows of some pieces, on a Dask worker, together with the other ranks.
 
     A child process does it, because LightGBM ends its process when another rank is lost. Each rank has all validation
-    rows, so that all stop in the same round, with the same ``model``; the losses in ``curve`` are those of this rank.
-
-    Raises:
-        ClusterError: the child has ended early, or the driver is gone; there is no child any more then.
+    rows, so that all stop in the same round, with the same model; the losses are those of this rank. A ClusterError is
+    raised if the child has ended early, or the driver is gone; there is no child any more then.
     """
     from distributed import get_worker
 
     worker = get_worker()
     key = worker.get_current_task()
+    parameters["local_listen_port"] = int(machines[number].rpartition(":")[2])
+    if len(machines) > 1:
+        parameters |= {**_NETWORK, "num_machines": len(machines), "machines": ",".join(machines)}
     with tempfile.TemporaryDirectory(dir=worker.local_directory) as name:
         folder = Path(name)
-        for number, piece in enumerate(pieces):
-            split.read(piece)[0].to_parquet(folder / f"train-{number:05d}.parquet")
-        valid.to_parquet(folder / "valid.parquet")
-        (folder / "parameters.json").write_text(json.dumps(parameters))
-        command = [sys.executable, "-m", __name__.rpartition(".")[0], name]
+        (folder / "train").mkdir()
+        for place, piece in enumerate(pieces[number :: len(machines)]):
+            read(piece)[0].to_parquet(folder / "train" / f"{place:05d}.parquet")
+        valid.to_parquet(folder / "valid")
+        command = [sys.executable, "-m", __name__.rpartition(".")[0], name, json.dumps(parameters)]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}
         with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as child:
             try:
@@ -119,27 +168,22 @@ def run_rank(split: TableSplit, pieces: list[range], valid: Rows, parameters: di
                     task = worker.state.tasks.get(key)
                     if task is None or task.state != "executing":
                         raise ClusterError("the driver does not wait for the model any more")
-                    with contextlib.suppress(subprocess.TimeoutExpired):
-                        child.wait(POLL_SECONDS)
+                    time.sleep(0.1)
             finally:
                 child.kill()
         if child.returncode:
             raise ClusterError("a rank of the training has ended early: see the log of its Dask worker, and run again")
-        trained: dict[str, Any] = json.loads((folder / "trained.json").read_text())
-    return trained
+        model, curve = json.loads((folder / "trained.json").read_text())
+    return model, curve
 
 
-def train_rank(folder: Path) -> None:
+def train_rank(folder: Path, parameters: dict[str, Any]) -> None:
     """Train on the rows in a folder, together with the other ranks, and write the result there."""
     threading.Thread(target=_end_with_worker, daemon=True).start()
-    train, valid = (
-        cast("Rows", pd.concat(map(pd.read_parquet, sorted(folder.glob(f"{part}*.parquet"))), ignore_index=True))
-        for part in ("train", "valid")
-    )
-    parameters = json.loads((folder / "parameters.json").read_text())
+    train, valid = (cast("Rows", pd.read_parquet(folder / part)) for part in ("train", "valid"))
     booster, curve = boost(*make_datasets(train, valid, {}, "none"), parameters.pop("num_boost_round"), parameters)
     model = _OWN_LINES.sub("", LightGBMModelProcessor().serialize(booster).decode())
-    (folder / "trained.json").write_text(json.dumps({"model": model, "curve": curve}))
+    (folder / "trained.json").write_text(json.dumps((model, curve)))
 
 
 def _end_with_worker() -> None:
