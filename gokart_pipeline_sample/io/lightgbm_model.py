@@ -26,10 +26,7 @@ _CATEGORIES = "\npandas_categorical:"
 
 
 class LightGBMModelProcessor(FormatProcessor):
-    """A booster in LightGBM's text format, which ``lightgbm.Booster(model_file=...)`` also reads.
-
-    Fitted features and the learning curve are kept in lines of their own, as JSON.
-    """
+    """A booster in LightGBM's text format, which LightGBM also reads; lines of JSON have the rest that it keeps."""
 
     content_type = "text/plain; charset=utf-8"
 
@@ -53,8 +50,7 @@ class LightGBMModelProcessor(FormatProcessor):
 
 def get_fitted(model: Booster) -> dict[str, Any]:
     """Return the fitted features that a model needs; see :func:`set_fitted`."""
-    fitted: dict[str, Any] = vars(model).get("fitted_features", {})
-    return fitted
+    return dict(vars(model).get("fitted_features", {}))
 
 
 def set_fitted(model: Booster, fitted: dict[str, Any]) -> None:
@@ -64,8 +60,7 @@ def set_fitted(model: Booster, fitted: dict[str, Any]) -> None:
 
 def get_learning_curve(model: Booster) -> Losses:
     """Return the losses of each round of the training, if the model keeps them."""
-    curve: Losses = vars(model).get("learning_curve", {})
-    return curve
+    return dict(vars(model).get("learning_curve", {}))
 
 
 def set_learning_curve(model: Booster, curve: Losses) -> None:
@@ -84,12 +79,7 @@ def get_categories(model: Booster, features: pd.DataFrame) -> dict[str, list[Any
 
 
 def number_categories(model: Booster, features: pd.DataFrame) -> pd.DataFrame:
-    """Return features with categories as the numbers that LightGBM makes of them; NaN for those that it does not know.
-
-    Args:
-        model: the model.
-        features: the features of any rows.
-    """
+    """Return features with categories as the numbers that LightGBM makes of them; NaN for those it does not know."""
     codes = {
         name: features[name].cat.set_categories(known).cat.codes.astype(float).replace(-1.0, np.nan)
         for name, known in get_categories(model, features).items()

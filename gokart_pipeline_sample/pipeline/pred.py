@@ -31,14 +31,7 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
     @staticmethod
     @pa.check_types(lazy=True)
     def predict(model: Booster, data: DataFrame[PreprocessedSchema]) -> DataFrame[PredictionSchema]:
-        """Predict each row independently of its position and of the other rows.
-
-        Args:
-            model: a model that was trained on frames of the same schema.
-            data: rows, with or without a target; there may be none.
-
-        Returns:
-            See :meth:`label`.
+        """Predict each row, with or without a target, independently of the other rows; there may be none.
 
         Raises:
             pandera.errors.SchemaErrors: the rows or the predictions break their schema.
@@ -50,15 +43,9 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
 
     @staticmethod
     def label(probabilities: npt.NDArray[np.float64], ids: pd.Series[Any]) -> pd.DataFrame:
-        """Make a table of predictions, which is for the caller to check.
+        """Return a frame with the id of each row, its most probable class and the probability of each class, unchecked.
 
-        Args:
-            probabilities: the probability of each class, row by row.
-            ids: the id of each row.
-
-        Returns:
-            A frame with the id of each row, its most probable class and the probability of each class, in the order
-            of the rows.
+        The probabilities are a matrix of rows and classes.
         """
         columns = PredictionSchema.probability_columns()
         classes = pd.Index(PreprocessedSchema.target_classes())

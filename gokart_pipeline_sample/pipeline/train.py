@@ -1,4 +1,4 @@
-"""Train the model."""
+"""Fit features and train the model."""
 
 from __future__ import annotations
 
@@ -19,11 +19,25 @@ from gokart_pipeline_sample.io.lightgbm_model import (
     set_learning_curve,
 )
 from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
-from gokart_pipeline_sample.pipeline.model.boosting import CLASS_WEIGHTS, LIGHTGBM_PARAMETERS, boost, make_datasets
-from gokart_pipeline_sample.pipeline.model.fit_features import FitFeaturesTask
+from gokart_pipeline_sample.pipeline.model.boosting import LIGHTGBM_PARAMETERS, boost, make_datasets
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
+
+
+class FitFeaturesTask(GokartTask[dict[str, Any]]):
+    """Outputs what ``FITTED_FEATURES`` knows of the training rows, as JSON; no other rows reach it."""
+
+    train_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the training rows.")
+
+    def output(self) -> TargetOnKart:
+        """Return the JSON file."""
+        return self.make_target("FitFeaturesTask.json")
+
+    def run(self) -> None:
+        """Fit the features and save the result."""
+        train = self.load(self.train_task)
+        self.dump(FITTED_FEATURES.fit(train) if FITTED_FEATURES else {})
 
 
 class TrainTask(GokartTask[Booster]):
@@ -43,7 +57,7 @@ class TrainTask(GokartTask[Booster]):
     num_boost_round: luigi.IntParameter = luigi.IntParameter(default=5000, description="Maximum training rounds.")
     early_stopping_rounds: luigi.IntParameter = luigi.IntParameter(default=100, description="Early stopping patience.")
     class_weight: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
-        default="none", choices=CLASS_WEIGHTS, description="Whether all classes get the same total weight."
+        default="none", choices=["none", "balanced"], description="Whether all classes get the same total weight."
     )
     after: gokart.ListTaskInstanceParameter[gokart.TaskOnKart[Any]] = gokart.ListTaskInstanceParameter(
         default=[], significant=False, description="Tasks to wait for, which do not change the model."
@@ -78,15 +92,9 @@ class TrainTask(GokartTask[Booster]):
         class_weight: str = "none",
         **parameters: str | float,
     ) -> tuple[Booster, Losses]:
-        """Train a multiclass model until the loss on the validation rows stops falling.
+        """Train a multiclass model until the loss on the validation rows stops falling; all rows have their target.
 
-        Args:
-            train: training rows, with their target.
-            valid: validation rows for early stopping, with their target.
-            num_boost_round: maximum number of training rounds.
-            fitted: the output of FitFeaturesTask, which the booster keeps.
-            class_weight: "none", or "balanced" for the same total weight of all classes.
-            parameters: further parameters of LightGBM.
+        The booster keeps ``fitted``, the output of FitFeaturesTask; further parameters are LightGBM's.
 
         Returns:
             The booster, and the losses: ``{"train": {"multi_logloss": [...]}, "valid": ...}``, one per round.

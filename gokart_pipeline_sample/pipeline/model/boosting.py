@@ -26,7 +26,6 @@ FIXED_PARAMETERS: dict[str, str | float] = {
     "force_row_wise": True,
     "verbosity": -1,
 }
-CLASS_WEIGHTS = ("none", "balanced")
 # The parameters of TrainTask that are LightGBM's, under the same name.
 LIGHTGBM_PARAMETERS = (
     "boosting",
@@ -65,14 +64,10 @@ def make_datasets(
     fitted: dict[str, Any],
     class_weight: str,
 ) -> tuple[Dataset, Dataset]:
-    """Return LightGBM's datasets of the training and the validation rows.
+    """Return LightGBM's datasets of the training and the validation rows, which have their target.
 
-    Args:
-        train: training rows, with their target.
-        valid: validation rows, with their target.
-        fitted: the output of FitFeaturesTask.
-        class_weight: "balanced" gives each class of the training rows the same total weight, as in scikit-learn:
-            https://scikit-learn.org/stable/modules/generated/sklearn.utils.class_weight.compute_class_weight.html
+    The class weight "balanced" gives each class of the training rows the same total weight, as in scikit-learn:
+    https://scikit-learn.org/stable/modules/generated/sklearn.utils.class_weight.compute_class_weight.html
     """
     import lightgbm as lgb
 

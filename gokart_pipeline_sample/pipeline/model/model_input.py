@@ -17,14 +17,7 @@ EPOCH = pd.Timestamp(0)
 
 
 def select_features(data: DataFrame[PreprocessedSchema], fitted: dict[str, Any]) -> pd.DataFrame:
-    """Return the features of any rows, with those that were fitted on the training rows.
-
-    Args:
-        data: the rows.
-        fitted: the output of FitFeaturesTask.
-
-    Returns:
-        The features in the order of their schema; see :func:`encode_features`.
+    """Return the features of any rows as :func:`encode_features` does, given the output of FitFeaturesTask.
 
     Raises:
         pandera.errors.SchemaErrors: the rows or the features break their schema.
@@ -55,11 +48,7 @@ def encode_features(schema: type[BaseSchema], data: pd.DataFrame) -> pd.DataFram
 
 
 def encode_target(schema: type[BaseSchema], data: pd.DataFrame) -> pd.Series[int]:
-    """Return the number of the class of each row, as the model counts them.
-
-    Raises:
-        pandera.errors.SchemaErrors: the target is missing.
-    """
+    """Return the number of the class of each row, as the model counts them; raise a SchemaErrors without a target."""
     schema.require_target(data)
     codes = pd.Categorical(data[schema.target_column()], categories=schema.target_classes()).codes
     return pd.Series(codes, index=data.index)
@@ -71,15 +60,7 @@ def open_text_columns() -> list[str]:
 
 
 def count_unseen(model: Booster, features: pd.DataFrame) -> dict[str, pd.Series[int]]:
-    """Count the values of open text features that no training row has; the model takes them for missing ones.
-
-    Args:
-        model: the model.
-        features: the features of any rows.
-
-    Returns:
-        The number of rows by value, for each feature that has such values.
-    """
+    """Count the values that no training row has, by open text feature; the model takes them for missing ones."""
     names = open_text_columns()
     if not names:
         return {}
