@@ -9,10 +9,7 @@ from gokart_pipeline_sample.io.s3 import Encryption, get_object, is_s3, list_obj
 
 
 class DocumentFolder:
-    """Stores documents by name; a method raises an OSError where a local file or folder cannot be used.
-
-    Its location is a path or a URI on S3, and need not exist.
-    """
+    """Documents by name, at a path, where access may raise an OSError, or at a URI on S3; it need not exist."""
 
     def __init__(self, location: str, encryption: Encryption) -> None:
         self._is_on_s3 = is_s3(location)

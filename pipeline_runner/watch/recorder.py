@@ -45,10 +45,7 @@ def find_failure(notes: Iterable[Note]) -> Note | None:
 
 
 class RunRecorder(logging.Handler):
-    """Notes luigi's events of the tasks of a run, in this process and in its forked workers.
-
-    Errors of luigi itself trigger no event, so they are taken from its log.
-    """
+    """Notes luigi's events of tasks, also those of forked workers, and from its log its own errors, which have none."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)

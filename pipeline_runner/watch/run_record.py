@@ -25,6 +25,7 @@ logger = getLogger(__name__)
 
 PACKAGES = ("boto3", "gokart", "lightgbm", "luigi", "numpy", "pandas", "pandera", "pyarrow", "scikit-learn", "scipy")
 SEEDS = ("random_state", "seed")
+UNKNOWN = Published(Figures())
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class RunResult:
     exit_status: int
     outcomes: dict[str, Outcome]  # of each task, by task id; nothing if luigi has looked at no task
     failure: Note | None = None  # the first one
-    published: Published | None = None  # if the run succeeded and the object could be read
+    published: Published = UNKNOWN  # if the run succeeded and the object could be read
 
     @property
     def publisher(self) -> PublisherTask[Any] | None:
@@ -64,17 +65,14 @@ class RunResult:
         if self.exit_status:
             return "not accurate enough" if self.failure and self.failure.is_low_accuracy else "failed"
         if self.publisher and self.outcomes[self.publisher.task_id].state == RAN:
-            return (self.published or Published({})).verdict
+            return self.published.verdict
         return "done" if any(task.state == RAN for task in self.outcomes.values()) else "up to date"
 
     def summarize(self, fetch: str) -> dict[str, str]:
-        """Return the lines of the summary, by name; none if the run failed or publishes nothing.
-
-        The command ``fetch`` fetches the published object ``{url}``.
-        """
+        """Return the summary by name, with the command that fetches ``{url}``; nothing if nothing is published."""
         if self.exit_status or not self.publisher:
             return {}
-        figures = self.published.figures if self.published else Figures()
+        figures = self.published.figures
         summary = {name: str(value) for name, value in figures.items() if value is not None}
         if (accuracy := figures.get("accuracy")) is not None:
             required = "" if self.required_accuracy is None else f" (required: more than {self.required_accuracy})"
@@ -139,7 +137,7 @@ def make_run_record(result: RunResult, metrics: Metrics | None, earlier: Earlier
     }
     definitions = [define_task(type(graph.tasks[task_id])) for task_id in graph.tasks if task_id in graph.unique_ids]
     figures = cast("Figures", dict.fromkeys(Figures.__annotations__))
-    figures |= result.published.figures if result.published else {}
+    figures |= result.published.figures
     if figures["accuracy"] is None and metrics:
         figures["accuracy"] = metrics["model"]["accuracy"]
     return RunRecord(

@@ -103,11 +103,7 @@ def draw_charts(charts: dict[str, Chart]) -> dict[str, str]:
 
 
 def draw_chart(kind: str, *data: Any) -> str:
-    """Draw a chart of a kind; the functions below say what its data are.
-
-    Raises:
-        ImportError: the extra ``report`` is not installed.
-    """
+    """Draw a chart of a kind: a function below plots its data, and describes the chart to who does not see it."""
     from markupsafe import escape
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -130,8 +126,7 @@ def draw_chart(kind: str, *data: Any) -> str:
     return "<svg" + re.sub("|".join(VARIABLES), lambda found: f"var(--{VARIABLES[found[0]]})", svg)
 
 
-def plot_learning_curve(figure: Figure, curve: LearningCurve) -> str:
-    """Plot the loss on the training and the validation rows after each round, and the rounds that the model keeps."""
+def _plot_learning_curve(figure: Figure, curve: LearningCurve) -> str:
     axes = figure.subplots()
     rounds, kept = range(1, len(curve["train"]) + 1), curve["model_rounds"]
     axes.plot(rounds, curve["train"], color=FIRST, label="training rows")
@@ -142,8 +137,7 @@ def plot_learning_curve(figure: Figure, curve: LearningCurve) -> str:
     return f"Loss by round; the model keeps {kept} rounds."
 
 
-def plot_importances(figure: Figure, importances: list[Importance]) -> str:
-    """Plot the importance of each feature, the most important first."""
+def _plot_importances(figure: Figure, importances: list[Importance]) -> str:
     shown = sort_importances(importances)[:SHOWN_FEATURES]
     names = [feature["feature"] for feature in shown]
     losses = [feature["permutation"] or 0.0 for feature in shown]
@@ -170,9 +164,9 @@ def shorten(text: str) -> str:
     return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
 
 
-def plot_precision_recall(figure: Figure, classes: list[ClassScores]) -> str:
-    """Plot the precision-recall curve of each class that has rows; of the rarest ones if there are many."""
+def _plot_precision_recall(figure: Figure, classes: list[ClassScores]) -> str:
     axes = figure.subplots()
+    # The rarest classes that have rows.
     shown = sorted((each for each in classes if each["thresholds"]), key=lambda each: each["rows"])[:SHOWN_CURVES]
     for each in shown:
         recalls, precisions = ([point[score] for point in each["thresholds"]] for score in ("recall", "precision"))
@@ -182,8 +176,7 @@ def plot_precision_recall(figure: Figure, classes: list[ClassScores]) -> str:
     return f"Precision by recall, for the classes {', '.join(str(each['name']) for each in shown)}."
 
 
-def plot_calibration(figure: Figure, bins: list[CalibrationBin]) -> str:
-    """Plot the share of correct predictions, and the number of predictions, by predicted probability."""
+def _plot_calibration(figure: Figure, bins: list[CalibrationBin]) -> str:
     figure.set_figheight(3.6)
     probabilities = [each["probability"] for each in bins]
     curve, counts = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -197,8 +190,7 @@ def plot_calibration(figure: Figure, bins: list[CalibrationBin]) -> str:
     return "Share of right predictions, and number of rows, by the probability of the predicted class."
 
 
-def plot_shift(figure: Figure, name: str, column: ColumnShift) -> str:
-    """Plot the share of each value, or range of values, of a column among the test rows and the new rows."""
+def _plot_shift(figure: Figure, name: str, column: ColumnShift) -> str:
     figure.set_figheight(HEIGHT + 0.6)
     axes, reference = figure.subplots(), column["reference"]
     prefix = "from " if reference["is_ordered"] else ""
@@ -214,8 +206,7 @@ def plot_shift(figure: Figure, name: str, column: ColumnShift) -> str:
     return f"Shares of the values of {name} among test rows and new rows."
 
 
-def plot_over_time(figure: Figure, series: dict[str, list[float | None]]) -> str:
-    """Plot the figures of the last runs, the newest on the right."""
+def _plot_over_time(figure: Figure, series: dict[str, list[float | None]]) -> str:
     figure.set_figheight(4.5)
     top, *rest = figure.subplots(3, 1, sharex=True)
     for axes, name, color in zip((top, top, *rest), series, (FIRST, SECOND, FIRST, FIRST), strict=True):
@@ -227,14 +218,13 @@ def plot_over_time(figure: Figure, series: dict[str, list[float | None]]) -> str
     return "Accuracy, estimated accuracy, rows and seconds of the last runs."
 
 
-# The functions that draw a chart and describe it, by its kind.
 KINDS: dict[str, Callable[..., str]] = {
-    "learning_curve": plot_learning_curve,
-    "importances": plot_importances,
-    "classes": plot_precision_recall,
-    "calibration": plot_calibration,
-    "shift": plot_shift,
-    "over_time": plot_over_time,
+    "learning_curve": _plot_learning_curve,
+    "importances": _plot_importances,
+    "classes": _plot_precision_recall,
+    "calibration": _plot_calibration,
+    "shift": _plot_shift,
+    "over_time": _plot_over_time,
 }
 
 

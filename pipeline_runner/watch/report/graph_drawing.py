@@ -9,8 +9,7 @@ from pipeline_runner.watch.task_graph import TaskGraph
 
 # In units of the SVG.
 BOX_WIDTH, BOX_HEIGHT = 144, 40
-_PASSAGE_WIDTH, _GAP, _MARGIN = 12, 18, 4
-_LAYER_HEIGHT = 68
+_LAYER_HEIGHT, _PASSAGE_WIDTH, _GAP, _MARGIN = 68, 12, 18, 4
 
 Point = tuple[float, float]
 

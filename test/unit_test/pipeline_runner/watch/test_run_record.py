@@ -105,13 +105,10 @@ class TestVerdict:
         [
             (Published({}, "champion kept"), RAN, "champion kept"),
             (Published({}), RAN, "published"),
-            (None, RAN, "published"),
             (Published({}, "champion kept"), UP_TO_DATE, "up to date"),
         ],
     )
-    def test_is_that_of_the_task_that_has_just_published(
-        self, published: Published | None, state: str, verdict: str
-    ) -> None:
+    def test_is_that_of_the_task_that_has_just_published(self, published: Published, state: str, verdict: str) -> None:
         result = make_result(TaskGraph(TrainChampionTask()), state)
         assert dataclasses.replace(result, published=published).verdict == verdict
 
@@ -142,7 +139,7 @@ class TestSummarize:
         assert summary["alarms"] == "2"
 
     def test_says_where_it_is_published_though_the_figures_cannot_be_read(self, graph: TaskGraph) -> None:
-        summary = dataclasses.replace(make_result(graph, RAN), published=None).summarize("aws s3 cp {url} -")
+        summary = dataclasses.replace(make_result(graph, RAN), published=Published({})).summarize("aws s3 cp {url} -")
         assert summary == {
             "published": "s3://some-bucket/output.csv",
             "fetch": "aws s3 cp s3://some-bucket/output.csv -",

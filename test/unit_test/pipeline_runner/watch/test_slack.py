@@ -7,6 +7,7 @@ from gokart.slack import SlackConfig
 from support.records import make_result
 
 from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask
+from gokart_pipeline_sample.utils.shown_task import Published
 from pipeline_runner.watch import slack
 from pipeline_runner.watch.recorder import FAILED, RAN, Note
 from pipeline_runner.watch.run_record import RunResult
@@ -15,7 +16,7 @@ from pipeline_runner.watch.task_graph import TaskGraph
 
 def fail(graph: TaskGraph, message: str) -> RunResult:
     return dataclasses.replace(
-        make_result(graph, FAILED), exit_status=40, failure=Note(None, FAILED, message=message), published=None
+        make_result(graph, FAILED), exit_status=40, failure=Note(None, FAILED, message=message), published=Published({})
     )
 
 
