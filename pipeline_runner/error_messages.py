@@ -17,15 +17,10 @@ LONGEST_SENTENCE = 1000
 
 
 def describe(error: BaseException) -> str:
-    """Describe an error in one sentence.
+    """Describe an error in one line, without secrets.
 
-    Args:
-        error: the error.
-
-    Returns:
-        One line, without secrets: for a frame that breaks its schema, each column with the check, the number of rows
-        and the first ids; for another error of this project, its message; for any other error, its type, message and
-        cause.
+    For a frame that breaks its schema, it names each column with the check, the number of rows and the first ids; an
+    error of this project has its message, and any other error its type, message and cause.
     """
     return mask(_describe(error))[:LONGEST_SENTENCE]
 

@@ -1,9 +1,4 @@
-"""Errors of the command line, which can be raised before the pipeline and its errors are imported.
-
-UsageError
-├── ConfigurationError   a name in the configuration is unknown
-└── EmbeddedS3Error      the embedded S3 is not wanted, not installed, or does not start
-"""
+"""Errors of the command line, which can be raised before the pipeline and its errors are imported."""
 
 from __future__ import annotations
 

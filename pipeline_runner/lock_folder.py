@@ -15,10 +15,7 @@ from pipeline_runner.errors import UsageError
 
 @contextlib.contextmanager
 def using_lock_folder(folder: Path) -> Iterator[None]:
-    """Provide the folder, writable by this user only, and remove stale PID files from it.
-
-    Args:
-        folder: the folder, which need not exist.
+    """Make the folder, writable by this user only, and remove stale PID files from it.
 
     Raises:
         UsageError: it cannot be created, is not a folder, or another user can write to it.
@@ -30,9 +27,8 @@ def using_lock_folder(folder: Path) -> Iterator[None]:
         remedy = "correct workspace_directory, or set lock_pid_dir of [core]"
         raise UsageError(f"the lock folder {folder} cannot be made: {remedy} ({error})") from error
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
-        raise UsageError(
-            f"the lock folder {folder} is a link, or others can write to it: remove it, or set lock_pid_dir of [core]"
-        )
+        remedy = "remove it, or set lock_pid_dir of [core]"
+        raise UsageError(f"the lock folder {folder} is a link, or others can write to it: {remedy}")
     remove_stale_notes(folder)
     try:
         yield

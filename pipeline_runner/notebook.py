@@ -34,14 +34,14 @@ class BuildError(Exception):
 def configured() -> Iterator[None]:
     """Let ``gokart.build`` run a task of the pipeline as ``python main.py`` does.
 
-    luigi reads the configuration, and the embedded S3 runs as long as the context lasts if the environment names no
-    other S3. Afterwards the environment and luigi are as before. Logging is left to the program.
+    The embedded S3 runs as long as the context lasts if the environment names no other S3. Afterwards the environment
+    and luigi are as before. Logging is left to the program.
 
     Raises:
         BuildError: a task failed, or its dependencies could not be determined.
         UsageError: the configuration or the environment is wrong, or another such context has not ended.
     """
-    with _restoring_process(), providing_s3(*parse_arguments([]), _configure()) as server:
+    with _configuring() as config, providing_s3(*parse_arguments([]), config) as server:
         if server is not None:
             server.wait_until_ready()
             os.environ.update(server.environment())
@@ -60,25 +60,21 @@ def configured() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _restoring_process() -> Iterator[None]:
+def _configuring() -> Iterator[LuigiConfigParser]:
+    """Load the configuration; afterwards it, the environment and luigi are as before."""
     if not _in_use.acquire(blocking=False):
         raise UsageError("configured() is in use: only one such context at a time can change the process")
     environment, config, settings = dict(os.environ), get_config("ini"), io.StringIO()
     config.write(settings)
     try:
         with warnings.catch_warnings(), restoring_luigi():
-            yield
+            check_names(load_config())
+            # A handler can be installed in the main thread alone, and would stay.
+            config.set("gokart_worker", "no_install_shutdown_handler", "true")
+            yield config
     finally:
         os.environ.clear()
         os.environ.update(environment)
         config.clear()
         config.read_string(settings.getvalue())
         _in_use.release()
-
-
-def _configure() -> LuigiConfigParser:
-    config = load_config()
-    check_names(config)
-    # A handler can be installed in the main thread alone, and would stay.
-    config.set("gokart_worker", "no_install_shutdown_handler", "true")
-    return config

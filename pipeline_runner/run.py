@@ -25,7 +25,7 @@ from pipeline_runner.lock_folder import using_lock_folder
 from pipeline_runner.watch import slack
 from pipeline_runner.watch.history import SHOWN_RUNS, History
 from pipeline_runner.watch.plan import Earlier
-from pipeline_runner.watch.recorder import RAN, UP_TO_DATE, Note, RunRecorder
+from pipeline_runner.watch.recorder import RAN, UP_TO_DATE, RunRecorder
 from pipeline_runner.watch.report.charts import ChartProcess
 from pipeline_runner.watch.report.report import render_report
 from pipeline_runner.watch.run_record import RunResult, find_document, make_result, make_run_record
@@ -50,11 +50,7 @@ LAST_LINES = {ALREADY_RUNNING: "this command is running already: wait for it to 
 def run(root: RootTask, workspace: str, fetch: str, started: datetime) -> int:
     """Run a task, print what it has published and where, or what went wrong, and return the exit status.
 
-    Args:
-        root: the task.
-        workspace: path or URI of the workspace.
-        fetch: the command that fetches the published object ``{url}``.
-        started: when the process began.
+    The command ``fetch`` fetches the published object ``{url}``; the process began when it ``started``.
 
     Raises:
         UsageError: the arguments or the configuration are wrong.
@@ -64,13 +60,9 @@ def run(root: RootTask, workspace: str, fetch: str, started: datetime) -> int:
     logging.getLogger("luigi-interface").setLevel(logging.WARNING)
     recorder = RunRecorder()
     with ChartProcess(keeps_files=not is_s3(workspace)) as charts:
-
-        def start_charts(*_: luigi.Task) -> None:
-            if root.report.write:
-                charts.start()
-
-        # luigi has found something to do.
-        luigi.Task.event_handler(luigi.Event.DEPENDENCY_DISCOVERED)(start_charts)
+        if root.report.write:
+            # As soon as luigi has found something to do.
+            luigi.Task.event_handler(luigi.Event.DEPENDENCY_DISCOVERED)(lambda *_: charts.start())
         try:
             exit_status = run_luigi(root)
         except KeyboardInterrupt as interrupt:
@@ -78,8 +70,9 @@ def run(root: RootTask, workspace: str, fetch: str, started: datetime) -> int:
             stopped = make_result(root, recorder.read(), started, signals.get_exit_status(interrupt))
             save_record_and_report(stopped, workspace, charts)
             raise
-        notes = recorder.read()
-        if exit_status in (0, NOT_RUN) and not has_ended(root, notes):
+        notes, root_id = recorder.read(), root.graph.root.task_id
+        has_ended = any(note.task_id == root_id and note.state in (RAN, UP_TO_DATE) for note in notes)
+        if exit_status in (0, NOT_RUN) and not has_ended:
             # With luigid, another run does the last tasks, or has done them.
             exit_status = 0 if is_made(root) else exit_status or ALREADY_RUNNING
         result = make_result(root, notes, started, exit_status)
@@ -119,17 +112,11 @@ def run_luigi(root: RootTask) -> int:
     return EXIT_STATUSES[done.status]
 
 
-def has_ended(root: RootTask, notes: list[Note]) -> bool:
-    """Return whether this run has seen the task end, or its output."""
-    return any(note.task_id == root.graph.root.task_id and note.state in (RAN, UP_TO_DATE) for note in notes)
-
-
 def is_made(root: RootTask) -> bool:
     """Return whether the output of the task is there."""
-    try:
+    with contextlib.suppress(S3Error):
         return root.graph.root.complete()
-    except S3Error:
-        return False
+    return False
 
 
 def save_record_and_report(result: RunResult, workspace: str, charts: ChartProcess) -> str | None:

@@ -10,14 +10,14 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NoReturn
-
-if TYPE_CHECKING:
-    from sys import UnraisableHookArgs
+from typing import NoReturn
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# A shell adds this to the number of a signal.
-SIGNALLED = 128
+SIGNALLED = 128  # A shell adds this to the number of a signal.
+
+_block = functools.partial(signal.pthread_sigmask, signal.SIG_BLOCK, STOP_SIGNALS)
+_unblock = functools.partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOP_SIGNALS)
+_stop_repeating = functools.partial(signal.setitimer, signal.ITIMER_REAL, 0)
 
 
 @contextlib.contextmanager
@@ -26,11 +26,7 @@ def handling_signals() -> Iterator[None]:
     for number in STOP_SIGNALS:
         signal.signal(number, _stop)
     # Block signals during a fork, until the worker has its handlers.
-    os.register_at_fork(
-        before=functools.partial(signal.pthread_sigmask, signal.SIG_BLOCK, STOP_SIGNALS),
-        after_in_parent=functools.partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOP_SIGNALS),
-        after_in_child=_end_at_signals,
-    )
+    os.register_at_fork(before=_block, after_in_parent=_unblock, after_in_child=_end_at_signals)
     # Python reports and drops exceptions in callbacks such as those of a fork; _stop() raises the interrupt again.
     sys.unraisablehook = _ignore_interrupts
     try:
@@ -66,17 +62,13 @@ def end_workers() -> None:
 
 def _stop(number: int, _frame: object) -> None:
     """Raise a KeyboardInterrupt repeatedly: luigi lets it through, but its event handlers swallow it."""
-    signal.signal(signal.SIGALRM, lambda *_: _interrupt(number))
+    signal.signal(signal.SIGALRM, functools.partial(_interrupt, number))
     # Soon, because luigi would count a worker that the same signal has ended as a failed task.
     signal.setitimer(signal.ITIMER_REAL, 0.1, 1)
     _interrupt(number)
 
 
-def _stop_repeating() -> None:
-    signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def _interrupt(number: int) -> NoReturn:
+def _interrupt(number: int, *_: object) -> NoReturn:
     raise KeyboardInterrupt(number)
 
 
@@ -84,21 +76,17 @@ def _end_at_signals() -> None:
     """Let a signal end a worker at once: cleaning up is left to its parent."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    _unblock()
 
 
-def _ignore_interrupts(unraisable: UnraisableHookArgs) -> None:
+def _ignore_interrupts(unraisable: sys.UnraisableHookArgs) -> None:
     """Report an exception that could not be raised, unless it is an interrupt."""
     if not issubclass(unraisable.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(unraisable)
 
 
 def _exit(status: int | str | None) -> NoReturn:
-    """Exit as sys.exit does, but at once.
-
-    A normal exit would collect garbage once more, wait for luigi's queue, which an interrupt may have broken, and abort
-    if a pyarrow thread is still reading ahead.
-    """
+    """Exit as sys.exit does, but at once: luigi's queue may be broken, and a thread of pyarrow still reading ahead."""
     if isinstance(status, str):
         print(status, file=sys.stderr)
         status = 1
