@@ -22,21 +22,17 @@ def describe(error: BaseException) -> str:
     For a frame that breaks its schema, it names each column with the check, the number of rows and the first ids; an
     error of this project has its message, and any other error its type, message and cause.
     """
-    return mask(_describe(error))[:LONGEST_SENTENCE]
-
-
-def _describe(error: BaseException) -> str:
-    if isinstance(error, SchemaErrors):
-        return _describe_breaches(error)
     if isinstance(error, RPCError):
         return "luigi's scheduler does not answer: add --local-scheduler, or start luigid"
+    if isinstance(error, SchemaErrors):
+        return mask(_describe_breaches(error))[:LONGEST_SENTENCE]
     # luigi names a task with all its arguments before the error.
     sentence = re.sub(r"\[args=\(.*?\), kwargs=\{.*?\}\]", "", " ".join(str(error).split()))
     if not isinstance(error, (PipelineError, UsageError)):
         sentence = f"{type(error).__name__}: {sentence}"
     if error.__cause__ is not None and str(error.__cause__) not in sentence:
-        sentence += f" ({_describe(error.__cause__)})"
-    return sentence
+        sentence += f" ({describe(error.__cause__)})"
+    return mask(sentence)[:LONGEST_SENTENCE]
 
 
 def _describe_breaches(error: SchemaErrors) -> str:

@@ -15,11 +15,7 @@ from pipeline_runner.errors import UsageError
 
 @contextlib.contextmanager
 def using_lock_folder(folder: Path) -> Iterator[None]:
-    """Make the folder, writable by this user only, and remove stale PID files from it.
-
-    Raises:
-        UsageError: it cannot be created, is not a folder, or another user can write to it.
-    """
+    """Make the folder, writable by this user only, and remove the PID files of dead processes and of this one."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()

@@ -19,27 +19,23 @@ SCHEMAS, TESTS = "gokart_pipeline_sample/pipeline/schemas", "test/table_test"
 
 
 def adopt_table(uri: str, id_column: str, target_column: str, name: str | None, *, is_agreed: bool) -> int:
-    """Show what has to be written for a table, ask unless that is agreed, write it, and return the exit status.
-
-    Raises:
-        UsageError: the table cannot be read, or does not fit; the message says what to do.
-    """
+    """Show what has to be written for a table, ask unless that is agreed, write it, and return the exit status."""
     if IS_INSTALLED:
         raise UsageError("an installed package cannot be changed: use --new-table in a clone of the project")
     files = make_files(uri, id_column, target_column, name or Path(uri.rstrip("/")).name.partition(".")[0] or "table")
-    written = {PROJECT / path: content for path, content in files.items() if content is not None}
-    removed = [path for path, content in files.items() if content is None]
+    written = {path: content for path, content in files.items() if content is not None}
+    removed = [path for path in files if path not in written]
     for path, content in written.items():
-        old, place = path.read_text().splitlines() if path.exists() else [], str(path.relative_to(PROJECT))
-        print(*difflib.unified_diff(old, content.splitlines(), place, place, lineterm="", n=1), sep="\n")
+        old = (PROJECT / path).read_text().splitlines() if (PROJECT / path).exists() else []
+        print(*difflib.unified_diff(old, content.splitlines(), path, path, lineterm="", n=1), sep="\n")
     print("remove what belongs to another table:", ", ".join(removed) or "nothing")
     if not (is_agreed or ask()):
         return 1
     for path, content in written.items():
-        path.write_text(content)
-    for place in removed:
-        (PROJECT / place).unlink()
-    print("wrote", ", ".join(str(path.relative_to(PROJECT)) for path in written))
+        (PROJECT / path).write_text(content)
+    for path in removed:
+        (PROJECT / path).unlink()
+    print("wrote", ", ".join(written))
     print("next: read the schema, correct what the table alone could not tell, and run: python main.py")
     return 0
 
@@ -82,20 +78,21 @@ def make_files(uri: str, id_column: str, target_column: str, name: str) -> dict[
     }
     texts = {path: Template((TEMPLATES / f"{template}.tmpl").read_text()) for path, template in templates.items()}
     if "://" not in uri:
-        path = Path(uri).resolve()
-        uri = str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path)
-    settings = set_table((PROJECT / "conf" / "param.ini").read_text(), uri)
-    files = {path: text.substitute(words) for path, text in texts.items()}
-    return {**files, "conf/param.ini": settings, **_remove_other_table(schema)}
-
-
-def _remove_other_table(schema: str) -> dict[str, str | None]:
-    schemas = [path for path in (PROJECT / SCHEMAS).glob("*_feature.py") if path != PROJECT / schema]
-    tests = [path for path in (PROJECT / TESTS).glob("test_*.py") if path.name != "test_table.py"]
+        uri = str(Path(uri).resolve()).removeprefix(f"{PROJECT}/")
     package = f"{SCHEMAS}/__init__.py"
     exports = re.sub(r"(?m)^from .*\w_feature import .*\n", "", (PROJECT / package).read_text())
-    exports = re.sub(r'"\w+FeatureSchema",\s*', "", exports)
-    return {package: exports, **{str(path.relative_to(PROJECT)): None for path in sorted([*schemas, *tests])}}
+    return {
+        **{path: text.substitute(words) for path, text in texts.items()},
+        "conf/param.ini": set_table((PROJECT / "conf" / "param.ini").read_text(), uri),
+        package: re.sub(r'"\w+FeatureSchema",\s*', "", exports),
+        **dict.fromkeys(_find_other_table(schema)),
+    }
+
+
+def _find_other_table(schema: str) -> list[str]:
+    schemas, tests = (PROJECT / SCHEMAS).glob("*_feature.py"), (PROJECT / TESTS).glob("test_*.py")
+    found = {str(path.relative_to(PROJECT)) for path in (*schemas, *tests)}
+    return sorted(found - {schema, f"{TESTS}/test_table.py"})
 
 
 def set_table(settings: str, uri: str) -> str:

@@ -18,11 +18,7 @@ LENGTHS = range(3, 31)
 
 
 def rename(project: Path, name: str) -> None:
-    """Replace the name of the package, and those of distribution, bucket and command, which have hyphens, in all files.
-
-    Raises:
-        UsageError: the name cannot be that of a package, or occurs already; or git does not know the project.
-    """
+    """Replace the name of the package, and those with hyphens: of distribution, bucket and command."""
     old = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]["name"].replace("-", "_")
     check_name(name, old)
     names = {old: name, old.replace("_", "-"): name.replace("_", "-")}

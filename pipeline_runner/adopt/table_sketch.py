@@ -24,11 +24,7 @@ LINE_LENGTH = 120
 
 
 def sketch_fields(table: pa.Table, id_column: str, target_column: str) -> str:
-    """Return the body of a schema: a field for each column of the table, with a comment on what was seen.
-
-    Raises:
-        UsageError: a column is not there, the id is not unique, or the target has no classes.
-    """
+    """Return the body of a schema: a field for each column of the table, with a comment on what was seen."""
     names, taken, roles = table.schema.names, set[str](), {id_column: "id", target_column: "target"}
     for option, name in (("--id", id_column), ("--target", target_column)):
         if names.count(name) != 1:

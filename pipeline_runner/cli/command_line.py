@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import configparser
 import contextlib
 import gc
@@ -22,8 +23,6 @@ from pipeline_runner.paths import IS_INSTALLED
 from pipeline_runner.signals import handling_signals
 
 if TYPE_CHECKING:
-    import argparse
-
     from luigi.configuration import LuigiConfigParser
 
 

@@ -77,11 +77,7 @@ def find_files() -> list[str]:
 
 
 def check_names(config: LuigiConfigParser) -> None:
-    """Reject a configuration with unknown names, most of which luigi would silently ignore.
-
-    Raises:
-        ConfigurationError: a section is no imported task and no part of luigi or gokart, or a key not its parameter.
-    """
+    """Reject sections that are no imported task or part of luigi or gokart, and keys that are not their parameters."""
     # gokart imports these only on use, but their sections must be known here.
     import gokart.gcs_config
     import gokart.s3_config  # noqa: F401

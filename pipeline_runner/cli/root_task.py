@@ -23,12 +23,7 @@ DEFAULT_TASK = ["gokart_pipeline_sample.RunTask", "--local-scheduler"]
 
 
 def resolve(arguments: list[str]) -> RootTask:
-    """Make the task that the arguments name, or ``RunTask`` if they are only options.
-
-    Raises:
-        UsageError: the arguments or the configuration are wrong.
-        SystemExit: help was requested and shown, or luigi does not know an option.
-    """
+    """Make the task that the arguments name, or ``RunTask`` if they are only options; exit after showing help."""
     # gokart computes the ids of a chain of tasks recursively.
     sys.setrecursionlimit(RECURSION_LIMIT)
     arguments = complete_arguments(arguments)

@@ -103,7 +103,7 @@ class EmbeddedS3:
             self._processes.append(_launch(self._directory, self._options, state.fileno()))
 
     def wait_until_ready(self) -> None:
-        """Wait until the server responds and its bucket exists; an EmbeddedS3Error names the log if it does not start."""
+        """Wait until the server responds and its bucket exists; an EmbeddedS3Error names the log if it never does."""
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if time.monotonic() > deadline:

@@ -13,11 +13,7 @@ from pipeline_runner.errors import UsageError
 
 
 def show_champions(wanted: str) -> int:
-    """Print all champions, after going back to the one whose name begins so, if any is wanted; return the exit status.
-
-    Raises:
-        UsageError: there is no such champion, it is damaged, or S3 refuses a request.
-    """
+    """Go back to the champion whose name begins so, if any is wanted; print all, and return the exit status."""
     try:
         champions = LoadChampionTask(champion="").champions()
         if wanted:

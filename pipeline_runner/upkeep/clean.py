@@ -41,9 +41,6 @@ def clean(workspace: str, lock_folder: str, limits: Limits, is_agreed: bool) -> 
     """Print what no pointer and none of the last runs needs, delete it if that is agreed, and return the exit status.
 
     The lock folder is where luigi notes the running commands; it is empty if luigi does not.
-
-    Raises:
-        UsageError: a run is going on here, the workspace cannot be read, or S3 refuses a request.
     """
     if lock_folder and (running := find_running(Path(lock_folder))):
         raise UsageError(f"process {running[0]} is running the pipeline: wait until it ends")
