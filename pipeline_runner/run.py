@@ -7,7 +7,6 @@ import itertools
 import logging
 import sys
 from datetime import datetime
-from typing import Any
 
 import gokart
 import luigi
@@ -18,7 +17,7 @@ from luigi.interface import PidLockAlreadyTakenExit
 
 from gokart_pipeline_sample.errors import S3Error
 from gokart_pipeline_sample.io.s3 import is_s3
-from gokart_pipeline_sample.utils.shown_task import PUBLISHED, PublisherTask
+from gokart_pipeline_sample.utils.shown_task import PUBLISHED
 from pipeline_runner import signals
 from pipeline_runner.errors import UsageError
 from pipeline_runner.lock_folder import using_lock_folder
@@ -138,7 +137,10 @@ def save_record_and_report(result: RunResult, workspace: str, charts: ChartProce
             page = render_report(records, graph, metrics, find_document(graph, "shift"), charts.draw).encode()
             history.folder.write(f"{stem}.html", page, REPORT_TYPE)
             if settings.publish and result.publisher and result.verdict == PUBLISHED:
-                publish_report(result.publisher, page)
+                try:
+                    result.publisher.output().put_beside(result.publisher.report_name, page, REPORT_TYPE)
+                except S3Error as error:
+                    logger.warning("the report is not beside the output, or is that of an earlier run: %s", error)
             return history.folder.locate(f"{stem}.html")
     except ImportError as error:
         logger.warning('there is no report: install the extra "report", or set write of Report to false (%s)', error)
@@ -147,14 +149,6 @@ def save_record_and_report(result: RunResult, workspace: str, charts: ChartProce
     except Exception:
         logger.exception("the record or the report of this run is missing")
     return None
-
-
-def publish_report(publisher: PublisherTask[Any], page: bytes) -> None:
-    """Put the report beside the object that a run has published."""
-    try:
-        publisher.output().put_beside(publisher.report_name, page, REPORT_TYPE)
-    except S3Error as error:
-        logger.warning("the report is not beside the output, or is that of an earlier run: %s", error)
 
 
 def print_summary(result: RunResult, fetch: str, report: str | None) -> None:

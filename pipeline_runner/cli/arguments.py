@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from luigi.configuration import LuigiConfigParser
+from configparser import ConfigParser
 
 USAGE = """%(prog)s [--plan [--mermaid]] [TASK] [OPTION ...]
        %(prog)s --history | --serve-s3 | --champion [NAME] | --clean ... | --new-table TABLE ..."""
@@ -84,9 +81,10 @@ def stands_alone(options: argparse.Namespace) -> bool:
     return bool(options.history or options.serve_s3 or options.clean) or options.champion is not None
 
 
-def needs_bucket_name(arguments: list[str], config: LuigiConfigParser) -> bool:
+def needs_bucket_name(arguments: list[str], config: ConfigParser) -> bool:
     """Return whether the bucket comes from ``BUCKET_NAME``, and not from an option or the configuration file."""
     names = {argument.partition("=")[0] for argument in arguments}
     if names & {"--help", "--help-all"} or any(name.endswith("Task-bucket") for name in names):
         return False
-    return "${BUCKET_NAME}" in config.get("gokart_pipeline_sample.UploadS3Task", "bucket", "${BUCKET_NAME}", raw=True)
+    bucket = config.get("gokart_pipeline_sample.UploadS3Task", "bucket", raw=True, fallback="${BUCKET_NAME}")
+    return "${BUCKET_NAME}" in bucket

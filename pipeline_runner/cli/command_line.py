@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline_runner.cli.arguments import needs_bucket_name, parse_arguments
 from pipeline_runner.cli.configuration import load_config
@@ -21,9 +20,6 @@ from pipeline_runner.errors import UsageError
 from pipeline_runner.local_s3 import embedded_s3
 from pipeline_runner.paths import IS_INSTALLED
 from pipeline_runner.signals import handling_signals
-
-if TYPE_CHECKING:
-    from luigi.configuration import LuigiConfigParser
 
 
 def main() -> None:
@@ -87,7 +83,7 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
 
 @contextlib.contextmanager
 def providing_s3(
-    options: argparse.Namespace, arguments: list[str], config: LuigiConfigParser
+    options: argparse.Namespace, arguments: list[str], config: configparser.ConfigParser
 ) -> Iterator[embedded_s3.EmbeddedS3 | None]:
     """Provide the embedded S3, which may still be starting, if there is no other S3 and one is needed."""
     workspace = config.get("TaskOnKart", "workspace_directory")

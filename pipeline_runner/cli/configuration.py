@@ -49,14 +49,13 @@ def load_config() -> LuigiConfigParser:
     workspace = config.get("TaskOnKart", "workspace_directory")
     if "://" in workspace and not workspace.startswith("s3://"):
         raise UsageError(f"the workspace {workspace} is neither a folder nor s3://bucket/prefix")
-    is_locked = config.has_option("core", "lock_pid_dir")
-    if "://" not in workspace:
+    is_local = "://" not in workspace
+    if is_local:
         tempfile.tempdir = found
-        if not is_locked:
-            # luigi's default folder is shared by the whole machine, and anybody can write to it.
-            config.set("core", "lock_pid_dir", f"{workspace}/locks".replace("%", "%%"))
-    elif not is_locked:
-        config.set("core", "no_lock", "true")  # Runs at once do no harm, and no local file is written.
+    if not config.has_option("core", "lock_pid_dir"):
+        # Anybody can write to luigi's own folder. With a workspace on S3, runs at once do no harm: no file is written.
+        lock = ("lock_pid_dir", f"{workspace}/locks".replace("%", "%%")) if is_local else ("no_lock", "true")
+        config.set("core", *lock)
     for section, option in itertools.product(config.sections(), PATH_OPTIONS):
         value = config.get(section, option, "")
         if value and "://" not in value:

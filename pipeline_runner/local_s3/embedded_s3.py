@@ -185,8 +185,8 @@ class EmbeddedS3:
 
     def _answers(self) -> bool:
         try:
-            port = self._state()["ports"][0]
-            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=1)) as connection:
+            address = self.endpoint.removeprefix("http://")
+            with contextlib.closing(http.client.HTTPConnection(address, timeout=1)) as connection:
                 connection.request("GET", "/healthz")
                 return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException, ValueError):  # It does not listen yet, or its state is not written.
