@@ -30,9 +30,7 @@ class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
     on_bad_row: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
         default="fail", choices=["fail", "drop"], description="Whether bad rows fail the run, or are left out."
     )
-    max_dropped_share: ShareParameter = ShareParameter(
-        default=0.01, description="Largest share of the rows that may be left out."
-    )
+    max_dropped_share: ShareParameter = ShareParameter(default=0.01, description="Share of rows that may be left out.")
     max_memory_share: ShareParameter = ShareParameter(
         default=0.1,
         significant=False,

@@ -38,10 +38,8 @@ class RunTask(ViewTask[DataFrame[OutputSchema]]):
         predicted = PredTask(model_task=model, test_task=test)
         evaluated = EvaluateTask(model_task=model, pred_task=predicted, train_task=train, test_task=test)
         output = MakeOutputTask(pred_task=predicted, test_task=test)
-        checked = CheckAccuracyTask(
-            pred_task=output, test_task=test, metrics_task=evaluated, require_acc=self.require_acc
-        )
-        return UploadS3Task(output_task=checked)
+        gate = CheckAccuracyTask(pred_task=output, test_task=test, metrics_task=evaluated, require_acc=self.require_acc)
+        return UploadS3Task(output_task=gate)
 
 
 class RunNestTask(RunTask):
@@ -49,5 +47,4 @@ class RunNestTask(RunTask):
 
     def requires(self) -> UploadS3Task:
         """Wire the tasks."""
-        prepared = PrepareDataTask()
-        return UploadS3Task(output_task=wire_model(prepared, self.require_acc).checked)
+        return UploadS3Task(output_task=wire_model(PrepareDataTask(), self.require_acc).checked)

@@ -18,6 +18,7 @@ from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
 Rows: TypeAlias = DataFrame[PreprocessedSchema]
+Parts: TypeAlias = tuple[Rows, Rows, Rows]
 
 
 class SplitDataTask(GokartTask[dict[str, Rows]]):
@@ -49,7 +50,7 @@ class SplitDataTask(GokartTask[dict[str, Rows]]):
     @pa.check_types(lazy=True)
     def split(
         data: Rows, test_fraction: float, valid_fraction: float, random_state: int, split_by: str = "random"
-    ) -> tuple[Rows, Rows, Rows]:
+    ) -> Parts:
         """Assign each row to exactly one of the parts ``train``, ``valid`` and ``test``, each with a new index.
 
         With "id", the parts have about the size asked for, and depend on the id alone; with a column, its greatest
@@ -75,16 +76,14 @@ class SplitDataTask(GokartTask[dict[str, Rows]]):
         return train.reset_index(drop=True), valid.reset_index(drop=True), test.reset_index(drop=True)
 
     @staticmethod
-    def divide(
-        data: Rows, order: npt.NDArray[np.floating[Any]], test_fraction: float, valid_fraction: float
-    ) -> tuple[Rows, Rows, Rows]:
+    def divide(data: Rows, order: npt.NDArray[Any], test_fraction: float, valid_fraction: float) -> Parts:
         """Return the parts ``train``, ``valid`` and ``test`` of rows in that order; see :meth:`split`."""
         is_test = order > 1 - test_fraction
         is_valid = ~is_test & (order > (1 - test_fraction) * (1 - valid_fraction))
         return data[~(is_test | is_valid)], data[is_valid], data[is_test]
 
     @staticmethod
-    def order_rows(data: Rows, split_by: str, random_state: int) -> npt.NDArray[np.floating[Any]]:
+    def order_rows(data: Rows, split_by: str, random_state: int) -> npt.NDArray[Any]:
         """Return a number from 0 to 1 for each row, so that a share of all rows is above any bound.
 
         By id, it is a hash, which no other row changes; by a column, the share of the rows with at most this value.

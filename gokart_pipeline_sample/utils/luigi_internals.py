@@ -11,11 +11,7 @@ from luigi.task_register import Register
 
 @contextlib.contextmanager
 def restoring_luigi() -> Iterator[None]:
-    """Leave logging to the program, and restore luigi's register of tasks afterwards.
-
-    ``gokart.build`` removes the tasks of the program from the register, and luigi sets up logging once per process:
-    neither has a public way back.
-    """
+    """Leave logging, which luigi sets up once, to the program, and restore its tasks; ``gokart.build`` forgets them."""
     tasks, is_set_up = Register._reg, InterfaceLogging._configured
     InterfaceLogging._configured = True
     try:

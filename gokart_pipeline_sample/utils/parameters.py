@@ -19,20 +19,17 @@ T = TypeVar("T")
 
 # The encryption of all objects that are put on S3 and of the workspace, unless a task has settings of its own.
 UPLOADER = "gokart_pipeline_sample.UploadS3Task"
-SERVER_SIDE_ENCRYPTION: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
-    default="", choices=["", "AES256", "aws:kms"], description="SSE-S3, SSE-KMS, or the default of the bucket."
-)
-KMS_KEY_ID: luigi.Parameter[str] = luigi.Parameter(
-    default="", description="KMS key for SSE-KMS; the AWS managed key for S3 when empty."
-)
+ENCRYPTION: dict[str, luigi.Parameter[str]] = {
+    "server_side_encryption": luigi.ChoiceParameter(
+        default="", choices=["", "AES256", "aws:kms"], description="SSE-S3, SSE-KMS, or the default of the bucket."
+    ),
+    "kms_key_id": luigi.Parameter(default="", description="KMS key for SSE-KMS; AWS's own key for S3 when empty."),
+}
 
 
 def get_encryption() -> Encryption:
     """Return the encryption of ``UploadS3Task``."""
-    return Encryption(
-        SERVER_SIDE_ENCRYPTION.task_value(UPLOADER, "server_side_encryption"),
-        KMS_KEY_ID.task_value(UPLOADER, "kms_key_id"),
-    )
+    return Encryption(*(parameter.task_value(UPLOADER, name) for name, parameter in ENCRYPTION.items()))
 
 
 class TableParameter(luigi.Parameter[str]):

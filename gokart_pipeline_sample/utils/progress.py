@@ -7,6 +7,7 @@ import io
 import sys
 from collections.abc import Callable, Iterator
 from logging import getLogger
+from typing import Any
 
 from tqdm import tqdm
 
@@ -24,18 +25,11 @@ def showing_progress(description: str, total: int | None, unit: str) -> Iterator
     The description says the work as a past participle, and the total is None if it is unknown.
     """
     tqdm.monitor_interval = 0  # It would start a thread.
-    on_terminal = sys.stderr.isatty()
-    with tqdm(
-        desc=description,
-        total=total,
-        unit=f" {unit}",
-        unit_scale=True,
-        leave=False,
-        file=None if on_terminal else _Log(),
-        bar_format=None if on_terminal else "{desc}: {n_fmt} of {total_fmt}{unit} ({rate_fmt}), {remaining} left",
-        delay=_BAR_AFTER_SECONDS if on_terminal else _LINE_EVERY_SECONDS,
-        mininterval=0.1 if on_terminal else _LINE_EVERY_SECONDS,
-    ) as bar:
+    options: dict[str, Any] = {"delay": _BAR_AFTER_SECONDS}
+    if not sys.stderr.isatty():
+        line = "{desc}: {n_fmt} of {total_fmt}{unit} ({rate_fmt}), {remaining} left"
+        options = {"file": _Log(), "bar_format": line, **dict.fromkeys(["delay", "mininterval"], _LINE_EVERY_SECONDS)}
+    with tqdm(desc=description, total=total, unit=f" {unit}", unit_scale=True, leave=False, **options) as bar:
         yield bar.update
 
 

@@ -10,7 +10,7 @@ from gokart.target import TargetOnKart
 
 from gokart_pipeline_sample.io.s3 import Encryption
 from gokart_pipeline_sample.io.targets import S3Target
-from gokart_pipeline_sample.utils.parameters import KMS_KEY_ID, SERVER_SIDE_ENCRYPTION, UPLOADER, share
+from gokart_pipeline_sample.utils.parameters import ENCRYPTION, UPLOADER, share
 from gokart_pipeline_sample.utils.template import GokartTask
 
 T = TypeVar("T")
@@ -73,10 +73,7 @@ class S3DestinationTask(GokartTask[T]):
     """A task that puts objects on S3, by default into the bucket of ``UploadS3Task`` and encrypted like its object."""
 
     bucket: luigi.Parameter[str] = share(luigi.Parameter(description="Bucket to publish to."), UPLOADER, "bucket")
-    server_side_encryption: luigi.ChoiceParameter[str] = share(
-        SERVER_SIDE_ENCRYPTION, UPLOADER, "server_side_encryption"
-    )
-    kms_key_id: luigi.Parameter[str] = share(KMS_KEY_ID, UPLOADER, "kms_key_id")
+    server_side_encryption, kms_key_id = (share(each, UPLOADER, name) for name, each in ENCRYPTION.items())
 
     def encryption(self) -> Encryption:
         """Return the encryption of the task's objects."""

@@ -46,8 +46,9 @@ class GokartTask(gokart.TaskOnKart[T]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
-        # A target on S3 remembers what S3 has said of its object, and luigi asks for it repeatedly.
+        # luigi asks for both repeatedly: a target on S3 remembers what S3 has said, and a chain takes 20 ms to create.
         self.output = functools.cache(self.output)  # type: ignore[method-assign]
+        self.requires = functools.cache(self.requires)  # type: ignore[method-assign]
 
     def output(self) -> FlattenableItems[TargetOnKart]:
         """Return the Parquet file of the task's frame."""
@@ -108,15 +109,13 @@ class GokartTask(gokart.TaskOnKart[T]):
         gokart writes down each task with all that it requires, again and again: ten seconds for a diamond of depth 15.
         """
         hidden = {ParameterVisibility.PRIVATE, *([ParameterVisibility.HIDDEN] if only_public else [])}
-        texts = {}
+        text = {}
         for name, parameter in self.get_params():  # type: ignore[no-untyped-call]
             if parameter.visibility not in hidden and (parameter.significant or not only_significant):
                 value = self.param_kwargs[name]
-                is_task = isinstance(parameter, _TASKS)
-                texts[name] = (
-                    " ".join(task.task_id for task in flatten(value)) if is_task else parameter.serialize(value)
-                )
-        return texts
+                nested = isinstance(parameter, _TASKS)
+                text[name] = " ".join(task.task_id for task in flatten(value)) if nested else parameter.serialize(value)
+        return text
 
     def plain_parameters(self) -> dict[str, Any]:
         """Return the significant parameters that are not tasks, by name."""
@@ -138,11 +137,6 @@ class ViewTask(GokartTask[T]):
     complete_check_at_run: luigi.BoolParameter = gokart.ExplicitBoolParameter(
         default=False, significant=False, description="A view has nothing to run."
     )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # luigi calls it repeatedly, and a chain of tasks takes 20 ms to create.
-        self.requires = functools.cache(self.requires)  # type: ignore[method-assign]
 
     def output(self) -> FlattenableItems[TargetOnKart]:
         """Return the output of the required tasks."""

@@ -58,8 +58,7 @@ def readable_ids(schema: Schema, data: pd.DataFrame) -> pd.Series[Any]:
 
 
 def drop_rows(data: pd.DataFrame, breaches: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows without breaches."""
-    # pandas copies the whole frame even if there is nothing to drop.
+    """Return the rows without breaches; pandas would copy the whole frame even if there is nothing to drop."""
     return data if breaches.empty else data.drop(index=list(breaches["row"]), errors="ignore")
 
 

@@ -14,7 +14,7 @@ import pandera.pandas as pa
 import pyarrow
 
 from gokart_pipeline_sample.errors import SchemaDefinitionError
-from gokart_pipeline_sample.pipeline.schemas.column_types import find_isin, find_problem, is_text
+from gokart_pipeline_sample.pipeline.schemas.column_types import find_isin, find_problem, name_type
 
 # Metadata of the field that identifies a row, an int or a str. Rows are matched by it, and it is never a feature.
 ID = {"role": "id"}
@@ -112,8 +112,8 @@ class BaseSchema(pa.DataFrameModel):
     @classmethod
     def open_text_columns(cls) -> list[str]:
         """Return the names of the text features whose values the schema does not list."""
-        columns = cls.to_schema().columns
-        return [name for name in cls.feature_columns() if is_text(columns[name]) and not find_isin(columns[name])]
+        features = [cls.to_schema().columns[name] for name in cls.feature_columns()]
+        return [str(each.name) for each in features if name_type(each) == "str" and not find_isin(each)]
 
     @classmethod
     def require_target(cls, data: pd.DataFrame) -> None:
@@ -124,7 +124,6 @@ class BaseSchema(pa.DataFrameModel):
     def _column_of(cls, metadata: dict[str, str]) -> str:
         columns = [name for name, role in column_roles(cls.to_schema()).items() if role == metadata["role"]]
         if len(columns) != 1:
-            raise SchemaDefinitionError(
-                f"{cls.__name__} needs exactly one field with the metadata {metadata}, it has {len(columns)}"
-            )
+            needed = f"exactly one field with the metadata {metadata}, it has {len(columns)}"
+            raise SchemaDefinitionError(f"{cls.__name__} needs {needed}")
         return columns[0]

@@ -50,7 +50,7 @@ def find_isin(column: pa.Column) -> list[Any]:
 def find_problem(name: str, column: pa.Column) -> str | None:
     """Return why a column cannot be used and what to write instead, or None if it can."""
     role, nullable = (column.metadata or {}).get("role", "feature"), "nullable " if column.nullable else ""
-    if not re.fullmatch(_TYPES[role], nullable + _name_type(column)):
+    if not re.fullmatch(_TYPES[role], nullable + name_type(column)):
         shown = f"{nullable}{column.dtype}"
         by_part = (instead for part, instead in _FEATURE_INSTEAD.items() if re.search(part, shown))
         return f"the {role} {name} is {shown}: use {_INSTEAD.get(role) or next(by_part)}"
@@ -59,10 +59,6 @@ def find_problem(name: str, column: pa.Column) -> str | None:
     return None
 
 
-def is_text(column: pa.Column) -> bool:
-    """Return whether a column has the text type of pandas."""
-    return _name_type(column) == "str"
-
-
-def _name_type(column: pa.Column) -> str:
+def name_type(column: pa.Column) -> str:
+    """Return numpy's or pandas's name of a column's type; "str" is text."""
     return str(getattr(column.dtype, "type", ""))

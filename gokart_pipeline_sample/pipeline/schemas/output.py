@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import pandas as pd
 import pandera.pandas as pa
@@ -11,20 +11,18 @@ from pandera.typing import Series
 from gokart_pipeline_sample.pipeline.schemas.base import ID, TARGET, BaseSchema
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 
-if TYPE_CHECKING:
-    Id: TypeAlias = Any
-    Class: TypeAlias = Any
-else:
-    # The types of the input table.
-    Id = FeatureSchema.python_type(FeatureSchema.id_column())
-    Class = FeatureSchema.python_type(FeatureSchema.target_column())
+# The types of the input table.
+Id = FeatureSchema.python_type(FeatureSchema.id_column())
+Class = FeatureSchema.python_type(FeatureSchema.target_column())
 
 
 class OutputSchema(BaseSchema):
     """The published table: a class for each row. Any other columns of a table of predictions are dropped."""
 
-    id: Series[Id] = pa.Field(unique=True, metadata=ID, description="id of the row that the prediction is for")
-    pred: Series[Class] = pa.Field(
+    id: Series[Id] = pa.Field(  # type: ignore[valid-type]
+        unique=True, metadata=ID, description="id of the row that the prediction is for"
+    )
+    pred: Series[Class] = pa.Field(  # type: ignore[valid-type]
         isin=FeatureSchema.target_classes(), metadata=TARGET, description="class that the model predicts"
     )
 
@@ -35,8 +33,7 @@ class OutputSchema(BaseSchema):
 def match_by_id(prediction: pd.DataFrame, ids: pd.Series[Any]) -> pd.DataFrame:
     """Return predictions, which have at least the columns of ``OutputSchema``, in the order of the given ids.
 
-    Raises:
-        ValueError: an id has no prediction, or a prediction has no id; the message gives the ids.
+    An id without a prediction, or a prediction without an id, raises a ValueError, which gives the ids.
     """
     by_id = prediction.set_index(OutputSchema.id_column())
     unmatched = by_id.index.symmetric_difference(pd.Index(ids))
