@@ -25,7 +25,7 @@ def using_lock_folder(folder: Path) -> Iterator[None]:
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
         remedy = "remove it, or set lock_pid_dir of [core]"
         raise UsageError(f"the lock folder {folder} is a link, or others can write to it: {remedy}")
-    remove_stale_notes(folder)
+    find_running(folder)  # It removes what dead processes have left.
     try:
         yield
     finally:
@@ -34,17 +34,16 @@ def using_lock_folder(folder: Path) -> Iterator[None]:
             Path(note).unlink()
 
 
-def remove_stale_notes(folder: Path) -> None:
-    """Remove the PID files without a live process, which killed commands leave behind."""
-    for note in folder.glob("*.pid"):
-        if note.is_symlink() or not any(Path(f"/proc/{number}").exists() for number in _read_process_ids(note)):
-            note.unlink(missing_ok=True)
-
-
 def find_running(folder: Path) -> list[int]:
-    """Return the processes, other than this one, that run a command of the pipeline now."""
-    remove_stale_notes(folder)
-    return sorted({number for note in folder.glob("*.pid") for number in _read_process_ids(note)} - {os.getpid()})
+    """Return the other processes that run a command of the pipeline now, and remove the PID files of dead ones."""
+    running = set[int]()
+    for note in folder.glob("*.pid"):
+        alive = {number for number in _read_process_ids(note) if Path(f"/proc/{number}").exists()}
+        if note.is_symlink() or not alive:
+            note.unlink(missing_ok=True)
+        else:
+            running |= alive
+    return sorted(running - {os.getpid()})
 
 
 def _read_process_ids(note: Path) -> list[int]:
