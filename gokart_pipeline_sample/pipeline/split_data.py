@@ -87,9 +87,7 @@ class SplitDataTask(GokartTask[dict[str, Rows]]):
         """Return a number from 0 to 1 for each row, so that a share of all rows is above any bound.
 
         By id, it is a hash, which no other row changes; by a column, the share of the rows with at most this value.
-
-        Raises:
-            ValueError: there is no such column, it has no order, or a value is missing.
+        A column that is not there, has no order or lacks a value raises a ValueError.
         """
         if split_by == "id":
             ids = data[PreprocessedSchema.id_column()]

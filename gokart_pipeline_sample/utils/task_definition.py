@@ -36,9 +36,7 @@ def define_task(task_class: type) -> TaskDefinition:
 
     The modules are those of the class and its bases and what they import within their packages, also in functions. The
     ``__init__`` of a package counts only if a name is imported from it. Comments, docstrings and layout do not count.
-
-    Raises:
-        OSError: a module has no source.
+    A module without source raises an OSError.
     """
     modules, codes = {base.__module__ for base in task_class.__mro__}, dict[str, str]()
     packages = {_package(task_class.__module__), _package(__name__)}

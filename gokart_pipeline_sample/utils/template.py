@@ -57,10 +57,7 @@ class GokartTask(gokart.TaskOnKart[T]):
     def make_target(
         self, relative_file_path: str | None = None, use_unique_id: bool = True, processor: FileProcessor | None = None
     ) -> TargetOnKart:
-        """Return a workspace file as gokart does; a file in a format of this project exists only if it is intact.
-
-        Another format raises a TypeError if the workspace is on S3.
-        """
+        """Return a workspace file, which exists only if it is intact; raise a TypeError for gokart's formats on S3."""
         path = PurePath(relative_file_path or "")
         processor = processor or PROCESSORS.get(path.suffix)
         if not isinstance(processor, FormatProcessor):
