@@ -20,8 +20,7 @@ from pipeline_runner.watch.document_folder import DocumentFolder
 logger = getLogger(__name__)
 
 SHOWN_RUNS = 20
-# Left out if no run has them.
-BATCH_COLUMNS = ("estimated", "alarms")
+BATCH_COLUMNS = ("estimated", "alarms")  # left out if no run has them
 BARS = "▁▂▃▄▅▆▇█"
 # Records to keep, with their reports: this many of runs that did something, and as many of up-to-date runs.
 KEPT_RUNS = 1000

@@ -21,8 +21,7 @@ from pipeline_runner.watch.task_graph import RootTask, Task, TaskGraph, serializ
 LONGEST_VALUE = 40
 CANNOT_BE_PLANNED = 50  # luigi's scheduling_error
 RERUN = "rerun is set"
-# A task that is in none of this many runs counts as never run.
-REMEMBERED_RUNS = 100
+REMEMBERED_RUNS = 100  # a task that is in none of them counts as never run
 
 
 class Plan(NamedTuple):

@@ -31,12 +31,10 @@ class Edge(NamedTuple):
 
 
 class TaskGraph:
-    """A task and all its dependencies, each once; a ``GetDataTask`` is not a node, but the label of an edge.
-
-    If the task is ``alone``, its requirements are left out, because they cannot be determined.
-    """
+    """A task and all its dependencies, each once; a ``GetDataTask`` is not a node, but the label of an edge."""
 
     def __init__(self, root: Task, alone: bool = False) -> None:
+        # If it is alone, its requirements cannot be determined.
         self.root = root
         # All tasks with their requirements, as luigi sees them, including those that are not nodes of the graph.
         self.all_tasks = {root.task_id: root}
