@@ -87,11 +87,6 @@ def number_categories(model: Booster, features: pd.DataFrame) -> pd.DataFrame:
     return features.assign(**codes) if codes else features
 
 
-def encode_categories(model: Booster, features: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return features as the matrix that LightGBM makes of them, once for several predictions."""
-    return number_categories(model, features).to_numpy(dtype=np.float64)
-
-
 def predict_probabilities(model: Booster, features: pd.DataFrame) -> npt.NDArray[np.float64]:
     """Return the probability of each class, row by row; there may be no rows, which LightGBM refuses."""
     if features.empty:

@@ -177,8 +177,9 @@ def run_rank(
     return model, curve
 
 
-def train_rank(folder: Path, parameters: dict[str, Any]) -> None:
-    """Train on the rows in a folder, together with the other ranks, and write the result there."""
+def train_rank(path: str, text: str) -> None:
+    """Train on the rows in a folder, with parameters in JSON, together with the other ranks; write the result there."""
+    folder, parameters = Path(path), json.loads(text)
     threading.Thread(target=_end_with_worker, daemon=True).start()
     train, valid = (cast("Rows", pd.read_parquet(folder / part)) for part in ("train", "valid"))
     booster, curve = boost(*make_datasets(train, valid, {}, "none"), parameters.pop("num_boost_round"), parameters)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster, Losses, encode_categories, get_fitted
+from gokart_pipeline_sample.io.lightgbm_model import Booster, Losses, get_fitted, number_categories
 from gokart_pipeline_sample.pipeline.model.model_input import encode_target, select_features
 from gokart_pipeline_sample.pipeline.quality import metrics
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
@@ -126,7 +126,7 @@ def measure_importances(
         most_rows = SHUFFLED_TREES // (permutation_repeats * features.shape[1] * max(model.num_trees(), 1))
         shuffled = permutation_importance(
             FrozenEstimator(model),
-            encode_categories(model, features),
+            number_categories(model, features).to_numpy(dtype=float),
             encode_target(PreprocessedSchema, test).to_numpy(),
             # scikit-learn's accuracy_score takes longer than the prediction.
             scoring=lambda frozen, rows, truth: (frozen.predict(rows).argmax(axis=1) == truth).mean(),

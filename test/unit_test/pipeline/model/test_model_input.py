@@ -13,9 +13,9 @@ from support.fruits import FruitSchema
 
 from gokart_pipeline_sample.io.lightgbm_model import (
     LightGBMModelProcessor,
-    encode_categories,
     get_categories,
     get_fitted,
+    number_categories,
     set_fitted,
 )
 from gokart_pipeline_sample.pipeline import pred, train
@@ -118,7 +118,7 @@ class TestCategories:
 
     def test_are_encoded_as_lightgbm_does(self, text: pd.DataFrame, trained: lgb.Booster) -> None:
         rows = text[:3].assign(city=pd.Series(["new", "c", None]).astype("category"))
-        encoded = encode_categories(trained, rows)
+        encoded = number_categories(trained, rows).to_numpy(dtype=float)
         assert np.isnan(encoded[:, 1]).tolist() == [True, False, True]
         assert (trained.predict(encoded) == trained.predict(rows)).all()
 
