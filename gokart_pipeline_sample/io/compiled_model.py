@@ -67,8 +67,7 @@ class FastModel:
             raise ImportError('pylignum is not installed: install the extra "fast"')
         import lignum
 
-        self._booster, self._threads = booster, threads
-        text = booster.model_to_string().encode()
+        self._booster, self._threads, text = booster, threads, booster.model_to_string().encode()
         with open_memory_file() as file:
             file.write(text)
             self._trees = lignum.load(f"/dev/fd/{file.fileno()}")
@@ -90,24 +89,24 @@ class Engine:
         self, model: Booster, engines: Sequence[str] = ("lightgbm",), folder: Path = Path(), threads: int = 1
     ) -> None:
         self.model, self._engines, self._folder, self._threads = model, [*engines], folder, threads
-        self._lock, self._is_compared = threading.Lock(), False
+        self._lock, self._is_first = threading.Lock(), True
         self._fast: FastModel | None = None
 
     def __reduce__(self) -> tuple[type[Engine], tuple[Any, ...]]:
         return Engine, (self.model, self._engines, self._folder, self._threads)
 
     def predict(self, features: pd.DataFrame, seed: str) -> npt.NDArray[np.float64]:
-        """Return the probability of each class, row by row; the seed chooses which rows LightGBM predicts as well.
+        """Return the probability of each class, row by row; raise a PredictionError if LightGBM gives other bits.
 
-        Raises:
-            PredictionError: the model predicts other bits than LightGBM.
+        The seed chooses which rows LightGBM predicts as well.
         """
+        if features.empty:
+            return predict_probabilities(self.model, features)
         with self._lock:
-            is_first = not (self._is_compared or features.empty)
+            is_first, self._is_first = self._is_first, False
             if is_first:
                 self._load()
-                self._is_compared = True
-        if features.empty or not self._fast:
+        if not self._fast:
             return predict_probabilities(self.model, features)
         predicted, number = self._fast.predict(features), len(features)
         rows = random.Random(seed).sample(range(number), min(SAMPLE_ROWS, number))  # noqa: S311
@@ -169,15 +168,9 @@ def _make_library(text: bytes, folder: Path, key: str) -> Path:
     trees_per_block = max(1, 500 * len(leaves) // sum(leaves))
     with tempfile.TemporaryDirectory(prefix="compiling-", dir=folder) as name, tempfile.TemporaryFile(dir=name) as log:
         Path(name, "model.txt").write_bytes(text)
-        with subprocess.Popen(
-            [sys.executable, "-BP", str(_COMPILER), name, str(trees_per_block)],
-            env={**os.environ, "TMPDIR": name},
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            umask=0o077,
-        ) as child:
+        command = [sys.executable, "-BP", str(_COMPILER), name, str(trees_per_block)]
+        own: dict[str, Any] = {"env": {**os.environ, "TMPDIR": name}, "umask": 0o077, "start_new_session": True}
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, **own) as child:
             try:
                 exit_code = child.wait(_COMPILE_SECONDS)
             except subprocess.TimeoutExpired as error:

@@ -15,7 +15,7 @@ from gokart_pipeline_sample.pipeline.batch.manifest import (
     S3JsonTarget,
     flatten_estimate,
     get_intact_object,
-    read_latest,
+    make_folder,
 )
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.drift.calibration import EstimatedAccuracy
@@ -63,18 +63,13 @@ class JoinTruthTask(PublisherTask[Evaluation], S3DestinationTask[Evaluation]):
         if unknown := sorted(set(truth[FeatureSchema.target_column()].dropna()) - classes, key=str):
             raise TableError(f"{self.table}: the target has values that are no class, the first of them {unknown[:5]}")
         parts = (open_table(f"s3://{self.bucket}/{part['key']}").read(output) for part in manifest["parts"])
-        rows, right = (sum(counts) for counts in zip(*(self.count_right(part, truth) for part in parts), strict=True))
+        rows, right = map(sum, zip(*(self.count_right(part, truth) for part in parts), strict=True))
         if not rows:
             raise TableError(f"{self.table}: no row of {self.manifest} is in it: give the truth of that batch")
         shift = manifest["shift"]
-        self.dump(
-            Evaluation(
-                rows=rows,
-                accuracy=right / rows,
-                interval=make_interval(right / rows, rows),
-                estimated_accuracy=shift and shift["estimated_accuracy"],
-            )
-        )
+        accuracy, estimated = right / rows, shift and shift["estimated_accuracy"]
+        interval = make_interval(accuracy, rows)
+        self.dump(Evaluation(rows=rows, accuracy=accuracy, interval=interval, estimated_accuracy=estimated))
 
     def describe(self) -> Published:
         """Return the accuracy, and what it was estimated as."""
@@ -86,12 +81,8 @@ class JoinTruthTask(PublisherTask[Evaluation], S3DestinationTask[Evaluation]):
     def count_right(published: pd.DataFrame, truth: pd.DataFrame) -> tuple[int, int]:
         """Return the number of published rows whose truth is known, and how many of them are predicted rightly.
 
-        Args:
-            published: rows of a part, with the columns of ``OutputSchema``.
-            truth: the id and the target of rows, each id once; a target that is missing is not known yet.
-
-        Raises:
-            TableError: an id of the truth occurs twice.
+        The truth is the id and the target of rows, which is missing if it is not known yet; a TableError says if an id
+        occurs twice.
         """
         known = truth.dropna().set_index(FeatureSchema.id_column())[FeatureSchema.target_column()]
         if not known.index.is_unique:
@@ -114,5 +105,8 @@ class EvaluatePublishedTask(ViewTask[Evaluation]):
 
     def requires(self) -> gokart.TaskOnKart[Any]:
         """Wire the task to the batch that is meant now."""
-        manifest = self.manifest or read_latest(self.bucket, self.prefix)
+        manifest, latest = self.manifest, f"{make_folder(self.prefix)}latest.json"
+        if not manifest:
+            pointer = get_intact_object(self.bucket, latest, "publish a batch first", "publish again")
+            manifest = json.loads(pointer)["manifest"]
         return JoinTruthTask(bucket=self.bucket, manifest=manifest, table=self.table)

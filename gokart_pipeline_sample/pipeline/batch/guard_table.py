@@ -116,10 +116,8 @@ class GuardTableTask(ClusterTask[GuardResult]):
             bad_rows += chunk.bad_rows
             breaches.merge(chunk.breaches)
         if rows and bad_rows / rows > allowed_share:
-            raise BadRowsError(
-                f"{bad_rows} of {rows} rows break {FeatureSchema.__name__}, "
-                f"a share of {allowed_share:g} is allowed (see on_bad_row): {breaches}"
-            )
+            allowed = f"a share of {allowed_share:g} is allowed (see on_bad_row)"
+            raise BadRowsError(f"{bad_rows} of {rows} rows break {FeatureSchema.__name__}, {allowed}: {breaches}")
         logger.info("%d of %d rows break the schema", bad_rows, rows)
         return GuardResult(rows=rows, bad_rows=bad_rows, duplicates=duplicates)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from logging import getLogger
 from typing import Any, TypedDict
 
@@ -89,12 +88,6 @@ def require_intact(url: str, content: bytes, metadata: dict[str, str], if_damage
     """Raise a DamagedFileError if the content is not that which was put with the metadata."""
     if metadata.get(SHA256) != hashlib.sha256(content).hexdigest():
         raise DamagedFileError(f"{url} is not what a run has put: {if_damaged}")
-
-
-def read_latest(bucket: str, prefix: str) -> str:
-    """Return the key of the manifest of the current batch."""
-    key = f"{make_folder(prefix)}latest.json"
-    return str(json.loads(get_intact_object(bucket, key, "publish a batch first", "publish again"))["manifest"])
 
 
 def make_folder(prefix: str) -> str:

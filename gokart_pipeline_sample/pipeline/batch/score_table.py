@@ -25,7 +25,7 @@ from gokart_pipeline_sample.pipeline.batch.score_part import (
     PartFigures,
     PartScorer,
 )
-from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, Shift, add_counts, measure_shift
+from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, add_counts, measure_shift
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.utils.cluster_task import THREADS, ClusterTask
 from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, TableParameter, TaskParameter
@@ -89,57 +89,44 @@ class ScoreTableTask(ShownTask[Manifest], ClusterTask[Manifest], S3DestinationTa
     def run(self) -> None:
         """Score the table part by part, and put the manifest last."""
         model, reference = self.load(self.model_task), self.load(self.reference_task)
-        guarded, table = self.load(self.guard_task), open_table(self.table)
-        scorer = PartScorer(
-            self.make_engine(model, guarded["rows"]),
-            reference,
-            pd.Index(guarded["duplicates"]),
-            table,
-            self.output(),
-            self.with_proba,
-        )
-        try:
-            parts, figures = self.score_parts(scorer, self.output().find_parts(), guarded["rows"])
-        except PredictionError as error:
-            logger.warning("%s: LightGBM predicts the whole table", error)
-            parts, figures = self.score_parts(scorer._replace(engine=Engine(model)), {}, guarded["rows"])
-        published, rejected = self.list_parts(parts, guarded["rows"])
-        in_order = [figures[name] for name in sort_names(figures)]
-        manifest = Manifest(
-            parts=published,
-            rejected=rejected,
-            rows_in=guarded["rows"],
-            rows_published=sum(part["rows"] for part in published),
-            rows_rejected=sum(part["rows"] for part in rejected),
-            model=ScoringModel(unique_id=self.model_task.make_unique_id(), accuracy=reference["accuracy"]),
-            champion=dict(self.champion) or None,
-            table={"fingerprint": table.fingerprint},
-            unseen=add_unseen([part["unseen"] for part in in_order]),
-            shift=measure_shift(add_counts([part["counts"] for part in in_order]), reference),
-        )
-        self.dump(manifest)
-        logger.info("put %s", self.output().path())
-
-    def load_document(self) -> Shift | None:
-        """Return the shift of the rows, if there are any."""
-        shift: Shift | None = self.output().load()["shift"]
-        return shift
-
-    def make_engine(self, model: Booster, rows: int) -> Engine:
-        """Return what predicts so many rows."""
+        guarded, table, target = self.load(self.guard_task), open_table(self.table), self.output()
+        rows, duplicates = guarded["rows"], pd.Index(guarded["duplicates"])
         # The workers of a cluster share the cores of their machine among them.
         threads = 1 if self.dask_scheduler else max(1, (os.cpu_count() or 1) // THREADS)
-        engines = choose_engines(self.engine, model, rows)
-        return Engine(model, engines, get_default_folder(in_memory=self.is_on_s3), threads)
+        engines, folder = choose_engines(self.engine, model, rows), get_default_folder(in_memory=self.is_on_s3)
+        engine = Engine(model, engines, folder, threads)
+        scorer = PartScorer(engine, reference, duplicates, table, target, self.with_proba)
+        try:
+            parts, figures = self.score_parts(scorer, target.find_parts(), rows)
+        except PredictionError as error:
+            logger.warning("%s: LightGBM predicts the whole table", error)
+            parts, figures = self.score_parts(scorer._replace(engine=Engine(model)), {}, rows)
+        published, rejected = self.list_parts(parts, rows)
+        in_order = [figures[name] for name in sort_names(figures)]
+        self.dump(
+            Manifest(
+                parts=published,
+                rejected=rejected,
+                rows_in=rows,
+                rows_published=sum(part["rows"] for part in published),
+                rows_rejected=sum(part["rows"] for part in rejected),
+                model=ScoringModel(unique_id=self.model_task.make_unique_id(), accuracy=reference["accuracy"]),
+                champion=dict(self.champion) or None,
+                table={"fingerprint": table.fingerprint},
+                unseen=add_unseen([part["unseen"] for part in in_order]),
+                shift=measure_shift(add_counts([part["counts"] for part in in_order]), reference),
+            )
+        )
+        logger.info("put %s", target.path())
+
+    def load_document(self) -> Any:
+        """Return the shift of the rows, if there are any."""
+        return self.output().load()["shift"]
 
     def score_parts(
         self, scorer: PartScorer, parts: dict[str, Part], rows: int
     ) -> tuple[dict[str, Part], dict[str, PartFigures]]:
-        """Score and put the parts that are not among those that an earlier run has put.
-
-        Returns:
-            All parts, and their figures, by name.
-        """
+        """Score and put the parts that an earlier run has not put; return all parts, and their figures, by name."""
         figures: dict[str, PartFigures] = {}
         with self.start_workers(self.bucket) as workers, showing_progress("scored", rows, "rows") as advance:
 
@@ -164,11 +151,7 @@ class ScoreTableTask(ShownTask[Manifest], ClusterTask[Manifest], S3DestinationTa
 
     @staticmethod
     def list_parts(parts: dict[str, Part], rows: int) -> tuple[list[Part], list[Part]]:
-        """Return the published parts and those of rejected rows, in order.
-
-        Raises:
-            ValueError: rows of the table are missing, or there are too many.
-        """
+        """Return the published parts and those of rejected rows, in order; raise a ValueError if rows do not add up."""
         published = [parts[name] for name in sort_names(parts) if not name.startswith(REJECTED)]
         rejected = [parts[name] for name in sort_names(parts) if name.startswith(REJECTED)]
         put, refused = (sum(part["rows"] for part in some) for some in (published, rejected))
