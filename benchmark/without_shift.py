@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gokart_pipeline_sample.pipeline.batch import score_part
+from gokart_pipeline_sample.pipeline.batch import score_table
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, RowCounts
 from pipeline_runner.cli.command_line import main
 
@@ -16,5 +16,5 @@ def count_nothing(_features: Any, _prediction: Any, reference: Reference) -> Row
 
 
 if __name__ == "__main__":
-    score_part.count_rows = count_nothing
+    score_table.count_rows = count_nothing
     main()

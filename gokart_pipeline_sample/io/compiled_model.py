@@ -57,9 +57,8 @@ def choose_engines(engine: str, model: Booster, rows: int) -> list[str]:
 class FastModel:
     """A model that pylignum interprets, or whose library it calls, which is kept in the folder, if one is given.
 
-    Raises:
-        ImportError, OSError, RuntimeError or ValueError: pylignum or a C compiler is missing, pylignum does not know
-            this kind of model, or the folder is not one of this user alone.
+    Raises an ImportError, OSError, RuntimeError or ValueError if pylignum or a C compiler is missing, if pylignum does
+    not know this kind of model, or if the folder is not one of this user alone.
     """
 
     def __init__(self, booster: Booster, threads: int, folder: Path | None = None) -> None:

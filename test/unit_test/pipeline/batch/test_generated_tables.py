@@ -16,7 +16,7 @@ from gokart_pipeline_sample.io.compiled_model import Engine
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.io.tables.duplicates import find_duplicates
 from gokart_pipeline_sample.io.tables.table import Table
-from gokart_pipeline_sample.pipeline.batch.score_part import PartScorer
+from gokart_pipeline_sample.pipeline.batch.score_table import PartScorer
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask

@@ -6,7 +6,7 @@ from pandera.errors import SchemaErrors
 
 from gokart_pipeline_sample.io.compiled_model import Engine
 from gokart_pipeline_sample.io.lightgbm_model import Booster
-from gokart_pipeline_sample.pipeline.batch.score_part import PartFigures, PartScorer
+from gokart_pipeline_sample.pipeline.batch.score_table import PartFigures, PartScorer
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, add_counts
 from gokart_pipeline_sample.pipeline.pred import PredTask
 
