@@ -99,13 +99,11 @@ class Engine:
 
         The seed chooses which rows LightGBM predicts as well.
         """
-        if features.empty:
-            return predict_probabilities(self.model, features)
         with self._lock:
-            is_first, self._is_first = self._is_first, False
+            is_first = self._is_first and not features.empty
             if is_first:
                 self._load()
-        if not self._fast:
+        if features.empty or not self._fast:
             return predict_probabilities(self.model, features)
         predicted, number = self._fast.predict(features), len(features)
         rows = random.Random(seed).sample(range(number), min(SAMPLE_ROWS, number))  # noqa: S311
@@ -117,6 +115,7 @@ class Engine:
 
     def _load(self) -> None:
         """Load or compile the model for the first engine, or drop that one and take the next."""
+        self._is_first = False
         while not self._fast and (engine := self._engines[0]) != "lightgbm":
             try:
                 self._fast = FastModel(self.model, self._threads, self._folder if engine == "compiled" else None)

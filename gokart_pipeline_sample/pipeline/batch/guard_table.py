@@ -104,11 +104,7 @@ class GuardTableTask(ClusterTask[GuardResult]):
 
     @staticmethod
     def guard(checked: Iterable[CheckedChunk], duplicates: list[Any], allowed_share: float) -> GuardResult:
-        """Count the rows of all chunks that break the schema.
-
-        Raises:
-            BadRowsError: more rows break the schema; the message counts them by check and gives the first ids.
-        """
+        """Count the rows of all chunks that break the schema; raise a BadRowsError if they are more than allowed."""
         rows = bad_rows = 0
         breaches = Breaches(FeatureSchema.id_column())
         for chunk in checked:
@@ -133,11 +129,7 @@ class GuardTableTask(ClusterTask[GuardResult]):
     def preprocess_valid(
         data: pd.DataFrame, duplicates: Collection[object]
     ) -> tuple[DataFrame[PreprocessedSchema], pd.DataFrame]:
-        """Separate the rows that can be predicted as :func:`separate_rows` does, and preprocess them.
-
-        Raises:
-            pandera.errors.SchemaErrors: a column as a whole is wrong.
-        """
+        """Separate the rows that can be predicted as :func:`separate_rows` does, and preprocess them."""
         readable, breaches = screen_rows(FeatureSchema, data, duplicates)
         if breaches.empty:
             # Most chunks have no bad rows. If the checks of preprocess() find some, separate_rows() identifies them.

@@ -109,7 +109,9 @@ class S3ManifestTarget(S3JsonTarget):
 
     def make_pointer(self, unique_id: str) -> S3PointerTarget:
         """Return the pointer to this manifest, to be put by the task with this unique id."""
-        return S3PointerTarget(self._bucket, f"{self._prefix}latest.json", unique_id, self._encryption, self)
+        pointer = S3PointerTarget(self._bucket, f"{self._prefix}latest.json", unique_id, self._encryption)
+        pointer.manifest = self
+        return pointer
 
     def make_figures(self, part: str) -> S3JsonTarget:
         """Return the object with the figures of a part, which belongs to the same task."""
@@ -152,11 +154,7 @@ class S3ManifestTarget(S3JsonTarget):
 class S3PointerTarget(S3JsonTarget):
     """The pointer that readers follow to the manifest of the current batch; it exists only if that manifest does."""
 
-    def __init__(
-        self, bucket: str, key: str, unique_id: str, encryption: Encryption, manifest: S3ManifestTarget
-    ) -> None:
-        super().__init__(bucket, key, unique_id, encryption)
-        self.manifest = manifest
+    manifest: S3ManifestTarget
 
     def put_beside(self, name: str, content: bytes, content_type: str) -> None:
         """Put another object beside the manifest, where no later batch replaces it."""

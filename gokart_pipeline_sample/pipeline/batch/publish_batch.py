@@ -42,11 +42,7 @@ class PublishBatchTask(PublisherTask[dict[str, Any]]):
         return manifest.make_pointer(self.make_unique_id())
 
     def run(self) -> None:
-        """Put the pointer.
-
-        Raises:
-            ShiftError: there are alarms, and they are to fail the run.
-        """
+        """Put the pointer, or raise a ShiftError if there are alarms, and they are to fail the run."""
         alarms = find_alarms(self.load(self.score_task)["shift"], self.require_acc)
         for alarm in alarms:
             logger.warning("%s", alarm)

@@ -87,10 +87,6 @@ class PartScorer(NamedTuple):
         Returns:
             The predictions of the valid rows, in the order of the rows; the invalid rows as text, with a column
             ``reason``; the figures of the valid rows.
-
-        Raises:
-            pandera.errors.SchemaErrors: a frame as a whole breaks its schema.
-            PredictionError: see :meth:`Engine.predict`.
         """
         model = self.engine.model
         preprocessed, breaches = GuardTableTask.preprocess_valid(data, self.duplicates)
