@@ -9,9 +9,12 @@ from configparser import ConfigParser
 USAGE = """%(prog)s [--plan [--mermaid]] [TASK] [OPTION ...]
        %(prog)s --history | --serve-s3 | --champion [NAME] | --clean ... | --new-table TABLE ..."""
 EPILOG = """examples:
-  %(prog)s --require-acc 0.95             run gokart_pipeline_sample.RunTask with another parameter
-  %(prog)s --plan TASK --local-scheduler  show which tasks of any task would run
-  %(prog)s --clean --help                 show the options of --clean; likewise of --new-table TABLE
+  %(prog)s --require-acc 0.95
+      run gokart_pipeline_sample.RunTask, with another parameter
+  %(prog)s --plan TASK --local-scheduler [OPTION ...]
+      show which tasks of any task would run
+  %(prog)s --clean --help
+      show the options of --clean; likewise of --new-table TABLE
 
 Options of luigi and of the task follow."""
 
