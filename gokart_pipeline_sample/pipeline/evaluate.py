@@ -14,7 +14,7 @@ from gokart_pipeline_sample.io.lightgbm_model import Booster, Losses, get_learni
 from gokart_pipeline_sample.pipeline.model.model_input import encode_target
 from gokart_pipeline_sample.pipeline.quality import scores
 from gokart_pipeline_sample.pipeline.quality.data_warnings import find_warnings
-from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
+from gokart_pipeline_sample.pipeline.quality.metrics import LearningCurve, Metrics
 from gokart_pipeline_sample.pipeline.schemas.output import match_by_id
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
@@ -76,6 +76,7 @@ class EvaluateTask(ShownTask[Metrics]):
         predicted = encode_target(PredictionSchema, matched).to_numpy()
         probabilities = matched[PredictionSchema.probability_columns()].to_numpy()
         model_scores = scores.score(truth, predicted, probabilities)
+        ((loss, losses),) = curve["valid"].items()
         return Metrics(
             rows=len(test),
             model=model_scores,
@@ -85,7 +86,9 @@ class EvaluateTask(ShownTask[Metrics]):
             confusion_matrix=confusion_matrix(truth, predicted, labels=range(probabilities.shape[1])).tolist(),
             calibration=scores.measure_calibration(truth == predicted, probabilities[np.arange(len(test)), predicted]),
             importances=scores.measure_importances(model, test, **shuffling),
-            learning_curve=scores.describe_curve(curve, model.current_iteration()),
+            learning_curve=LearningCurve(
+                loss=loss, train=curve["train"][loss], valid=losses, model_rounds=model.current_iteration()
+            ),
             warnings=find_warnings(train, test, model),
             most_confidently_wrong=scores.find_wrong(test, matched),
         )

@@ -23,15 +23,6 @@ class Interval(TypedDict):
     high: float
 
 
-class Threshold(TypedDict):
-    """Scores of a class if it is predicted wherever it is at least so probable."""
-
-    probability: float
-    precision: float
-    recall: float
-    f1: float
-
-
 class ClassScores(TypedDict):
     """Scores of one class against the rest; None if undefined."""
 
@@ -41,7 +32,9 @@ class ClassScores(TypedDict):
     recall: float | None  # share of the rows of this class that are predicted as this class
     f1: float | None  # harmonic mean of the two
     roc_auc: float | None
-    thresholds: list[Threshold]  # the precision-recall curve, by rising probability; empty without rows of that class
+    # The probability, precision, recall and f1 of each point of the precision-recall curve, which predicts the class
+    # wherever it is at least so probable, by rising probability; empty without rows of that class.
+    thresholds: list[dict[str, float]]
 
 
 class CalibrationBin(TypedDict):
@@ -70,16 +63,6 @@ class LearningCurve(TypedDict):
     model_rounds: int  # rounds that the model keeps: by default those up to the lowest validation loss
 
 
-class WrongRow(TypedDict):
-    """A misclassified row."""
-
-    id: Any
-    target: Any
-    pred: Any
-    probability: float  # of the predicted class
-    features: dict[str, Any]
-
-
 class Metrics(TypedDict):
     """The whole document."""
 
@@ -93,4 +76,5 @@ class Metrics(TypedDict):
     importances: list[Importance]  # in the order of the schema
     learning_curve: LearningCurve
     warnings: list[str]  # about the training and test rows
-    most_confidently_wrong: list[WrongRow]  # at most ten, the most probable first
+    # The id, target, pred, probability of pred, and features (by name) of at most ten rows, the most probable first.
+    most_confidently_wrong: list[dict[str, Any]]

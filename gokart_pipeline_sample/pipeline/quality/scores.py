@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster, Losses, get_fitted, number_categories
+from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted, number_categories
 from gokart_pipeline_sample.pipeline.model.model_input import encode_target, select_features
 from gokart_pipeline_sample.pipeline.quality import metrics
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
@@ -34,14 +34,13 @@ def score(truth: Codes, predicted: Codes, probabilities: Probabilities) -> metri
 
     labels = range(probabilities.shape[1])
     areas = [_area_under_curve(truth, probabilities, label) for label in labels]
-    known = [area for area in areas if area is not None]
     return metrics.Scores(
         accuracy=float(accuracy_score(truth, predicted)),
         # The same as balanced_accuracy_score, which warns if a class is predicted that no row has.
         balanced_accuracy=float(recall_score(truth, predicted, labels=np.unique(truth), average="macro")),
         log_loss=float(log_loss(truth, probabilities, labels=labels)),
         brier_score=float(brier_score_loss(truth, probabilities, labels=labels, scale_by_half=False)),
-        roc_auc=sum(known) / len(known) if len(known) == len(areas) else None,
+        roc_auc=_number_or_none(sum(areas) / len(areas)),
     )
 
 
@@ -76,28 +75,25 @@ def score_classes(truth: Codes, predicted: Codes, probabilities: Probabilities) 
             precision=_number_or_none(precision),
             recall=_number_or_none(recall),
             f1=_number_or_none(f1),
-            roc_auc=_area_under_curve(truth, probabilities, label),
+            roc_auc=_number_or_none(_area_under_curve(truth, probabilities, label)),
             thresholds=find_thresholds(truth == label, probabilities[:, label]),
         )
         for label, (name, precision, recall, f1, rows) in enumerate(zip(names, *scores, strict=True))
     ]
 
 
-def find_thresholds(positive: npt.NDArray[np.bool_], probabilities: Probabilities) -> list[metrics.Threshold]:
+def find_thresholds(positive: npt.NDArray[np.bool_], probabilities: Probabilities) -> list[dict[Any, Any]]:
     """Return ``SHOWN_THRESHOLDS`` points of the precision-recall curve of a class, and that of the highest F1."""
     from sklearn.metrics import precision_recall_curve
 
     if not positive.any():
         return []
     precisions, recalls, thresholds = precision_recall_curve(positive, probabilities)
-    sums = precisions + recalls
-    f1 = np.divide(2 * precisions * recalls, sums, out=np.zeros_like(sums), where=sums > 0)[:-1]
-    steps = np.linspace(0, len(thresholds) - 1, SHOWN_THRESHOLDS).round().astype(int)
-    shown = np.union1d(steps, f1.argmax())
-    points = zip(*(values[shown].tolist() for values in (thresholds, precisions, recalls, f1)), strict=True)
-    return [
-        metrics.Threshold(probability=point[0], precision=point[1], recall=point[2], f1=point[3]) for point in points
-    ]
+    points = pd.DataFrame({"probability": thresholds, "precision": precisions[:-1], "recall": recalls[:-1]})
+    f1 = 2 * points["precision"] * points["recall"] / (points["precision"] + points["recall"])
+    points["f1"] = f1.fillna(0.0)
+    steps = np.linspace(0, len(points) - 1, SHOWN_THRESHOLDS).round().astype(int)
+    return points.iloc[np.union1d(steps, points["f1"].argmax())].to_dict("records")
 
 
 def measure_calibration(right: npt.NDArray[np.bool_], confidence: Probabilities) -> list[metrics.CalibrationBin]:
@@ -142,38 +138,27 @@ def measure_importances(
     ]
 
 
-def describe_curve(curve: Losses, model_rounds: int) -> metrics.LearningCurve:
-    """Return the losses of each round, the name of the loss, and the number of rounds that the model keeps."""
-    (loss,) = curve["valid"]
-    return metrics.LearningCurve(
-        loss=loss, train=curve["train"][loss], valid=curve["valid"][loss], model_rounds=model_rounds
-    )
-
-
-def find_wrong(test: DataFrame[PreprocessedSchema], matched: pd.DataFrame) -> list[metrics.WrongRow]:
+def find_wrong(test: DataFrame[PreprocessedSchema], matched: pd.DataFrame) -> list[dict[Any, Any]]:
     """Return the wrong predictions with the highest probabilities; ``matched`` has a prediction for each row."""
-    target, pred = PreprocessedSchema.target_column(), PredictionSchema.target_column()
-    is_wrong = test[target].to_numpy() != matched[pred].to_numpy()
-    confidence = matched[PredictionSchema.probability_columns()].max(axis=1)[is_wrong]
-    confidence = confidence.sort_values(ascending=False, kind="stable")[:SHOWN_WRONG_ROWS]
-    rows, predicted = test.iloc[confidence.index], matched.loc[confidence.index, pred]
+    target, pred = test[PreprocessedSchema.target_column()], matched[PredictionSchema.target_column()]
+    is_wrong = target.to_numpy() != pred.to_numpy()
+    probability = matched[PredictionSchema.probability_columns()].max(axis=1)[is_wrong].nlargest(SHOWN_WRONG_ROWS)
+    rows = test.iloc[probability.index]
     features = rows[PreprocessedSchema.feature_columns()]
     # JSON has neither timestamps nor NaN.
     as_text = dict.fromkeys(features.select_dtypes("datetime").columns, "str")
     values = features.astype(as_text).astype(object).where(features.notna(), None).to_dict("records")
-    columns = [each.tolist() for each in (rows[PreprocessedSchema.id_column()], rows[target], predicted, confidence)]
-    return [
-        metrics.WrongRow(id=row[0], target=row[1], pred=row[2], probability=row[3], features=features)
-        for *row, features in zip(*columns, values, strict=True)
-    ]
+    shown = {"id": rows[PreprocessedSchema.id_column()].array, "target": target.iloc[probability.index].array}
+    shown |= {"pred": pred[probability.index].array, "probability": probability.array, "features": values}
+    return pd.DataFrame(shown).to_dict("records")
 
 
-def _area_under_curve(truth: Codes, probabilities: Probabilities, label: int) -> float | None:
-    """Return the area under the ROC curve of one class against the rest, if there are rows of both."""
+def _area_under_curve(truth: Codes, probabilities: Probabilities, label: int) -> float:
+    """Return the area under the ROC curve of one class against the rest; NaN without rows of both."""
     from sklearn.metrics import roc_auc_score
 
     positive = truth == label
-    return float(roc_auc_score(positive, probabilities[:, label])) if positive.any() and not positive.all() else None
+    return roc_auc_score(positive, probabilities[:, label]) if positive.any() and not positive.all() else np.nan
 
 
 def _number_or_none(value: Any) -> float | None:
