@@ -23,8 +23,7 @@ logger = getLogger(__name__)
 class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
     """Outputs the predictions if they are accurate enough, with the accuracy in ``DataFrame.attrs``.
 
-    It stores a copy of the frame, so that only a successful check completes it: gokart does not run a task whose output
-    exists.
+    It stores a copy: gokart does not run a task whose output exists, and only a successful check may complete it.
     """
 
     pred_task: TaskParameter[DataFrame[Any]] = TaskParameter("Outputs at least OutputSchema.")
@@ -38,11 +37,6 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
     metrics_task: OptionalTaskParameter = OptionalTaskParameter(
         description="Task that outputs the metrics that these requirements are about."
     )
-
-    @property
-    def required_accuracy(self) -> float:
-        """The accuracy that the model must exceed."""
-        return self.require_acc
 
     def run(self) -> None:
         """Check the predictions and save them."""
@@ -61,11 +55,7 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
     ) -> DataFrame[OutputSchema]:
         """Return a copy of the predictions, with their accuracy in ``attrs["accuracy"]``, if it is high enough.
 
-        Args:
-            prediction: predictions, in any order; they are matched with the rows by id.
-            test: the rows, with their target.
-            require_acc: the accuracy to exceed, from 0 to 1.
-            failures: other requirements that are not met.
+        Predictions are matched with the rows by id; ``failures`` are other requirements that are not met.
 
         Raises:
             AccuracyTooLowError: the accuracy does not exceed the required one, or there are failures.
@@ -78,9 +68,8 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
             raise ValueError(f"require_acc is {require_acc}: give a number from 0 to 1")
         PreprocessedSchema.require_target(test)
         matched = MakeOutputTask.make_output(prediction, test)
-        accuracy = float(
-            accuracy_score(test[PreprocessedSchema.target_column()], matched[OutputSchema.target_column()])
-        )
+        truth, predicted = test[PreprocessedSchema.target_column()], matched[OutputSchema.target_column()]
+        accuracy = float(accuracy_score(truth, predicted))
         if not accuracy > require_acc:
             failures = [f"the accuracy {accuracy} does not exceed the required {require_acc}", *failures]
         if failures:

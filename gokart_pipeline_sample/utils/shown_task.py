@@ -43,11 +43,8 @@ class ShownTask(GokartTask[T]):
 
     # "metrics" or "shift", if the output is this part of the report.
     document = ""
-
-    @property
-    def required_accuracy(self) -> float | None:
-        """The accuracy that the model must exceed, if the task checks that."""
-        return None
+    # The accuracy that the model must exceed, if the task checks that.
+    require_acc: Any = None
 
     def load_document(self) -> Any:
         """Return the part of the report, if there is one; asked only if the output exists."""

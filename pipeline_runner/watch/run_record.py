@@ -49,7 +49,7 @@ class RunResult:
     def required_accuracy(self) -> float | None:
         """The accuracy that the published model must exceed, if it is checked."""
         tasks = self.root.graph.tasks.values() if self.publisher else []
-        required = (task.required_accuracy for task in tasks if isinstance(task, ShownTask))
+        required = (task.require_acc for task in tasks if isinstance(task, ShownTask))
         return next((accuracy for accuracy in required if accuracy is not None), None)
 
     @property

@@ -76,7 +76,7 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
         champions = self.output().champions
         pointer, etag = champions.read_pointer()
         document = champions.find_document(pointer["champion"]) if pointer else None
-        failures = "; ".join(find_failures(self.load("metrics"), self.require, self.require_acc))
+        failures = "; ".join(find_failures(self.load("metrics"), f"accuracy>{self.require_acc}, {self.require}"))
         if document is None:
             if failures:
                 raise AccuracyTooLowError(f"{failures}: there is no champion, and this model becomes none")

@@ -26,12 +26,12 @@ def find_warnings(
 ) -> list[str]:
     """Return a sentence for each kind of trouble that is found, with the columns or classes that it is about."""
     features, tested = (select_features(rows, get_fitted(model)) for rows in (train, test))
-    unseen = {name: int(counts.sum()) for name, counts in count_unseen(model, tested).items()}
+    unseen = [f"{name} ({counts.sum():,})" for name, counts in count_unseen(model, tested).items()]
     found = {
         "features with the same value in all training rows": find_constants(features),
         "features that are missing in more than half of the training rows": find_missing(features),
         "features that alone give the target away": find_leaks(features, train, tested, test),
-        "features with values in test rows that no training row has": _count(unseen),
+        "features with values in test rows that no training row has": unseen,
         f"classes with fewer than {FEW_ROWS} test rows, so that their scores are uncertain": find_rare_classes(test),
     }
     warnings = [f"{trouble}: {shorten(names)}" for trouble, names in found.items() if names]
@@ -42,7 +42,7 @@ def find_warnings(
 
 def find_constants(features: pd.DataFrame) -> list[str]:
     """Return the names of the features with at most one value, missing ones aside."""
-    return [str(name) for name, column in features.items() if column.nunique() <= 1]
+    return features.columns[features.nunique() <= 1].tolist()
 
 
 def find_missing(features: pd.DataFrame) -> list[str]:
@@ -53,25 +53,16 @@ def find_missing(features: pd.DataFrame) -> list[str]:
 
 def find_rare_classes(test: DataFrame[PreprocessedSchema]) -> list[str]:
     """Return the names of the classes with fewer than ``FEW_ROWS`` test rows, and how many they have."""
-    counts = test[PreprocessedSchema.target_column()].value_counts().reindex(PreprocessedSchema.target_classes())
-    return _count({str(name): int(rows) for name, rows in counts.fillna(0).items() if rows < FEW_ROWS})
+    counts = test[PreprocessedSchema.target_column()].value_counts()
+    counts = counts.reindex(PreprocessedSchema.target_classes(), fill_value=0)
+    return [f"{name} ({rows})" for name, rows in counts[counts < FEW_ROWS].items()]
 
 
-def find_leaks(
-    features: pd.DataFrame,
-    train: DataFrame[PreprocessedSchema],
-    tested: pd.DataFrame,
-    test: DataFrame[PreprocessedSchema],
-) -> list[str]:
+def find_leaks(features: pd.DataFrame, train: pd.DataFrame, tested: pd.DataFrame, test: pd.DataFrame) -> list[str]:
     """Return the features that alone predict the target of the test rows, and the area under their ROC curve.
 
-    Each predicts by a tree of its own. Classes with fewer than ``FEW_ROWS`` test rows are passed over.
-
-    Args:
-        features: features of the training rows.
-        train: the training rows.
-        tested: features of the test rows.
-        test: the test rows.
+    Each predicts by a tree of its own, learned from the ``features`` of the training rows and measured on those of the
+    test rows, ``tested``. Classes with fewer than ``FEW_ROWS`` test rows are passed over.
     """
     from sklearn.metrics import roc_auc_score
     from sklearn.tree import DecisionTreeRegressor
@@ -100,10 +91,6 @@ def count_copies(features: pd.DataFrame, tested: pd.DataFrame) -> int:
     """Return the number of test rows whose features equal those of a training row."""
     known, new = (pd.util.hash_pandas_object(rows, index=False) for rows in (features, tested))
     return int(new.isin(known).sum())
-
-
-def _count(rows: dict[str, int]) -> list[str]:
-    return [f"{name} ({count:,})" for name, count in rows.items()]
 
 
 def shorten(names: list[str], separator: str = ", ") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 import luigi
 
@@ -16,39 +16,33 @@ _COMPARISONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": ope
 _SCORES, _INTERVAL = sorted(Scores.__annotations__), ["accuracy_interval.low", "accuracy_interval.high"]
 _CLASS_SCORES = sorted(ClassScores.__annotations__.keys() - {"name", "thresholds"})
 _SYNTAX = re.compile(
-    r"(?P<figure>[a-z][a-z0-9_.]*)\s*(\[(?P<name>.*?)\])?\s*(?P<comparison>[<>]=?)\s*(?=[^\s,])"
+    r"(?P<figure>[a-z][a-z0-9_.]*)\s*(?P<of_class>\[(?P<name>.*?)\])?\s*(?P<comparison>[<>]=?)\s*(?=[^\s,])"
     r"(?P<baseline>baseline)?\s*(?P<number>[+-]?\s*(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)?\s*(,|$)"
 )
 
 
-class Requirement(NamedTuple):
-    """A bound of a figure, such as ``recall[fraud]``; it may be that many above the baseline's figure."""
-
-    text: str
-    figure: str
-    comparison: str
-    bound: float
-    of_baseline: bool = False
-
-
-def find_failures(metrics: Metrics | None, require: str, require_acc: float | None = None) -> list[str]:
+def find_failures(metrics: Metrics | None, require: str) -> list[str]:
     """Return a sentence for each requirement that the metrics do not meet.
 
     Raises:
         ValueError: there are requirements but no metrics; also see :func:`parse_requirements`.
     """
     requirements = parse_requirements(require)
-    if require_acc is not None:
-        requirements.insert(0, Requirement(f"accuracy>{require_acc}", "accuracy", ">", require_acc))
     if metrics is None and requirements:
         raise ValueError(f"the requirements {require!r} need the task that outputs the metrics: give metrics_task")
     figures = _name_figures(metrics) if metrics else {}
     failures = []
-    for text, figure, comparison, bound, of_baseline in requirements:
-        value, limit = figures[figure], bound + (figures[f"baseline {figure}"] if of_baseline else 0)
-        if not _COMPARISONS[comparison](value, limit):
+    for match in requirements:
+        value = figures[match["figure"] + (match["of_class"] or "")]
+        limit = float("".join((match["number"] or "0").split()))
+        if match["baseline"]:
+            limit += figures[f"baseline {match['figure']}"]
+        if not _COMPARISONS[match["comparison"]](value, limit):
             shown = "undefined" if math.isnan(value) else f"{value:.4g}"
-            failures.append(f"{text} is required and it is {shown}" + (f", not {limit:.4g}" if of_baseline else ""))
+            failures.append(
+                f"{match.group().strip(' ,')} is required and it is {shown}"
+                + (f", not {limit:.4g}" if match["baseline"] else "")
+            )
     return failures
 
 
@@ -62,8 +56,8 @@ def _name_figures(metrics: Metrics) -> dict[str, float]:
     return {name: math.nan if value is None else value for name, value in figures.items()}
 
 
-def parse_requirements(text: str) -> list[Requirement]:
-    """Parse requirements that are separated by commas.
+def parse_requirements(text: str) -> list[re.Match[str]]:
+    """Return a match of ``_SYNTAX`` for each of the requirements, which are separated by commas.
 
     Raises:
         ValueError: one of them cannot be read, or names an unknown figure or class.
@@ -76,18 +70,16 @@ def parse_requirements(text: str) -> list[Requirement]:
                 "balanced_accuracy>0.8, recall[1]>=0.5, log_loss<baseline-0.1"
             )
         rest = rest[match.end() :].strip()
-        written, figure, name = match.group().strip(" ,"), match["figure"], match["name"]
+        written, name = match.group().strip(" ,"), match["name"]
         classes = [str(each) for each in PreprocessedSchema.target_classes()]
         known = _CLASS_SCORES if name is not None else _SCORES if match["baseline"] else [*_SCORES, *_INTERVAL]
         if name is not None and name not in classes:
             raise ValueError(f"the requirement {written!r} needs one of the classes {', '.join(classes)}")
-        if figure not in known:
+        if match["figure"] not in known:
             raise ValueError(f"the requirement {written!r} needs one of the figures {', '.join(known)}")
         if name is not None and match["baseline"]:
             raise ValueError(f"the requirement {written!r}: the baseline has no figures of a single class")
-        bound = float("".join((match["number"] or "0").split()))
-        shown = figure if name is None else f"{figure}[{name}]"
-        found.append(Requirement(written, shown, match["comparison"], bound, match["baseline"] is not None))
+        found.append(match)
     return found
 
 

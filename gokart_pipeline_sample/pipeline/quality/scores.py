@@ -51,11 +51,7 @@ def score_baseline(truth: Codes, classes: int) -> metrics.Scores:
 
 
 def make_interval(accuracy: float, rows: int) -> metrics.Interval:
-    """Return the exact confidence interval of an accuracy, which counts the number of correct predictions as binomial.
-
-    Clopper and Pearson, The use of confidence or fiducial limits illustrated in the case of the binomial,
-    Biometrika 26 (1934).
-    """
+    """Return the exact confidence interval of an accuracy (Clopper and Pearson, Biometrika 26, 1934)."""
     from scipy.stats import binomtest
 
     interval = binomtest(round(accuracy * rows), rows).proportion_ci(CONFIDENCE, method="exact")

@@ -66,9 +66,16 @@ def test_all_that_fail_are_explained() -> None:
     assert len(explain("recall[0]>0.9, accuracy>0.5, precision[2]>0.5")) == 2
 
 
-def test_the_accuracy_is_required_as_any_other_figure_is() -> None:
-    assert find_failures(METRICS, "roc_auc>0.8", 0.9) == find_failures(METRICS, "accuracy>0.9, roc_auc>0.8")
-    assert find_failures(METRICS, "", 0.89) == []
+@pytest.mark.parametrize("require_acc", [0.9, 1.0])
+def test_the_accuracy_is_required_as_any_other_figure_is(require_acc: float) -> None:
+    accuracy, roc_auc = find_failures(METRICS, f"accuracy>{require_acc}, roc_auc>0.8")
+    assert accuracy == f"accuracy>{require_acc} is required and it is 0.9"
+    assert [roc_auc] == find_failures(METRICS, "roc_auc>0.8")
+
+
+@pytest.mark.parametrize("require_acc", [0.89, 0.0, 1e-300])
+def test_an_accuracy_above_the_required_one_fails_nothing(require_acc: float) -> None:
+    assert find_failures(METRICS, f"accuracy>{require_acc}, ") == []
 
 
 def test_without_metrics_nothing_can_be_required() -> None:
