@@ -33,10 +33,10 @@ class EstimatedAccuracy(TypedDict):
 
 
 def fit_calibration(confidence: Floats, right: npt.NDArray[np.bool_]) -> Calibration:
-    """Calibrate the probabilities of predicted classes, row by row, by whether each prediction is right.
+    """Calibrate the probabilities of predicted classes by whether each prediction is right, by Platt's method.
 
-    Platt's method (Niculescu-Mizil and Caruana, Predicting good probabilities with supervised learning, ICML 2005).
-    With few right or wrong rows only the offset of its line is fitted, so that the mean is right.
+    Niculescu-Mizil and Caruana, Predicting good probabilities with supervised learning, ICML 2005. With few right or
+    wrong rows only the offset of its line is fitted, so that the mean is right.
     """
     from scipy.optimize import brentq
     from scipy.special import expit, logit
@@ -48,10 +48,8 @@ def fit_calibration(confidence: Floats, right: npt.NDArray[np.bool_]) -> Calibra
     if min(right.sum(), (~right).sum()) < FEW_ROWS:
         # Half a row more of each kind (Jeffreys): no prediction is sure to be right.
         mean = (right.sum() + 0.5) / (len(right) + 1)
-        method, accuracies = (
-            "offset",
-            expit(points + brentq(lambda offset: expit(odds + offset).mean() - mean, -50, 50)),
-        )
+        offset = brentq(lambda offset: expit(odds + offset).mean() - mean, -50, 50)
+        method, accuracies = "offset", expit(points + offset)
     else:
         platt = LogisticRegression(C=np.inf).fit(odds[:, None], right)
         method, accuracies = "platt", platt.predict_proba(points[:, None])[:, 1]
@@ -66,18 +64,12 @@ def calibrate(confidence: Floats, calibration: Calibration) -> Floats:
 def estimate_accuracy(
     rows: int, right: float, variance: float, test_rows: int, test_accuracy: float
 ) -> EstimatedAccuracy:
-    """Estimate the accuracy as the mean calibrated probability of the predicted classes.
+    """Estimate the accuracy of ``rows`` predictions, at least one, as their mean calibrated probability.
 
-    Kivimäki et al., Confidence-based estimators for predictive performance in model monitoring, arXiv 2407.08649: the
-    number of right predictions is Poisson binomial. The calibration is as uncertain as the accuracy on the test rows,
-    whose variance (Agresti and Coull, 1998) is added. It holds while the relation of features and target is the same.
-
-    Args:
-        rows: number of predictions, at least one.
-        right: sum of their calibrated probabilities.
-        variance: sum of p(1 - p) over them.
-        test_rows: rows that the calibration was fitted to.
-        test_accuracy: the accuracy on them.
+    ``right`` is the sum of these probabilities, and ``variance`` that of p(1 - p). The number of right predictions is
+    Poisson binomial (Kivimäki et al., Confidence-based estimators for predictive performance in model monitoring, arXiv
+    2407.08649). The calibration is as uncertain as the accuracy on the test rows that it was fitted to, whose variance
+    (Agresti and Coull, 1998) is added. It holds while the relation of features and target is the same.
     """
     accuracy, likely = right / rows, (test_accuracy * test_rows + 2) / (test_rows + 4)
     deviation = np.sqrt(variance / rows**2 + likely * (1 - likely) / (test_rows + 4))

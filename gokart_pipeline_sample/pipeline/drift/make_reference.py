@@ -81,32 +81,22 @@ class MakeReferenceTask(GokartTask[Reference]):
         columns = {str(name): shift.describe_column(learned[name], tested[name]) for name in learned}
         classes = pd.CategoricalDtype(PreprocessedSchema.target_classes())
         columns[PREDICTED] = shift.describe_column(train[truth].astype(classes), predicted)
-        return Reference(
-            rows=len(test),
-            accuracy=float(right.mean()),
-            calibration=calibration.fit_calibration(get_confidence(matched), right),
-            columns=columns,
-        )
+        calibrated = calibration.fit_calibration(get_confidence(matched), right)
+        return Reference(rows=len(test), accuracy=float(right.mean()), calibration=calibrated, columns=columns)
 
 
 def get_confidence(prediction: pd.DataFrame) -> calibration.Floats:
     """Return the probability of the predicted class, row by row."""
-    greatest: calibration.Floats = prediction[PredictionSchema.probability_columns()].to_numpy().max(axis=1, initial=0)
-    return greatest
+    return np.asarray(prediction[PredictionSchema.probability_columns()].to_numpy().max(axis=1, initial=0))
 
 
 def count_rows(features: pd.DataFrame, prediction: DataFrame[PredictionSchema], reference: Reference) -> RowCounts:
     """Count new rows as the reference counts the test rows, by the features as the model sees them."""
     probable = calibration.calibrate(get_confidence(prediction), reference["calibration"])
-    columns = {**features, PREDICTED: prediction[PredictionSchema.target_column()]}
-    return RowCounts(
-        rows=len(prediction),
-        right=float(probable.sum()),
-        variance=float((probable * (1 - probable)).sum()),
-        columns={
-            name: shift.count_values(columns[name], known).tolist() for name, known in reference["columns"].items()
-        },
-    )
+    values = {**features, PREDICTED: prediction[PredictionSchema.target_column()]}
+    columns = {name: shift.count_values(values[name], known).tolist() for name, known in reference["columns"].items()}
+    variance = float((probable * (1 - probable)).sum())
+    return RowCounts(rows=len(prediction), right=float(probable.sum()), variance=variance, columns=columns)
 
 
 def add_counts(chunks: list[RowCounts]) -> RowCounts:
@@ -135,10 +125,9 @@ def find_alarms(shift: Shift | None, require_acc: float) -> list[str]:
     """Return a sentence for each column that has shifted, and for an accuracy that is estimated as too low."""
     if shift is None:
         return []
-    estimate, alarms = shift["estimated_accuracy"], []
-    if estimate["high"] < require_acc:
-        alarms.append(
-            f"the accuracy is estimated as {estimate['accuracy']:.4f}, {estimate['high']:.4f} at most, "
-            f"below the required {require_acc}"
-        )
-    return alarms + [f"{name}: {alarm}" for name, column in shift["columns"].items() for alarm in column["alarms"]]
+    alarms = [f"{name}: {alarm}" for name, column in shift["columns"].items() for alarm in column["alarms"]]
+    accuracy, high = shift["estimated_accuracy"]["accuracy"], shift["estimated_accuracy"]["high"]
+    if high < require_acc:
+        text = f"the accuracy is estimated as {accuracy:.4f}, {high:.4f} at most, below the required {require_acc}"
+        return [text, *alarms]
+    return alarms

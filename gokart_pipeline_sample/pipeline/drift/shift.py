@@ -12,11 +12,9 @@ BINS = 10
 SHOWN_VALUES = 30
 DRAWS = 500
 SEED = 42
-# One-sided: that of three standard deviations for a single comparison; many comparisons share it.
-FALSE_ALARMS = 0.00135
-# Of distances and of shares: a smaller shift matters to nobody, however many rows prove it.
-SMALLEST_DISTANCE = 0.05
-SMALLEST_SHARE = 0.01
+FALSE_ALARMS = 0.00135  # one-sided: that of three standard deviations; all comparisons share it
+# A smaller shift matters to nobody, however many rows prove it.
+SMALLEST_DISTANCE, SMALLEST_SHARE = 0.05, 0.01
 
 Counts = npt.NDArray[np.int64]
 
@@ -47,14 +45,14 @@ def describe_column(train: pd.Series[Any], test: pd.Series[Any]) -> Distribution
     categories get their ``SHOWN_VALUES`` most frequent values.
     """
     if train.dtype == "category":
-        starts, is_ordered = train.value_counts().loc[lambda rows: rows > 0].index[:SHOWN_VALUES].tolist(), False
+        frequencies = train.value_counts()
+        starts = frequencies.index[frequencies > 0][:SHOWN_VALUES].tolist()
     else:
         values = train.dropna().to_numpy(dtype=float)
         bounds = np.quantile(values, np.linspace(0, 1, BINS + 1), method="inverted_cdf") if len(values) else values
         frequent = np.unique(bounds[:-1][(bounds[:-1] == bounds[1:]) & (bounds[:-1] < bounds[-1:])])
         starts = np.unique([*bounds, *(values[values > value].min() for value in frequent)]).tolist()
-        is_ordered = True
-    empty = Distribution(starts=starts, is_ordered=is_ordered, counts=[])
+    empty = Distribution(starts=starts, is_ordered=train.dtype != "category", counts=[])
     return {**empty, "counts": count_values(test, empty).tolist()}
 
 
@@ -81,12 +79,11 @@ def measure_distance(reference: Counts, counts: Counts) -> npt.NDArray[np.float6
 
 
 def find_threshold(reference: Counts, rows: int, comparisons: int) -> float:
-    """Return the distance that a number of rows like the reference rows hardly ever exceed.
+    """Return the distance that a number of rows like the reference rows hardly ever exceed, by draws of both kinds.
 
-    As many rows as there are of both kinds are drawn at random from the shares of the reference rows. The divergence is
-    about a scaled chi-squared variable (Grosse et al., Analysis of symbolic sequences using the Jensen-Shannon
-    divergence, Physical Review E 65, 2002), whose scale and degrees of freedom follow from mean and variance
-    (Satterthwaite, 1946). The comparisons share ``FALSE_ALARMS``.
+    The divergence is about a scaled chi-squared variable (Grosse et al., Analysis of symbolic sequences using the
+    Jensen-Shannon divergence, Physical Review E 65, 2002), whose scale and degrees of freedom follow from mean and
+    variance (Satterthwaite, 1946). The comparisons share ``FALSE_ALARMS``.
     """
     from scipy.stats import gamma
 
@@ -102,8 +99,7 @@ def find_threshold(reference: Counts, rows: int, comparisons: int) -> float:
 
 def compare(reference: dict[str, Distribution], counts: dict[str, list[int]]) -> dict[str, ColumnShift]:
     """Compare new rows, at least one, with the reference rows, column by column; the greatest shift comes first."""
-    # By the distance and by two shares.
-    comparisons = 3 * len(reference)
+    comparisons = 3 * len(reference)  # by the distance and by two shares
     shifts = {name: compare_column(known, counts[name], comparisons) for name, known in reference.items()}
     return dict(sorted(shifts.items(), key=lambda item: item[1]["threshold"] - item[1]["distance"]))
 
@@ -125,10 +121,7 @@ def compare_column(reference: Distribution, counts: list[int], comparisons: int)
 
 
 def find_chance(known: int, known_rows: int, new: int, new_rows: int) -> float:
-    """Return the probability of at least so many new rows of some kind, if it is as frequent as among the known rows.
-
-    Fisher's exact test (The Design of Experiments, 1935, chapter 2): the number is hypergeometric.
-    """
+    """Return the chance of at least so many new rows of a kind: Fisher, The Design of Experiments (1935), chapter 2."""
     from scipy.stats import hypergeom
 
     return float(hypergeom.sf(new - 1, known_rows + new_rows, known + new, new_rows))
