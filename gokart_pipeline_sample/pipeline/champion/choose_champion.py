@@ -1,12 +1,14 @@
-"""Choose between a new model and the champion."""
+"""Choose between a new model and the champion, and load the champion."""
 
 from __future__ import annotations
 
-from logging import getLogger
+from logging import INFO, WARNING, getLogger
 from typing import Any
 
 import gokart
 import luigi
+import numpy as np
+from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
 from pandera.typing import DataFrame
 
@@ -83,21 +85,16 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
             decision = f"{PROMOTED}: {'the champion was damaged' if pointer else 'there was no champion'}"
         else:
             decision = f"{KEPT}: the new model fails, {failures}" if failures else self._compare(champions, document)
-        if pointer and decision.startswith(KEPT):
-            logger.warning("the champion is %s", decision)
-            champion = pointer["champion"]
-        else:
-            logger.info("the champion is %s", decision)
-            champion = self._put_champion(champions)
+        is_kept = decision.startswith(KEPT)
+        logger.log(WARNING if is_kept else INFO, "the champion is %s", decision)
+        champion = pointer["champion"] if pointer and is_kept else self._put_champion(champions)
         self.output().dump((registry.point_to(champion, pointer, self.make_unique_id(), decision), etag))
 
     def describe(self) -> Published:
         """Return the accuracy of the champion and the last decision."""
         pointer = self.output().load()
-        figures = Figures(
-            accuracy=self.output().champions.read_document(pointer["champion"])["accuracy"],
-            champion=pointer["decision"],
-        )
+        document = self.output().champions.read_document(pointer["champion"])
+        figures = Figures(accuracy=document["accuracy"], champion=pointer["decision"])
         return Published(figures, "champion kept") if pointer["decision"].startswith(KEPT) else Published(figures)
 
     def _compare(self, champions: registry.Champions, document: registry.ChampionDocument) -> str:
@@ -141,12 +138,29 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
         return str(put(registry.DOCUMENT, document, JsonProcessor())["key"])
 
 
+class LoadChampionTask(S3DestinationTask[Any]):
+    """Outputs the champion's ``model`` and ``reference``, as they are on S3; it runs nothing."""
+
+    prefix: luigi.Parameter[str] = borrow(ChooseChampionTask, "prefix")
+    champion: luigi.Parameter[str] = luigi.Parameter(description="Key of the champion's document.")
+
+    def output(self) -> FlattenableItems[TargetOnKart]:
+        """Return the two objects on S3."""
+        document = self.champions().read_document(self.champion)
+        return {
+            "model": registry.S3ChampionFile(self.bucket, document["model"], LightGBMModelProcessor()),
+            "reference": registry.S3ChampionFile(self.bucket, document["reference"], JsonProcessor()),
+        }
+
+    def champions(self) -> registry.Champions:
+        """Return all champions of the bucket."""
+        return registry.Champions(self.bucket, self.prefix, self.encryption())
+
+
 def find_right(prediction: DataFrame[PredictionSchema], test: DataFrame[PreprocessedSchema]) -> Right:
     """Return whether the prediction of each test row is right; they are matched by id."""
-    matched = match_by_id(prediction, test[PreprocessedSchema.id_column()])
-    truth = test[PreprocessedSchema.target_column()].to_numpy()
-    right: Right = matched[PredictionSchema.target_column()].to_numpy() == truth
-    return right
+    matched = match_by_id(prediction, test[PreprocessedSchema.id_column()])[PredictionSchema.target_column()]
+    return np.asarray(matched.to_numpy() == test[PreprocessedSchema.target_column()].to_numpy())
 
 
 def hash_preprocessing() -> str:

@@ -23,7 +23,6 @@ class Comparison(NamedTuple):
     p_value: float  # of the hypothesis that both are equally accurate
 
     def __str__(self) -> str:
-        """Show all figures."""
         return f"{self.difference:+.4f} (95% interval {self.low:+.4f} to {self.high:+.4f}, p = {self.p_value:.2g})"
 
 

@@ -121,7 +121,7 @@ def compare_column(reference: Distribution, counts: list[int], comparisons: int)
 
 
 def find_chance(known: int, known_rows: int, new: int, new_rows: int) -> float:
-    """Return the chance of at least so many new rows of a kind: Fisher, The Design of Experiments (1935), chapter 2."""
+    """Return the chance of at least so many new rows of a kind by Fisher's exact test (The Design of Experiments)."""
     from scipy.stats import hypergeom
 
     return float(hypergeom.sf(new - 1, known_rows + new_rows, known + new, new_rows))
