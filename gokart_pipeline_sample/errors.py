@@ -1,7 +1,5 @@
 """Errors of the pipeline; those of the command line are in ``pipeline_runner/errors.py``."""
 
-from __future__ import annotations
-
 
 class PipelineError(Exception):
     """Base of all errors of the pipeline; the message names the problem and the remedy."""

@@ -1,7 +1,5 @@
 """Error messages of one sentence that tell the user what to do."""
 
-from __future__ import annotations
-
 import re
 
 from luigi.rpc import RPCError

@@ -1,7 +1,5 @@
 """Errors of the command line, which can be raised before the pipeline and its errors are imported."""
 
-from __future__ import annotations
-
 
 class UsageError(Exception):
     """The command line, the configuration or the environment is wrong; the message names the remedy."""

@@ -1,7 +1,5 @@
 """The folder of the PID files in which luigi notes the running commands."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import stat

@@ -1,7 +1,5 @@
 """Masking of secrets: they are replaced by ``***`` before a text is shown, stored or published."""
 
-from __future__ import annotations
-
 import itertools
 import re
 

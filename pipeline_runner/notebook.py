@@ -1,7 +1,5 @@
 """The settings of ``python main.py`` for a notebook or another program."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os

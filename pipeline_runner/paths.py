@@ -1,7 +1,5 @@
 """The folders of the project and of its defaults."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent

@@ -1,7 +1,5 @@
 """A run: run a task, save a record, write a report, print a summary."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import logging

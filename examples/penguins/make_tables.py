@@ -3,8 +3,6 @@
 python make_tables.py path/to/penguins-raw.csv
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

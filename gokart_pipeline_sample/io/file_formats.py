@@ -1,7 +1,5 @@
 """File formats, but for that of models: the version of LightGBM is an input only of tasks that use its own module."""
 
-from __future__ import annotations
-
 import json
 from abc import abstractmethod
 from collections.abc import Collection

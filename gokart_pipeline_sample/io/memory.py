@@ -1,7 +1,5 @@
 """The memory of this machine, and files in it."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

@@ -1,7 +1,5 @@
 """The outputs of tasks: files of a workspace on this machine, and objects on S3."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Check the accuracy."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from logging import getLogger
 from typing import Any

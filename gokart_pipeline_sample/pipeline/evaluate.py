@@ -1,7 +1,5 @@
 """Evaluate the model."""
 
-from __future__ import annotations
-
 from logging import getLogger
 
 import luigi

@@ -3,8 +3,6 @@
 Iris needs none. To add yours, write two functions and a schema in this file, and name them in ``FITTED_FEATURES``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Tasks that help to wire other tasks."""
 
-from __future__ import annotations
-
 from typing import Any, cast
 
 import luigi

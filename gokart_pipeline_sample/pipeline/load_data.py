@@ -1,7 +1,5 @@
 """Read the table."""
 
-from __future__ import annotations
-
 from logging import getLogger
 from typing import cast
 

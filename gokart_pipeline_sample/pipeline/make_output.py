@@ -1,7 +1,5 @@
 """Make the table that is published."""
 
-from __future__ import annotations
-
 from typing import Any, cast
 
 import pandera.pandas as pa

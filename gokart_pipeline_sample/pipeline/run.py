@@ -1,7 +1,5 @@
 """The whole pipeline."""
 
-from __future__ import annotations
-
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask

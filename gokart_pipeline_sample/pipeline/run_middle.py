@@ -1,7 +1,5 @@
 """The steps from reading the table to the accuracy check, shared by the nested run tasks."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Split the rows."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any, TypeAlias
 

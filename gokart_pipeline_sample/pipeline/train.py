@@ -1,7 +1,5 @@
 """Fit features and train the model."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import gokart

@@ -1,7 +1,5 @@
 """Publish the predictions."""
 
-from __future__ import annotations
-
 import luigi
 from pandera.typing import DataFrame
 

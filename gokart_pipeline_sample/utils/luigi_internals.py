@@ -1,7 +1,5 @@
 """The private names of luigi that this project uses; the test of this module fails if luigi changes them."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Parameters of tasks."""
 
-from __future__ import annotations
-
 import copy
 import operator
 import re

@@ -1,7 +1,5 @@
 """The progress of a task: a bar on a terminal, or an occasional line in the log elsewhere."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import sys

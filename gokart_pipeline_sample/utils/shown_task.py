@@ -1,7 +1,5 @@
 """Tasks that put objects on S3, and of which a run shows more than their outcome."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from typing import Any, NamedTuple, TypedDict, TypeVar, cast
 

@@ -1,7 +1,5 @@
 """The code of a task as an input of the task, without its comments, docstrings and layout."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import hashlib

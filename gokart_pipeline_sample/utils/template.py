@@ -1,7 +1,5 @@
 """The bases of all tasks."""
 
-from __future__ import annotations
-
 import functools
 from logging import getLogger
 from pathlib import PurePath

@@ -1,7 +1,5 @@
 """Adopt a table: write its schema, a preprocessing that passes everything on, its settings, and rows for its tests."""
 
-from __future__ import annotations
-
 import difflib
 import re
 import sys

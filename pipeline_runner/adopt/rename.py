@@ -1,7 +1,5 @@
 """Give the project another name: python -m pipeline_runner.adopt.rename NAME (make rename NAME=...)."""
 
-from __future__ import annotations
-
 import importlib.util
 import keyword
 import os

@@ -1,7 +1,5 @@
 """The code of a schema that describes a table as it was seen, and of rows to test it on."""
 
-from __future__ import annotations
-
 import keyword
 import re
 from datetime import date

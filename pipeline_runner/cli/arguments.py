@@ -1,7 +1,5 @@
 """The command-line arguments: our own options and those of luigi."""
 
-from __future__ import annotations
-
 import argparse
 import itertools
 from configparser import ConfigParser

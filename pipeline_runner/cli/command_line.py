@@ -1,7 +1,5 @@
 """The command line ``python main.py``."""
 
-from __future__ import annotations
-
 import argparse
 import configparser
 import contextlib

@@ -1,7 +1,5 @@
 """The task named on the command line, with all tasks that it depends on."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The standard streams: a closed or broken one does not affect the run, and none of them shows a secret."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import locale

@@ -1,7 +1,5 @@
 """Serve the data of the embedded S3 in the foreground."""
 
-from __future__ import annotations
-
 import shlex
 
 from gokart_pipeline_sample.io.s3 import list_objects, read_metadata

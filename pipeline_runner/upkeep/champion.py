@@ -1,7 +1,5 @@
 """Show the champions, and go back to an earlier one."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from gokart_pipeline_sample.errors import PipelineError

@@ -1,7 +1,5 @@
 """Delete what no pointer needs: old files of the workspace, old runs, batches and champions."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections import Counter

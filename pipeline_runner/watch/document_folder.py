@@ -1,7 +1,5 @@
 """A folder of small documents, on this machine or on S3."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

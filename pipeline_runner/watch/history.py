@@ -1,7 +1,5 @@
 """The history: a record of each run."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import json

@@ -1,7 +1,5 @@
 """The plan: which tasks would run, and why."""
 
-from __future__ import annotations
-
 import itertools
 import sys
 from collections.abc import Iterable, Iterator

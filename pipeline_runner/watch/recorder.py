@@ -1,7 +1,5 @@
 """Notes of what becomes of the tasks of a run."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Callable, Iterable

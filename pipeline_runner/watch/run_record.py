@@ -1,7 +1,5 @@
 """The result of a run, and its record."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """The notification of Slack, with the settings of gokart's section [SlackConfig]."""
 
-from __future__ import annotations
-
 import html
 import logging
 import os

@@ -1,7 +1,5 @@
 """The task to run, and the graph of all tasks that it depends on."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from graphlib import TopologicalSorter

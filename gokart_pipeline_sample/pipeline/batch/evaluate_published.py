@@ -1,7 +1,5 @@
 """Evaluate a published batch when its truth is known."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, TypedDict
 

@@ -1,7 +1,5 @@
 """Publish a scored table."""
 
-from __future__ import annotations
-
 from logging import getLogger
 from typing import Any, cast
 

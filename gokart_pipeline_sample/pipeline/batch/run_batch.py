@@ -1,7 +1,5 @@
 """Score a table of new rows with a model that passed the accuracy check."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster

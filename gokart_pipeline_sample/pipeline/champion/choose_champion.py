@@ -1,7 +1,5 @@
 """Choose between a new model and the champion, and load the champion."""
 
-from __future__ import annotations
-
 from logging import INFO, WARNING, getLogger
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The comparison of two models on the same rows."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

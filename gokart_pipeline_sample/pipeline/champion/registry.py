@@ -1,7 +1,5 @@
 """Champions on S3: a folder for each, with its model, and a pointer to the one in use."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from logging import getLogger

@@ -1,7 +1,5 @@
 """The lifecycle of the model in use: train now and then, score as often as new rows come."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import luigi

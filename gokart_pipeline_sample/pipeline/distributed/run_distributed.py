@@ -1,7 +1,5 @@
 """The whole pipeline, for a table to train on that no single machine holds."""
 
-from __future__ import annotations
-
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardTableTask

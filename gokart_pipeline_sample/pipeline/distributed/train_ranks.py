@@ -1,7 +1,5 @@
 """Train the model on a table that no single machine holds, by a process on each of several: a rank, in LightGBM."""
 
-from __future__ import annotations
-
 import functools
 import json
 import os

@@ -1,7 +1,5 @@
 """Estimates of the accuracy from the probabilities of the predicted classes."""
 
-from __future__ import annotations
-
 from statistics import NormalDist
 from typing import TypedDict
 

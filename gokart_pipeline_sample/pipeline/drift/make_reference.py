@@ -1,7 +1,5 @@
 """Describe the test rows, which new rows are compared with."""
 
-from __future__ import annotations
-
 from typing import TypedDict
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Warnings about training and test rows, as a data scientist would give them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from pandera.typing import DataFrame

@@ -1,7 +1,5 @@
 """The document ``metrics.json``: the metrics of a model on the test rows."""
 
-from __future__ import annotations
-
 from typing import Any, TypedDict
 
 

@@ -1,7 +1,5 @@
 """Requirements on the figures of ``metrics.json``: ``balanced_accuracy>0.8, recall[fraud]>0.5``."""
 
-from __future__ import annotations
-
 import math
 import operator
 import re

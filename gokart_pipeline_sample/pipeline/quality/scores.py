@@ -1,7 +1,5 @@
 """Metrics of a model; ``Codes`` are class numbers, in the order of the schema."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

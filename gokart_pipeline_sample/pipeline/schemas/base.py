@@ -1,7 +1,5 @@
 """The base of all schemas, from which tasks get the names of columns instead of hard-coding them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar

@@ -14,8 +14,6 @@ Narrower integers and floats, such as ``np.float32``, are allowed, too. An id is
 ``int``, ``str`` or ``bool`` with an ``isin``.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

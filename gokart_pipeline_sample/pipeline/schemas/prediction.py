@@ -1,7 +1,5 @@
 """The table of predictions."""
 
-from __future__ import annotations
-
 import pandera.pandas as pa
 from pandera.typing import Series
 

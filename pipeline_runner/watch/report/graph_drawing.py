@@ -1,7 +1,5 @@
 """The layout of a graph: the positions of the tasks and of the arrows between them."""
 
-from __future__ import annotations
-
 from statistics import fmean
 from typing import NamedTuple
 

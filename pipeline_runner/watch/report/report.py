@@ -1,7 +1,5 @@
 """The report: one page about a run, in one file."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
