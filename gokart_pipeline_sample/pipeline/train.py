@@ -1,4 +1,4 @@
-"""Fit features and train the model."""
+"""Train the model."""
 
 from typing import Any
 
@@ -18,24 +18,10 @@ from gokart_pipeline_sample.io.lightgbm_model import (
 )
 from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
 from gokart_pipeline_sample.pipeline.model.boosting import LIGHTGBM_PARAMETERS, boost, make_datasets
+from gokart_pipeline_sample.pipeline.model.fit_features import FitFeaturesTask
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
-
-
-class FitFeaturesTask(GokartTask[dict[str, Any]]):
-    """Outputs what ``FITTED_FEATURES`` knows of the training rows, as JSON; no other rows reach it."""
-
-    train_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the training rows.")
-
-    def output(self) -> TargetOnKart:
-        """Return the JSON file."""
-        return self.make_target("FitFeaturesTask.json")
-
-    def run(self) -> None:
-        """Fit the features and save the result."""
-        train = self.load(self.train_task)
-        self.dump(FITTED_FEATURES.fit(train) if FITTED_FEATURES else {})
 
 
 class TrainTask(GokartTask[Booster]):

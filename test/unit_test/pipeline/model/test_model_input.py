@@ -21,10 +21,11 @@ from gokart_pipeline_sample.io.lightgbm_model import (
 from gokart_pipeline_sample.pipeline import pred, train
 from gokart_pipeline_sample.pipeline.fitted_features import FittedFeatures
 from gokart_pipeline_sample.pipeline.model import model_input
+from gokart_pipeline_sample.pipeline.model.fit_features import FitFeaturesTask
 from gokart_pipeline_sample.pipeline.model.model_input import encode_features, encode_target
 from gokart_pipeline_sample.pipeline.schemas import BaseSchema, IrisFeatureSchema, PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
-from gokart_pipeline_sample.pipeline.train import FitFeaturesTask, TrainTask
+from gokart_pipeline_sample.pipeline.train import TrainTask
 
 Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
