@@ -16,7 +16,7 @@ from gokart_pipeline_sample.pipeline.batch.manifest import (
     make_folder,
 )
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
-from gokart_pipeline_sample.pipeline.drift.calibration import EstimatedAccuracy
+from gokart_pipeline_sample.pipeline.drift.shift import EstimatedAccuracy
 from gokart_pipeline_sample.pipeline.quality.metrics import Interval
 from gokart_pipeline_sample.pipeline.quality.scores import make_interval
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema

@@ -13,8 +13,8 @@ from gokart_pipeline_sample.io import s3
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
 from gokart_pipeline_sample.io.s3 import SHA256, Encryption, read_metadata
 from gokart_pipeline_sample.io.targets import UNIQUE_ID, S3Target
-from gokart_pipeline_sample.pipeline.drift.calibration import EstimatedAccuracy
 from gokart_pipeline_sample.pipeline.drift.make_reference import Shift
+from gokart_pipeline_sample.pipeline.drift.shift import EstimatedAccuracy
 
 logger = getLogger(__name__)
 

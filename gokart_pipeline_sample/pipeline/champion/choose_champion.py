@@ -1,11 +1,12 @@
-"""Choose between a new model and the champion, and load the champion."""
+"""Compare a new model with the champion, choose one of them, and load the champion."""
 
 from logging import INFO, WARNING, getLogger
-from typing import Any
+from typing import Any, NamedTuple
 
 import gokart
 import luigi
 import numpy as np
+import numpy.typing as npt
 from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
 from pandera.typing import DataFrame
@@ -14,7 +15,6 @@ from gokart_pipeline_sample.errors import AccuracyTooLowError, ChampionError
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
 from gokart_pipeline_sample.pipeline.champion import registry
-from gokart_pipeline_sample.pipeline.champion.comparison import Right, compare_models
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
@@ -34,6 +34,11 @@ logger = getLogger(__name__)
 
 # The beginning of a decision.
 PROMOTED, KEPT = "promoted", "kept"
+CONFIDENCE = 0.95
+DRAWS = 10_000
+SEED = 42
+
+Right = npt.NDArray[np.bool_]
 
 
 class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[registry.Pointer]):
@@ -165,3 +170,33 @@ def hash_preprocessing() -> str:
     """Return a hash of the code that turns a row into what the model sees."""
     modules = define_task(PreprocessTask).modules | define_task(PredTask).modules
     return hash_code("\n".join(code for name, code in sorted(modules.items()) if ".pipeline." in name))
+
+
+class Comparison(NamedTuple):
+    """The difference of two accuracies: the new model's minus the old one's."""
+
+    difference: float
+    low: float  # of its 95% interval
+    high: float
+    p_value: float  # of the hypothesis that both are equally accurate
+
+    def __str__(self) -> str:
+        return f"{self.difference:+.4f} (95% interval {self.low:+.4f} to {self.high:+.4f}, p = {self.p_value:.2g})"
+
+
+def compare_models(new: Right, old: Right) -> Comparison:
+    """Compare two models, given whether each predicts each row rightly.
+
+    The interval is that of the paired bootstrap (Efron, 1979): pairs of rows are drawn, and only how many of them one
+    model alone predicts rightly matters, which is multinomial. The p-value is that of McNemar's exact test (Dietterich,
+    Approximate statistical tests for comparing supervised classification learning algorithms, 1998).
+    """
+    from scipy.stats import binomtest
+
+    gained, lost = int((new & ~old).sum()), int((old & ~new).sum())
+    rows = len(new)
+    shares = [gained / rows, lost / rows, 1 - (gained + lost) / rows]
+    draws = np.random.default_rng(SEED).multinomial(rows, shares, DRAWS)
+    low, high = np.quantile((draws[:, 0] - draws[:, 1]) / rows, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    p_value = float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+    return Comparison((gained - lost) / rows, float(low), float(high), p_value)

@@ -9,7 +9,7 @@ from gokart.target import TargetOnKart
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
-from gokart_pipeline_sample.pipeline.drift import calibration, shift
+from gokart_pipeline_sample.pipeline.drift import shift
 from gokart_pipeline_sample.pipeline.model.model_input import select_features
 from gokart_pipeline_sample.pipeline.schemas.output import match_by_id
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
@@ -25,7 +25,7 @@ class Reference(TypedDict):
 
     rows: int
     accuracy: float
-    calibration: calibration.Calibration
+    calibration: shift.Calibration
     columns: dict[str, shift.Distribution]  # of the features, and of PREDICTED
 
 
@@ -42,7 +42,7 @@ class Shift(TypedDict):
     """The shift of new rows."""
 
     rows: int
-    estimated_accuracy: calibration.EstimatedAccuracy
+    estimated_accuracy: shift.EstimatedAccuracy
     columns: dict[str, shift.ColumnShift]  # the greatest shift first
 
 
@@ -79,18 +79,18 @@ class MakeReferenceTask(GokartTask[Reference]):
         columns = {str(name): shift.describe_column(learned[name], tested[name]) for name in learned}
         classes = pd.CategoricalDtype(PreprocessedSchema.target_classes())
         columns[PREDICTED] = shift.describe_column(train[truth].astype(classes), predicted)
-        calibrated = calibration.fit_calibration(get_confidence(matched), right)
+        calibrated = shift.fit_calibration(get_confidence(matched), right)
         return Reference(rows=len(test), accuracy=float(right.mean()), calibration=calibrated, columns=columns)
 
 
-def get_confidence(prediction: pd.DataFrame) -> calibration.Floats:
+def get_confidence(prediction: pd.DataFrame) -> shift.Floats:
     """Return the probability of the predicted class, row by row."""
     return np.asarray(prediction[PredictionSchema.probability_columns()].to_numpy().max(axis=1, initial=0))
 
 
 def count_rows(features: pd.DataFrame, prediction: DataFrame[PredictionSchema], reference: Reference) -> RowCounts:
     """Count new rows as the reference counts the test rows, by the features as the model sees them."""
-    probable = calibration.calibrate(get_confidence(prediction), reference["calibration"])
+    probable = shift.calibrate(get_confidence(prediction), reference["calibration"])
     values = {**features, PREDICTED: prediction[PredictionSchema.target_column()]}
     columns = {name: shift.count_values(values[name], known).tolist() for name, known in reference["columns"].items()}
     variance = float((probable * (1 - probable)).sum())
@@ -112,7 +112,7 @@ def measure_shift(counts: RowCounts, reference: Reference) -> Shift | None:
     """Compare new rows with the test rows; None if there are no new rows."""
     if not counts["rows"]:
         return None
-    estimated = calibration.estimate_accuracy(
+    estimated = shift.estimate_accuracy(
         counts["rows"], counts["right"], counts["variance"], reference["rows"], reference["accuracy"]
     )
     columns = shift.compare(reference["columns"], counts["columns"])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, bootstrap
 
-from gokart_pipeline_sample.pipeline.champion.comparison import Comparison, Right, compare_models
+from gokart_pipeline_sample.pipeline.champion.choose_champion import Comparison, Right, compare_models
 
 
 def make_pair(both: int, gained: int, lost: int, none: int) -> tuple[Right, Right]:

@@ -11,7 +11,7 @@ from scipy.stats import poisson_binom
 from sklearn.linear_model import LogisticRegression
 from typeguard import check_type
 
-from gokart_pipeline_sample.pipeline.drift.calibration import (
+from gokart_pipeline_sample.pipeline.drift.shift import (
     FEW_ROWS,
     Calibration,
     EstimatedAccuracy,
