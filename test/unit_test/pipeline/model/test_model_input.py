@@ -18,9 +18,9 @@ from gokart_pipeline_sample.io.lightgbm_model import (
     number_categories,
     set_fitted,
 )
-from gokart_pipeline_sample.pipeline import pred, train
+from gokart_pipeline_sample.pipeline import pred
 from gokart_pipeline_sample.pipeline.fitted_features import FittedFeatures
-from gokart_pipeline_sample.pipeline.model import model_input
+from gokart_pipeline_sample.pipeline.model import fit_features, model_input
 from gokart_pipeline_sample.pipeline.model.fit_features import FitFeaturesTask
 from gokart_pipeline_sample.pipeline.model.model_input import encode_features, encode_target
 from gokart_pipeline_sample.pipeline.schemas import BaseSchema, IrisFeatureSchema, PreprocessedSchema
@@ -43,7 +43,7 @@ FITTED = FittedFeatures(
 
 @pytest.fixture
 def fitted_features(monkeypatch: pytest.MonkeyPatch) -> FittedFeatures:
-    for module in (train, model_input):
+    for module in (fit_features, model_input):
         monkeypatch.setattr(module, "FITTED_FEATURES", FITTED)
     return FITTED
 
