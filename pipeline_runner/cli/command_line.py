@@ -52,11 +52,14 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
         return adopt_table(options.new_table, options.id, options.target, options.name, is_agreed=options.yes)
     with providing_s3(options, arguments, config) as server:
         # The pipeline is imported while the server starts.
+        from gokart_pipeline_sample.errors import PipelineError
         from pipeline_runner.cli.root_task import resolve
+        from pipeline_runner.error_messages import describe
         from pipeline_runner.local_s3.serve_s3 import serve
         from pipeline_runner.run import run
         from pipeline_runner.upkeep import champion, clean
-        from pipeline_runner.watch import history, plan
+        from pipeline_runner.watch.history import History
+        from pipeline_runner.watch.plan import show_plan
 
         gc.freeze()
         gc.enable()
@@ -65,16 +68,20 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
             os.environ.update(server.environment())
             if options.serve_s3:
                 return serve(server)
-        if options.history:
-            return history.show_history(workspace)
-        if options.champion is not None:
-            return champion.show_champions(options.champion)
-        if options.clean:
-            limits = clean.Limits(options.keep, options.min_age)
-            return clean.clean(workspace, config.get("core", "lock_pid_dir", ""), limits, is_agreed=options.yes)
+        try:
+            if options.history:
+                print(History(workspace))
+                return 0
+            if options.champion is not None:
+                return champion.show_champions(options.champion)
+            if options.clean:
+                limits = clean.Limits(options.keep, options.min_age)
+                return clean.clean(workspace, config.get("core", "lock_pid_dir", fallback=""), limits, options.yes)
+        except (OSError, PipelineError) as error:
+            raise UsageError(describe(error)) from error
         root = resolve(arguments)
         if options.plan:
-            return plan.show_plan(root, workspace, options.mermaid)
+            return show_plan(root, workspace, options.mermaid)
         serving = f"{Path(sys.argv[0]).name} --serve-s3" if IS_INSTALLED else "make s3"
         return run(root, workspace, "aws s3 cp {url} -" if server is None else serving, started)
 

@@ -1,28 +1,23 @@
 """The configuration file: its location, its relative paths, and a check for unknown names."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import tempfile
 import warnings
 from collections.abc import Iterable
+from configparser import ConfigParser
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline_runner.errors import ConfigurationError, UsageError
 from pipeline_runner.paths import DEFAULTS, IS_INSTALLED, PROJECT
-
-if TYPE_CHECKING:
-    from luigi.configuration import LuigiConfigParser
 
 PATH_OPTIONS = ("table", "workspace_directory", "local_temporary_directory", "logging_conf_file", "lock_pid_dir")
 # Options of [core] that luigi reads without declaring them as parameters.
 _CORE = {"autoload_range", "no_configure_logging", "rpc_connect_timeout", "rpc_retry_attempts", "rpc_retry_wait"}
 
 
-def load_config() -> LuigiConfigParser:
+def load_config() -> ConfigParser:
     """Make luigi read ``conf/param.ini``, or the file in ``LUIGI_CONFIG_PATH``, with paths relative to the project.
 
     A file that cannot be used is a UsageError, and one that is no ini file a configparser.Error.
@@ -36,7 +31,7 @@ def load_config() -> LuigiConfigParser:
     try:
         from luigi.configuration import get_config
 
-        config: LuigiConfigParser = get_config("ini")
+        config: ConfigParser = get_config("ini")
         # luigi has also read luigi.cfg in the working directory: start again without it.
         config.clear()
         config["DEFAULT"].clear()
@@ -55,7 +50,7 @@ def load_config() -> LuigiConfigParser:
         lock = ("lock_pid_dir", f"{workspace}/locks".replace("%", "%%")) if is_local else ("no_lock", "true")
         config.set("core", *lock)
     for section, option in itertools.product(config.sections(), PATH_OPTIONS):
-        value = config.get(section, option, "")
+        value = config.get(section, option, fallback="")
         if value and "://" not in value:
             folder = DEFAULTS if option == "logging_conf_file" and not (PROJECT / value).exists() else PROJECT
             config.set(section, option, str(folder / value).replace("%", "%%"))
@@ -73,7 +68,7 @@ def find_files() -> list[str]:
     raise UsageError(f"there is no configuration file {file}: correct LUIGI_CONFIG_PATH")
 
 
-def check_names(config: LuigiConfigParser) -> None:
+def check_names(config: ConfigParser) -> None:
     """Reject sections that are no imported task or part of luigi or gokart, and keys that are not their parameters."""
     # gokart imports these only on use, but their sections must be known here.
     import gokart.gcs_config

@@ -2,29 +2,24 @@
 
 from datetime import datetime
 
-from gokart_pipeline_sample.errors import PipelineError
 from gokart_pipeline_sample.io.s3 import list_objects
 from gokart_pipeline_sample.pipeline.champion.choose_champion import LoadChampionTask
 from gokart_pipeline_sample.pipeline.champion.registry import DOCUMENT, Champions, point_to
-from pipeline_runner.error_messages import describe
 from pipeline_runner.errors import UsageError
 
 
 def show_champions(wanted: str) -> int:
     """Go back to the champion whose name begins so, if any is wanted; print all, and return the exit status."""
-    try:
-        champions = LoadChampionTask(champion="").champions()
-        if wanted:
-            go_back(champions, wanted)
-        pointer, _ = champions.read_pointer()
-        for key, put in list_documents(champions):
-            document = champions.find_document(key)
-            state = f"accuracy {document['accuracy']:.4f}" if document else "damaged"
-            mark = f"champion since {pointer['since'][:19]}" if pointer and pointer["champion"] == key else ""
-            print(f"{get_name(key)}  {put:%Y-%m-%d %H:%M}  {state}  {mark}".rstrip())
-        print(f"the champion is {pointer['decision']}" if pointer else "there is no champion: run TrainChampionTask")
-    except PipelineError as error:
-        raise UsageError(describe(error)) from error
+    champions = LoadChampionTask(champion="").champions()
+    if wanted:
+        go_back(champions, wanted)
+    pointer, _ = champions.read_pointer()
+    for key, put in list_documents(champions):
+        document = champions.find_document(key)
+        state = f"accuracy {document['accuracy']:.4f}" if document else "damaged"
+        mark = f"champion since {pointer['since'][:19]}" if pointer and pointer["champion"] == key else ""
+        print(f"{get_name(key)}  {put:%Y-%m-%d %H:%M}  {state}  {mark}".rstrip())
+    print(f"the champion is {pointer['decision']}" if pointer else "there is no champion: run TrainChampionTask")
     return 0
 
 

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from gokart_pipeline_sample.errors import PipelineError
 from gokart_pipeline_sample.io.s3 import find_metadata, is_s3, list_objects, read_metadata, s3_client, split_uri
 from gokart_pipeline_sample.io.targets import DIGEST_SUFFIX, UNIQUE_ID, identify
 from gokart_pipeline_sample.pipeline.batch.manifest import get_intact_object, make_folder
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.champion.choose_champion import LoadChampionTask
-from pipeline_runner.error_messages import describe
 from pipeline_runner.errors import UsageError
 from pipeline_runner.lock_folder import find_running
 from pipeline_runner.watch.history import History
@@ -42,26 +40,23 @@ def clean(workspace: str, lock_folder: str, limits: Limits, is_agreed: bool) -> 
     """
     if lock_folder and (running := find_running(Path(lock_folder))):
         raise UsageError(f"process {running[0]} is running the pipeline: wait until it ends")
-    try:
-        history = History(workspace)
-        kept, old_runs, needed = sort_runs(history, limits.runs)
-        files = [] if is_s3(workspace) else list(find_files(Path(workspace), needed, limits))
-        objects = list(find_objects(workspace, needed, limits))
-        for name in [*files, *(f"s3://{bucket}/{key}" for bucket, key in objects)]:
-            print(name)
-        print(f"{len(files)} files, {len(objects)} objects and {len(old_runs)} of {kept + len(old_runs)} runs")
-        if not is_agreed:
-            print("nothing is deleted: add --yes to delete them")
-            return 0
-        for name in old_runs:
-            history.delete(name)
-        for path in files:
-            path.unlink(missing_ok=True)
-        for bucket, key in objects:
-            with s3_client(f"s3://{bucket}/{key}", "delete it") as client:
-                client.delete_object(Bucket=bucket, Key=key)
-    except (OSError, PipelineError) as error:
-        raise UsageError(describe(error)) from error
+    history = History(workspace)
+    kept, old_runs, needed = sort_runs(history, limits.runs)
+    files = [] if is_s3(workspace) else list(find_files(Path(workspace), needed, limits))
+    objects = list(find_objects(workspace, needed, limits))
+    for name in [*files, *(f"s3://{bucket}/{key}" for bucket, key in objects)]:
+        print(name)
+    print(f"{len(files)} files, {len(objects)} objects and {len(old_runs)} of {kept + len(old_runs)} runs")
+    if not is_agreed:
+        print("nothing is deleted: add --yes to delete them")
+        return 0
+    for name in old_runs:
+        history.delete(name)
+    for path in files:
+        path.unlink(missing_ok=True)
+    for bucket, key in objects:
+        with s3_client(f"s3://{bucket}/{key}", "delete it") as client:
+            client.delete_object(Bucket=bucket, Key=key)
     return 0
 
 

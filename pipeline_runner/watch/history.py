@@ -11,8 +11,6 @@ from typing import TypedDict
 from gokart_pipeline_sample.errors import S3Error
 from gokart_pipeline_sample.io.s3 import BUCKET_ENCRYPTION, Encryption
 from gokart_pipeline_sample.utils.shown_task import Figures
-from pipeline_runner.error_messages import describe
-from pipeline_runner.errors import UsageError
 from pipeline_runner.watch.document_folder import DocumentFolder
 
 logger = getLogger(__name__)
@@ -52,19 +50,6 @@ class RunRecord(Figures):
     seeds: dict[str, str]  # by task and parameter
     code: dict[str, str]  # hash of each module that the tasks use, by name, without comments
     tasks: list[TaskRecord]
-
-
-def show_history(workspace: str) -> int:
-    """Print the last runs, and return the exit status.
-
-    Raises:
-        UsageError: the workspace cannot be read.
-    """
-    try:
-        print(History(workspace))
-    except (OSError, S3Error) as error:
-        raise UsageError(describe(error)) from error
-    return 0
 
 
 class History:
