@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from string import Template
 
-from gokart_pipeline_sample.errors import PipelineError
 from gokart_pipeline_sample.io.tables.table import open_table
 from pipeline_runner.adopt.table_sketch import sketch_fields, sketch_rows
 from pipeline_runner.errors import UsageError
@@ -27,8 +26,12 @@ def adopt_table(uri: str, id_column: str, target_column: str, name: str | None, 
         old = (PROJECT / path).read_text().splitlines() if (PROJECT / path).exists() else []
         print(*difflib.unified_diff(old, content.splitlines(), path, path, lineterm="", n=1), sep="\n")
     print("remove what belongs to another table:", ", ".join(removed) or "nothing")
-    if not (is_agreed or ask()):
-        return 1
+    if not is_agreed:
+        if not sys.stdin.isatty():
+            raise UsageError("nobody can be asked whether to write this: add --yes")
+        print("Change these files? [y/N] ", end="", flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            return 1
     for path, content in written.items():
         (PROJECT / path).write_text(content)
     for path in removed:
@@ -38,20 +41,9 @@ def adopt_table(uri: str, id_column: str, target_column: str, name: str | None, 
     return 0
 
 
-def ask() -> bool:
-    """Ask whether to change the files; the end of the input declines, too."""
-    if not sys.stdin.isatty():
-        raise UsageError("nobody can be asked whether to write this: add --yes")
-    print("Change these files? [y/N] ", end="", flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
 def make_files(uri: str, id_column: str, target_column: str, name: str) -> dict[str, str | None]:
     """Return the content of each file to write, by its path in the project; None for a file to remove."""
-    try:
-        table = open_table(uri).infer()
-    except PipelineError as error:
-        raise UsageError(str(error)) from error
+    table = open_table(uri).infer()
     fields = sketch_fields(table, id_column, target_column)
     module = re.sub(r"\W+", "_", name).strip("_").lower()
     if not module.isidentifier() or not module.isascii():
@@ -74,23 +66,21 @@ def make_files(uri: str, id_column: str, target_column: str, name: str) -> dict[
         "gokart_pipeline_sample/pipeline/preprocess.py": "preprocess",
         **({f"{TESTS}/conftest.py": "rows"} if (PROJECT / TESTS).exists() else {}),
     }
-    texts = {path: Template((TEMPLATES / f"{template}.tmpl").read_text()) for path, template in templates.items()}
+    schemas, tests = (PROJECT / SCHEMAS).glob("*_feature.py"), (PROJECT / TESTS).glob("test_*.py")
+    others = {str(path.relative_to(PROJECT)) for path in (*schemas, *tests)} - {schema, f"{TESTS}/test_table.py"}
     if "://" not in uri:
         uri = str(Path(uri).resolve()).removeprefix(f"{PROJECT}/")
     package = f"{SCHEMAS}/__init__.py"
     exports = re.sub(r"(?m)^from .*\w_feature import .*\n", "", (PROJECT / package).read_text())
     return {
-        **{path: text.substitute(words) for path, text in texts.items()},
+        **{
+            path: Template((TEMPLATES / f"{name}.tmpl").read_text()).substitute(words)
+            for path, name in templates.items()
+        },
         "conf/param.ini": set_table((PROJECT / "conf" / "param.ini").read_text(), uri),
         package: re.sub(r'"\w+FeatureSchema",\s*', "", exports),
-        **dict.fromkeys(_find_other_table(schema)),
+        **dict.fromkeys(sorted(others)),
     }
-
-
-def _find_other_table(schema: str) -> list[str]:
-    schemas, tests = (PROJECT / SCHEMAS).glob("*_feature.py"), (PROJECT / TESTS).glob("test_*.py")
-    found = {str(path.relative_to(PROJECT)) for path in (*schemas, *tests)}
-    return sorted(found - {schema, f"{TESTS}/test_table.py"})
 
 
 def set_table(settings: str, uri: str) -> str:

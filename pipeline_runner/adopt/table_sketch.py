@@ -35,16 +35,12 @@ def sketch_fields(table: pa.Table, id_column: str, target_column: str) -> str:
 
 
 def sketch_rows(table: pa.Table, id_column: str, target_column: str) -> str:
-    """Return the entries of a dictionary of three rows: with the least values that were seen, the greatest, and gaps.
-
-    Ids and open text are made up, so that none of the table's get into the code.
-    """
+    """Return entries for three rows: with the least values, the greatest, and gaps; ids and open text are made up."""
     roles = {id_column: "id", target_column: "target"}
-    columns = {name: _decode(table[name]) for name in table.schema.names}
     return "".join(
         _wrap("    ", f"{_quote(name)}: [", [*map(_quote, _choose_values(column, roles.get(name, "feature")))], "],")
-        for name, column in columns.items()
-        if _annotate(column)
+        for name in table.schema.names
+        if _annotate(column := _decode(table[name]))
     )
 
 

@@ -46,13 +46,10 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
     started = datetime.now(UTC)
     config = load_config()
     workspace = config.get("TaskOnKart", "workspace_directory")
-    if options.new_table:
-        from pipeline_runner.adopt.new_table import adopt_table
-
-        return adopt_table(options.new_table, options.id, options.target, options.name, is_agreed=options.yes)
     with providing_s3(options, arguments, config) as server:
         # The pipeline is imported while the server starts.
         from gokart_pipeline_sample.errors import PipelineError
+        from pipeline_runner.adopt.new_table import adopt_table
         from pipeline_runner.cli.root_task import resolve
         from pipeline_runner.error_messages import describe
         from pipeline_runner.local_s3.serve_s3 import serve
@@ -69,6 +66,8 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
             if options.serve_s3:
                 return serve(server)
         try:
+            if options.new_table:
+                return adopt_table(options.new_table, options.id, options.target, options.name, is_agreed=options.yes)
             if options.history:
                 print(History(workspace))
                 return 0
@@ -93,7 +92,7 @@ def providing_s3(
     """Provide the embedded S3, which may still be starting, if there is no other S3 and one is needed."""
     workspace = config.get("TaskOnKart", "workspace_directory")
     directory = Path(workspace) / "s3"
-    needs_bucket = not options.history and needs_bucket_name(arguments, config)
+    needs_bucket = not (options.history or options.new_table) and needs_bucket_name(arguments, config)
     if not (options.serve_s3 or (needs_bucket and embedded_s3.is_wanted(os.environ))):
         yield None
         return

@@ -1,8 +1,8 @@
 """The embedded S3: a local S3 server (SeaweedFS), which is used when there is no bucket to publish to.
 
-All processes that use a folder share one server: the first one starts it, the last one stops it, also one that a killed
-process has left behind. This relies on two file locks, because the kernel releases them however a process ends:
-``server.json`` is locked while the server runs, ``users.lock`` while any process uses it.
+All processes that use a folder share a server: the first one starts it, the last one stops it, also one that a killed
+process has left behind. The kernel releases file locks however a process ends: ``server.json`` is locked while the
+server runs, ``users.lock`` while any process uses it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ OTHER_S3_VARIABLES = (
     *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
 )
 LOG, IDENTITIES = "weed.log", "identities.json"
-PARTS = ("s3", "master", "volume", "filer", "admin")
 START_SECONDS = 30.0
 POLL_SECONDS = 0.02
 START_ATTEMPTS = 3
@@ -58,11 +57,9 @@ def is_wanted(environment: Mapping[str, str]) -> bool:
 
 @contextlib.contextmanager
 def running(directory: Path, options: Sequence[str] = ()) -> Iterator[EmbeddedS3]:
-    """Keep the server of a folder running for as long as the context lasts.
+    """Keep the server of a folder running, with options of ``weed mini``; on entry it may still be starting.
 
-    The server may still be starting when the context is entered; see :meth:`EmbeddedS3.wait_until_ready`. The folder of
-    its data and access key is made if missing, readable by its owner only; an EmbeddedS3Error says if it cannot be
-    used, or if there is no server installed. The options are those of ``weed mini``.
+    The folder is made if missing, for its owner only. An EmbeddedS3Error says if it or the server cannot be used.
     """
     server = EmbeddedS3(directory, options)
     with contextlib.ExitStack() as stack:
@@ -183,8 +180,8 @@ class EmbeddedS3:
 
     def _answers(self) -> bool:
         try:
-            address = self.endpoint.removeprefix("http://")
-            with contextlib.closing(http.client.HTTPConnection(address, timeout=1)) as connection:
+            connection = http.client.HTTPConnection("127.0.0.1", self._state()["ports"][0], timeout=1)
+            with contextlib.closing(connection):
                 connection.request("GET", "/healthz")
                 return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException, ValueError):  # It does not listen yet, or its state is not written.
@@ -192,11 +189,10 @@ class EmbeddedS3:
 
 
 def _try_lock(file: IO[str]) -> bool:
-    try:
+    with contextlib.suppress(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        return True
+    return False
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -209,7 +205,8 @@ def _launch(directory: Path, options: Sequence[str], state: int) -> subprocess.P
     """Start the server, which keeps the descriptor ``state`` open: its process id and ports stand there, S3's first."""
     (directory / "data").mkdir(exist_ok=True)
     ports = _find_free_ports()
-    port_options = [f"-{part}.{kind}" for part in PARTS for kind in ("port", "port.grpc")]
+    parts = ("s3", "master", "volume", "filer", "admin")
+    port_options = [f"-{part}.{kind}" for part in parts for kind in ("port", "port.grpc")]
 
     def write_state() -> None:
         # In the new process, before it becomes the server: so no server lacks its state.
@@ -242,10 +239,7 @@ def _launch(directory: Path, options: Sequence[str], state: int) -> subprocess.P
 
 
 def _find_free_ports() -> list[int]:
-    """Find ten free ports, the last of them 10,000 above the one before it.
-
-    Whatever its options, a part of the server looks for its admin service there, and uses more and more CPU in vain.
-    """
+    """Find ten free ports, the last 10,000 above the one before it, where the server looks for its admin service."""
     with contextlib.ExitStack() as stack:
 
         def bind(port: int) -> int:

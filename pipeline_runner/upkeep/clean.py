@@ -90,22 +90,23 @@ def find_objects(workspace: str, needed: set[str], limits: Limits) -> Iterator[t
     pointers = (f"{batches}latest.json", champions.pointer_key)
     kept = needed.union(*(read_pointed(champions.bucket, key) for key in pointers))
     for folder in sorted({batches, champions.folder}):
-        for key in find_old(champions.bucket, folder, _OBJECT, kept, limits):
-            yield champions.bucket, key
+        yield from find_old(champions.bucket, folder, _OBJECT, kept, limits)
     if is_s3(workspace):
-        bucket, prefix = split_uri(workspace)
-        for key in find_old(bucket, make_folder(prefix), _FILE, kept, limits):
+        place, prefix = split_uri(workspace)
+        for bucket, key in find_old(place, make_folder(prefix), _FILE, kept, limits):
             # The pipeline has put it, and nobody else.
             if read_metadata(bucket, key).get(UNIQUE_ID) == identify(key):
                 yield bucket, key
 
 
-def find_old(bucket: str, folder: str, names: re.Pattern[str], kept: set[str], limits: Limits) -> Iterator[str]:
-    """Yield the keys of old objects whose names below a folder are such, with a unique id that is not to be kept."""
+def find_old(
+    bucket: str, folder: str, names: re.Pattern[str], kept: set[str], limits: Limits
+) -> Iterator[tuple[str, str]]:
+    """Yield bucket and key of old objects whose names below a folder are such, with a unique id not to be kept."""
     for item in list_objects(bucket, folder):
         owner = names.fullmatch(item["Key"].removeprefix(folder))
         if owner and owner[1] not in kept and limits.are_passed(item["LastModified"].timestamp()):
-            yield item["Key"]
+            yield bucket, item["Key"]
 
 
 def read_pointed(bucket: str, key: str) -> set[str]:
