@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from pandera.typing import DataFrame
 
+from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import MakeReferenceTask
 from gokart_pipeline_sample.pipeline.evaluate import EvaluateTask
@@ -35,24 +36,29 @@ def wire_data(**split: Any) -> SplitDataTask:
 class TrainedModel(NamedTuple):
     """The tasks that train, evaluate and check a model."""
 
-    model: TrainTask
+    model: GokartTask[Booster]
     predicted: PredTask
     evaluated: EvaluateTask
     reference: MakeReferenceTask
     checked: CheckAccuracyTask
 
 
-def wire_model(prepared: GokartTask[Any], require_acc: float, after: Sequence[GokartTask[Any]] = ()) -> TrainedModel:
+def wire_model(
+    prepared: GokartTask[Any],
+    require_acc: float,
+    after: Sequence[GokartTask[Any]] = (),
+    trained: GokartTask[Booster] | None = None,
+) -> TrainedModel:
     """Wire the tasks from the prepared data to the accuracy check; training waits for the tasks in ``after``.
 
+    The validation rows stand for the training rows, of which they are a sample, if another task has ``trained``.
     A function, because the parameters of a task are part of the identity of all tasks downstream, and a change of
     ``require_acc`` must not score a table again.
     """
-    train = GetDataTask(data_task=prepared, name="train")
-    valid = GetDataTask(data_task=prepared, name="valid")
-    test = GetDataTask(data_task=prepared, name="test")
+    names = ("valid", "valid", "test") if trained else ("train", "valid", "test")
+    train, valid, test = (GetDataTask(data_task=prepared, name=name) for name in names)
 
-    model = TrainTask(train_task=train, valid_task=valid, after=list(after))
+    model = trained or TrainTask(train_task=train, valid_task=valid, after=list(after))
     predicted = PredTask(model_task=model, test_task=test)
     evaluated = EvaluateTask(model_task=model, pred_task=predicted, train_task=train, test_task=test)
     output = MakeOutputTask(pred_task=predicted, test_task=test)

@@ -1,4 +1,4 @@
-"""Train the model on a table that no single machine holds, by a process on each of several: a rank, in LightGBM."""
+"""Train on a table that no single machine holds, by a process on each of several: a rank, in LightGBM."""
 
 import functools
 import json
@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,22 +23,29 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.errors import ClusterError, TableError
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor, Losses, set_learning_curve
 from gokart_pipeline_sample.io.tables.table import Table, open_table
+from gokart_pipeline_sample.pipeline.batch.guard_table import GuardTableTask
+from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
+from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.model.boosting import boost, make_datasets
+from gokart_pipeline_sample.pipeline.model.model_input import open_text_columns
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
+from gokart_pipeline_sample.pipeline.run_middle import wire_model
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
+from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
+from gokart_pipeline_sample.pipeline.train import TrainTask
+from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 from gokart_pipeline_sample.utils.cluster_task import ClusterTask, connecting
 from gokart_pipeline_sample.utils.parameters import TableParameter, TaskParameter, borrow
 from gokart_pipeline_sample.utils.progress import showing_progress
+from gokart_pipeline_sample.utils.template import ViewTask
 
 PIECE_ROWS = 250_000
 # LightGBM waits for the other ranks for so many minutes, twice.
 _NETWORK = {"tree_learner": "data", "pre_partition": True, "time_out": 1}
-# Lines of a model's text that differ between ranks.
-_OWN_LINES = re.compile(r"^\[(machines|local_listen_port): .*\]\n", re.MULTILINE)
 
 Rows = DataFrame[PreprocessedSchema]
 Reader = Callable[[range], list[Rows]]
@@ -88,15 +95,11 @@ class TrainRanksTask(ClusterTask[Booster]):
     """Outputs a LightGBM booster that several ranks have trained, each on its own worker and pieces of the table."""
 
     split_task: gokart.TaskInstanceParameter[SplitPiecesTask] = gokart.TaskInstanceParameter(
-        description="Task that splits the table."
+        description="Splits the rows."
     )
     parameters: luigi.DictParameter = luigi.DictParameter(description="Parameters of LightGBM, and num_boost_round.")
     ranks: luigi.NumericalParameter[int] = luigi.NumericalParameter(
-        default=2,
-        var_type=int,
-        min_value=1,
-        max_value=1000,
-        description="Number of Dask workers that train the model, each on its own rows; it changes the model.",
+        default=2, var_type=int, min_value=1, max_value=1000, description="Dask workers that train; changes the model."
     )
 
     def requires(self) -> FlattenableItems[gokart.TaskOnKart[Any]]:
@@ -104,7 +107,7 @@ class TrainRanksTask(ClusterTask[Booster]):
         return GetDataTask(data_task=self.split_task, name="valid")
 
     def output(self) -> TargetOnKart:
-        """Return the model's file, in LightGBM's text format; the losses of training in it are of one rank."""
+        """Return the model's file, in LightGBM's text format, with the losses of one rank."""
         return self.make_target("TrainRanksTask.txt", processor=LightGBMModelProcessor())
 
     def run(self) -> None:
@@ -124,9 +127,28 @@ class TrainRanksTask(ClusterTask[Booster]):
         self.dump(model)
 
 
-def read_parts(
-    table: Table, names: tuple[str, ...], seed: int, shares: tuple[float, float], piece: range
-) -> list[Rows]:
+class RunDistributedTask(ViewTask[DataFrame[OutputSchema]]):
+    """Does what ``RunTask`` does, on a Dask cluster: only the validation and test rows are on one machine."""
+
+    table = borrow(LoadDataTask, "table")
+    ranks = borrow(TrainRanksTask, "ranks")
+    require_acc = borrow(CheckAccuracyTask, "require_acc")
+
+    def requires(self) -> UploadS3Task:
+        """Wire the tasks; raise a ValueError if the model needs what no single machine knows."""
+        if FITTED_FEATURES or open_text_columns():
+            raise ValueError("features that learn, and text whose values no schema lists, need all rows on one machine")
+        guarded = GuardTableTask(table=self.table, on_bad_row="fail", max_rejected_share=0.0)
+        split = SplitPiecesTask(guard_task=guarded, table=self.table)
+        valid = GetDataTask(data_task=split, name="valid")
+        parameters = TrainTask(train_task=valid, valid_task=valid).plain_parameters()
+        if parameters.pop("class_weight") != "none":
+            raise ValueError("class_weight=balanced needs all rows on one machine: set none")
+        model = TrainRanksTask(split_task=split, parameters=parameters, ranks=self.ranks)
+        return UploadS3Task(output_task=wire_model(split, self.require_acc, trained=model).checked)
+
+
+def read_parts(table: Table, names: Sequence[str], seed: int, shares: tuple[float, float], piece: range) -> list[Rows]:
     """Read, check and preprocess a piece as a whole table is, split it by its ids, and return the named parts."""
     columns = [*FeatureSchema.new_row_columns(), FeatureSchema.target_column()]
     data = table.read_piece(FeatureSchema.arrow_schema(columns), piece)
@@ -141,9 +163,8 @@ def run_rank(
 ) -> tuple[str, Losses]:
     """Train on the training rows of some pieces, on a Dask worker, together with the other ranks.
 
-    A child process does it, because LightGBM ends its process when another rank is lost. Each rank has all validation
-    rows, so that all stop in the same round, with the same model; the losses are those of this rank. A ClusterError is
-    raised if the child has ended early, or the driver is gone; there is no child any more then.
+    A child process does it, because LightGBM ends its process when another rank is lost. All ranks have all validation
+    rows, so they stop in the same round. Raises a ClusterError if the child has ended early, or the driver is gone.
     """
     from distributed import get_worker
 
@@ -163,8 +184,7 @@ def run_rank(
         with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as child:
             try:
                 while child.poll() is None:
-                    task = worker.state.tasks.get(key)
-                    if task is None or task.state != "executing":
+                    if getattr(worker.state.tasks.get(key), "state", "") != "executing":
                         raise ClusterError("the driver does not wait for the model any more")
                     time.sleep(0.1)
             finally:
@@ -181,7 +201,9 @@ def train_rank(path: str, text: str) -> None:
     threading.Thread(target=_end_with_worker, daemon=True).start()
     train, valid = (cast("Rows", pd.read_parquet(folder / part)) for part in ("train", "valid"))
     booster, curve = boost(*make_datasets(train, valid, {}, "none"), parameters.pop("num_boost_round"), parameters)
-    model = _OWN_LINES.sub("", LightGBMModelProcessor().serialize(booster).decode())
+    model = LightGBMModelProcessor().serialize(booster).decode()
+    # These lines differ between ranks.
+    model = re.sub(r"(?m)^\[(machines|local_listen_port): .*\]\n", "", model)
     (folder / "trained.json").write_text(json.dumps((model, curve)))
 
 
