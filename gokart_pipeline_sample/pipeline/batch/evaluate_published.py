@@ -9,12 +9,7 @@ import pandas as pd
 
 from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.tables.table import open_table
-from gokart_pipeline_sample.pipeline.batch.manifest import (
-    S3JsonTarget,
-    flatten_estimate,
-    get_intact_object,
-    make_folder,
-)
+from gokart_pipeline_sample.pipeline.batch.manifest import S3JsonTarget, get_intact_object, list_estimate, make_folder
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.drift.shift import EstimatedAccuracy
 from gokart_pipeline_sample.pipeline.quality.metrics import Interval
@@ -64,23 +59,21 @@ class JoinTruthTask(PublisherTask[Evaluation], S3DestinationTask[Evaluation]):
         rows, right = map(sum, zip(*(self.count_right(part, truth) for part in parts), strict=True))
         if not rows:
             raise TableError(f"{self.table}: no row of {self.manifest} is in it: give the truth of that batch")
-        shift = manifest["shift"]
-        accuracy, estimated = right / rows, shift and shift["estimated_accuracy"]
-        interval = make_interval(accuracy, rows)
+        accuracy, shift = right / rows, manifest["shift"]
+        interval, estimated = make_interval(accuracy, rows), shift and shift["estimated_accuracy"]
         self.dump(Evaluation(rows=rows, accuracy=accuracy, interval=interval, estimated_accuracy=estimated))
 
     def describe(self) -> Published:
         """Return the accuracy, and what it was estimated as."""
         evaluation = self.output().load()
-        estimated = flatten_estimate(evaluation["estimated_accuracy"])
+        estimated = list_estimate(evaluation["estimated_accuracy"])
         return Published(Figures(accuracy=evaluation["accuracy"], rows=evaluation["rows"], estimated=estimated))
 
     @staticmethod
     def count_right(published: pd.DataFrame, truth: pd.DataFrame) -> tuple[int, int]:
         """Return the number of published rows whose truth is known, and how many of them are predicted rightly.
 
-        The truth is the id and the target of rows, which is missing if it is not known yet; a TableError says if an id
-        occurs twice.
+        A target that is not known yet is missing from the truth; raise a TableError if an id occurs twice in it.
         """
         known = truth.dropna().set_index(FeatureSchema.id_column())[FeatureSchema.target_column()]
         if not known.index.is_unique:
@@ -97,9 +90,7 @@ class EvaluatePublishedTask(ViewTask[Evaluation]):
     bucket = borrow(UploadS3Task, "bucket")
     prefix = borrow(ScoreTableTask, "prefix")
     table = borrow(JoinTruthTask, "table")
-    manifest: luigi.Parameter[str] = luigi.Parameter(
-        default="", description="Key of the manifest of the batch; that of latest.json by default."
-    )
+    manifest: luigi.Parameter[str] = luigi.Parameter(default="", description="Manifest's key; the latest by default.")
 
     def requires(self) -> gokart.TaskOnKart[Any]:
         """Wire the task to the batch that is meant now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from logging import getLogger
 from typing import Any, NamedTuple, TypedDict, cast
 
@@ -36,8 +36,7 @@ from gokart_pipeline_sample.utils.progress import showing_progress
 
 logger = getLogger(__name__)
 
-# Small chunks cost more for the calls of pandera and pandas, which hold Python's lock, than for their rows. Wide rows
-# make smaller chunks.
+# Small chunks cost more for calls of pandera and pandas than for their rows. Wide rows make smaller chunks.
 CHUNK_ROWS = 250_000
 CHUNK_BYTES = 64 * 2**20
 
@@ -64,13 +63,9 @@ class GuardTableTask(ClusterTask[GuardResult]):
 
     table: TableParameter = TableParameter(description="Path or URI of the table to score; its target is ignored.")
     on_bad_row: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
-        default="fail",
-        choices=["fail", "reject"],
-        description="Whether rows that break the schema fail the run, or are put under rejected/ with the reason.",
+        default="fail", choices=["fail", "reject"], description="Whether bad rows fail the run, or go under rejected/."
     )
-    max_rejected_share: ShareParameter = ShareParameter(
-        default=0.01, description="Largest share of the rows that may be rejected."
-    )
+    max_rejected_share: ShareParameter = ShareParameter(default=0.01, description="Largest share of rows to reject.")
 
     def output(self) -> TargetOnKart:
         """Return the JSON file of the result."""
@@ -103,13 +98,11 @@ class GuardTableTask(ClusterTask[GuardResult]):
         return [chunk for _, chunk in sorted(checked.items())]
 
     @staticmethod
-    def guard(checked: Iterable[CheckedChunk], duplicates: list[Any], allowed_share: float) -> GuardResult:
+    def guard(checked: list[CheckedChunk], duplicates: list[Any], allowed_share: float) -> GuardResult:
         """Count the rows of all chunks that break the schema; raise a BadRowsError if they are more than allowed."""
-        rows = bad_rows = 0
+        rows, bad_rows = sum(chunk.rows for chunk in checked), sum(chunk.bad_rows for chunk in checked)
         breaches = Breaches(FeatureSchema.id_column())
         for chunk in checked:
-            rows += chunk.rows
-            bad_rows += chunk.bad_rows
             breaches.merge(chunk.breaches)
         if rows and bad_rows / rows > allowed_share:
             allowed = f"a share of {allowed_share:g} is allowed (see on_bad_row)"

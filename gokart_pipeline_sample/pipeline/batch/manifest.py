@@ -72,7 +72,7 @@ class S3JsonTarget(S3Target):
         self._put(obj, {})
 
 
-def flatten_estimate(estimate: EstimatedAccuracy | None) -> tuple[float, float, float] | None:
+def list_estimate(estimate: EstimatedAccuracy | None) -> tuple[float, float, float] | None:
     """Return an estimated accuracy with the bounds of its interval, if there is one."""
     return (estimate["accuracy"], estimate["low"], estimate["high"]) if estimate else None
 
@@ -96,11 +96,7 @@ def make_folder(prefix: str) -> str:
 
 
 class S3ManifestTarget(S3JsonTarget):
-    """The manifest of a batch, which exists only if all its parts exist.
-
-    It is put to ``<prefix>/<unique id>/manifest.json``, and the parts beside it. No other task touches them, so a task
-    that is run again after a crash finds the parts that it has put.
-    """
+    """The manifest of a batch, at ``<prefix>/<unique id>/manifest.json``; it exists if all parts beside it exist."""
 
     def __init__(self, bucket: str, prefix: str, unique_id: str, encryption: Encryption) -> None:
         self._prefix = make_folder(prefix)
@@ -128,14 +124,13 @@ class S3ManifestTarget(S3JsonTarget):
         """Return the existing parts by name: their keys, without the folder of the batch."""
         parts = {}
         for key, (size, etag) in self._list().items():
-            metadata = read_metadata(self._bucket, key)
-            if self._is_ours(metadata) and {"rows", SHA256} <= metadata.keys():
-                part = Part(key=key, rows=int(metadata["rows"]), size=size, sha256=metadata[SHA256], etag=etag)
+            found = read_metadata(self._bucket, key)
+            if self._is_ours(found) and {"rows", SHA256} <= found.keys():
+                part = Part(key=key, rows=int(found["rows"]), size=size, sha256=found[SHA256], etag=etag)
                 parts[key.removeprefix(self._folder)] = part
         return parts
 
     def _list(self) -> dict[str, tuple[int, str]]:
-        """Return the size and ETag of each object of the batch, by key."""
         return {item["Key"]: (item["Size"], item["ETag"]) for item in s3.list_objects(self._bucket, self._folder)}
 
     def _exists(self) -> bool:

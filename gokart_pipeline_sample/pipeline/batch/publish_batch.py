@@ -6,7 +6,7 @@ from typing import Any, cast
 import luigi
 
 from gokart_pipeline_sample.errors import ShiftError
-from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, S3ManifestTarget, S3PointerTarget, flatten_estimate
+from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, S3ManifestTarget, S3PointerTarget, list_estimate
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import find_alarms
 from gokart_pipeline_sample.pipeline.quality.data_warnings import shorten
@@ -60,7 +60,7 @@ class PublishBatchTask(PublisherTask[dict[str, Any]]):
                 rejected=manifest["rows_rejected"],
                 parts=len(manifest["parts"]),
                 unseen={name: values["rows"] for name, values in manifest["unseen"].items()} or None,
-                estimated=flatten_estimate(shift and shift["estimated_accuracy"]),
+                estimated=list_estimate(shift and shift["estimated_accuracy"]),
                 alarms=self.output().load()["alarms"] or None,
                 champion=manifest["champion"]["decision"] if manifest["champion"] else None,
             )

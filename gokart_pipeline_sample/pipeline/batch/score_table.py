@@ -66,11 +66,7 @@ class PartScorer(NamedTuple):
     with_proba: bool  # whether the probability of each class is published
 
     def put(self, part: tuple[str, Piece]) -> tuple[str, int, dict[str, Part], PartFigures]:
-        """Score a part, given its name; put figures and rejected rows first, so that it never exists without them.
-
-        Returns:
-            Its name, the number of its rows, its objects by name, and its figures.
-        """
+        """Score a part, and put it after its figures and rejected rows; return name, rows, objects by name, figures."""
         name, piece = part
         rows = self.table.read_piece(FeatureSchema.arrow_schema(FeatureSchema.new_row_columns()), piece)
         predictions, rejected, figures = self.score(rows, name)
@@ -82,11 +78,9 @@ class PartScorer(NamedTuple):
         return name, len(rows), put, figures
 
     def score(self, data: pd.DataFrame, name: str) -> tuple[DataFrame[PredictionSchema], pd.DataFrame, PartFigures]:
-        """Predict the valid rows of a part, which are as they were read; see :func:`separate_rows`.
+        """Predict the valid rows of a part as it was read; see :func:`separate_rows`.
 
-        Returns:
-            The predictions of the valid rows, in the order of the rows; the invalid rows as text, with a column
-            ``reason``; the figures of the valid rows.
+        Return their predictions in order; invalid rows as text, with a column ``reason``; the figures of the former.
         """
         model = self.engine.model
         preprocessed, breaches = GuardTableTask.preprocess_valid(data, self.duplicates)
@@ -112,36 +106,24 @@ class ScoreTableTask(ShownTask[Manifest], ClusterTask[Manifest], S3DestinationTa
 
     model_task: TaskParameter[Booster] = TaskParameter("Outputs the model.")
     reference_task: TaskParameter[Reference] = TaskParameter("Task that describes the test rows of the model.")
-    checked_task: OptionalTaskParameter = OptionalTaskParameter(
-        significant=False, description="Task that checks the model, if that is not done yet."
-    )
+    checked_task: OptionalTaskParameter = OptionalTaskParameter(significant=False, description="Checks a new model.")
     champion: luigi.DictParameter = luigi.DictParameter(
         default={}, significant=False, description="The pointer to the champion, for the manifest, if the model is one."
     )
     guard_task: TaskParameter[GuardResult] = TaskParameter("Task that has checked every row of the table.")
     table: TableParameter = TableParameter(description="Path or URI of the table to score; its target is ignored.")
-    prefix: luigi.Parameter[str] = luigi.Parameter(
-        default="batch", description="Prefix of all keys that are published."
-    )
+    prefix: luigi.Parameter[str] = luigi.Parameter(default="batch", description="Prefix of all published keys.")
     output_format: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
         default="csv", choices=list(PART_FORMATS), description="Format of the parts."
     )
     rows_per_part: luigi.NumericalParameter[int] = luigi.NumericalParameter(
-        default=250_000,
-        var_type=int,
-        min_value=1,
-        max_value=2**31,
-        description="Rows of the table per part; those of three parts are in memory at a time.",
+        default=250_000, var_type=int, min_value=1, max_value=2**31, description="Rows per part; memory has three."
     )
     with_proba: luigi.BoolParameter = luigi.BoolParameter(
-        parsing=luigi.BoolParameter.EXPLICIT_PARSING,
-        description="Whether the probability of each class is published beside the prediction.",
+        parsing=luigi.BoolParameter.EXPLICIT_PARSING, description="Whether each class's probability is published."
     )
     engine: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
-        default="auto",
-        choices=list(ENGINES),
-        significant=False,
-        description="LightGBM, or pylignum with the same bits; auto takes the fastest that is installed.",
+        default="auto", choices=list(ENGINES), significant=False, description="auto takes the fastest installed."
     )
 
     def output(self) -> S3ManifestTarget:
