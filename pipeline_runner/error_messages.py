@@ -6,7 +6,7 @@ from luigi.rpc import RPCError
 from pandera.errors import SchemaErrors
 
 from gokart_pipeline_sample.errors import PipelineError
-from gokart_pipeline_sample.pipeline.schemas.bad_rows import SHOWN_IDS, describe_breach, shorten_check
+from gokart_pipeline_sample.pipeline.schemas.bad_rows import SHOWN_IDS, describe_breach
 from gokart_pipeline_sample.pipeline.schemas.base import ID, column_roles
 from pipeline_runner.errors import UsageError
 from pipeline_runner.masking import mask
@@ -47,5 +47,5 @@ def _describe_breaches(error: SchemaErrors) -> str:
         else:
             (id_column,) = (name for name, role in column_roles(error.schema).items() if role == ID["role"])
             ids = error.data.loc[rows[:SHOWN_IDS], id_column].tolist()
-            breaches.append(describe_breach(column, shorten_check(check), len(rows), id_column, ids))
+            breaches.append(describe_breach(column, check, len(rows), id_column, ids))
     return f"the frame breaks {error.schema.name}: " + "; ".join(breaches)

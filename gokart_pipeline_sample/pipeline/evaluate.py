@@ -61,8 +61,6 @@ class EvaluateTask(ShownTask[Metrics]):
     ) -> Metrics:
         """Compute all metrics of a model; its predictions of the test rows are matched with them by id.
 
-        The losses of the training are those that :meth:`TrainTask.fit` returns.
-
         Raises:
             pandera.errors.SchemaErrors: a frame breaks its schema, or the target is missing.
             ValueError: predictions and rows do not match.

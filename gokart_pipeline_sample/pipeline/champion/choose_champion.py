@@ -1,5 +1,6 @@
 """Compare a new model with the champion, choose one of them, and load the champion."""
 
+import functools
 from logging import INFO, WARNING, getLogger
 from typing import Any, NamedTuple
 
@@ -12,8 +13,9 @@ from gokart.utils import FlattenableItems
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import AccuracyTooLowError, ChampionError
-from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
+from gokart_pipeline_sample.io.file_formats import JsonProcessor
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
+from gokart_pipeline_sample.pipeline.batch.manifest import make_folder
 from gokart_pipeline_sample.pipeline.champion import registry
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
@@ -32,8 +34,7 @@ from gokart_pipeline_sample.utils.task_definition import define_task, hash_code
 
 logger = getLogger(__name__)
 
-# The beginning of a decision.
-PROMOTED, KEPT = "promoted", "kept"
+PROMOTED, KEPT = "promoted", "kept"  # the beginning of a decision
 CONFIDENCE = 0.95
 DRAWS = 10_000
 SEED = 42
@@ -68,7 +69,7 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
 
     def output(self) -> registry.S3ChampionPointer:
         """Return the pointer on S3."""
-        champions = registry.Champions(self.bucket, self.prefix, self.encryption())
+        champions = registry.Champions(self.bucket, make_folder(self.prefix), self.encryption())
         return registry.S3ChampionPointer(champions, self.make_unique_id())
 
     def run(self) -> None:
@@ -124,11 +125,7 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
 
     def _put_champion(self, champions: registry.Champions) -> str:
         """Put the files of the new model and its document, and return the key of the document."""
-        unique_id, metrics = self.make_unique_id(), self.load("metrics")
-
-        def put(name: str, obj: object, processor: FormatProcessor) -> Any:
-            return champions.put_file(unique_id, name, processor.serialize(obj), processor.content_type)
-
+        metrics, put = self.load("metrics"), functools.partial(champions.put_file, self.make_unique_id())
         document = registry.ChampionDocument(
             model=put(registry.MODEL, self.load("model"), LightGBMModelProcessor()),
             reference=put(registry.REFERENCE, self.load("reference"), JsonProcessor()),
@@ -138,7 +135,7 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
             split=self._describe_split(),
             preprocessing=hash_preprocessing(),
         )
-        return str(put(registry.DOCUMENT, document, JsonProcessor())["key"])
+        return put(registry.DOCUMENT, document, JsonProcessor())["key"]
 
 
 class LoadChampionTask(S3DestinationTask[Any]):
@@ -157,7 +154,7 @@ class LoadChampionTask(S3DestinationTask[Any]):
 
     def champions(self) -> registry.Champions:
         """Return all champions of the bucket."""
-        return registry.Champions(self.bucket, self.prefix, self.encryption())
+        return registry.Champions(self.bucket, make_folder(self.prefix), self.encryption())
 
 
 def find_right(prediction: DataFrame[PredictionSchema], test: DataFrame[PreprocessedSchema]) -> Right:

@@ -9,11 +9,10 @@ from gokart_pipeline_sample.errors import DamagedFileError
 from gokart_pipeline_sample.io import s3
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
 from gokart_pipeline_sample.io.targets import UNIQUE_ID
-from gokart_pipeline_sample.pipeline.batch.manifest import S3JsonTarget, get_intact_object, make_folder, require_intact
+from gokart_pipeline_sample.pipeline.batch.manifest import S3JsonTarget, get_intact_object, require_intact
 
 logger = getLogger(__name__)
 
-POINTER = "champion.json"
 DOCUMENT, MODEL, REFERENCE = "document.json", "model.txt", "reference.json"
 IF_MISSING, IF_DAMAGED = "there is no such champion: see --champion", "delete it, and go back (--champion)"
 
@@ -56,11 +55,11 @@ def point_to(champion: str, pointer: Pointer | None, considered: str, decision: 
 
 
 class Champions(NamedTuple):
-    """The champions of a bucket below a prefix of keys."""
+    """The champions of a bucket, and their pointer."""
 
     bucket: str
-    prefix: str
-    encryption: s3.Encryption = s3.BUCKET_ENCRYPTION
+    folder: str  # prefix of the folders of all champions
+    encryption: s3.Encryption
 
     def path(self, key: str) -> str:
         """Return the URI of an object."""
@@ -69,12 +68,7 @@ class Champions(NamedTuple):
     @property
     def pointer_key(self) -> str:
         """The key of the pointer."""
-        return f"{self.folder}{POINTER}"
-
-    @property
-    def folder(self) -> str:
-        """The prefix of the folders of all champions."""
-        return make_folder(self.prefix)
+        return f"{self.folder}champion.json"
 
     def read_pointer(self) -> tuple[Pointer | None, str | None]:
         """Return the pointer and its ETag, if there is one; raise a DamagedFileError if it is not what was put."""
@@ -108,10 +102,10 @@ class Champions(NamedTuple):
         logger.warning("%s, or a file of this champion, is missing or damaged", self.path(key))
         return None
 
-    def put_file(self, unique_id: str, name: str, content: bytes, content_type: str) -> File:
+    def put_file(self, unique_id: str, name: str, obj: Any, processor: FormatProcessor) -> File:
         """Put a file of a champion into the folder of the task that makes it."""
-        key, metadata = f"{self.folder}{unique_id}/{name}", {UNIQUE_ID: unique_id}
-        _, sha256 = s3.put_object(self.bucket, key, content, content_type, metadata, self.encryption)
+        key, content, metadata = f"{self.folder}{unique_id}/{name}", processor.serialize(obj), {UNIQUE_ID: unique_id}
+        _, sha256 = s3.put_object(self.bucket, key, content, processor.content_type, metadata, self.encryption)
         return File(key=key, sha256=sha256)
 
     def put_pointer(self, pointer: Pointer, etag: str | None) -> None:

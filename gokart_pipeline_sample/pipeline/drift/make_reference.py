@@ -99,13 +99,10 @@ def count_rows(features: pd.DataFrame, prediction: DataFrame[PredictionSchema], 
 
 def add_counts(chunks: list[RowCounts]) -> RowCounts:
     """Return the counts of all chunks together."""
-    names = chunks[0]["columns"]
-    return RowCounts(
-        rows=sum(chunk["rows"] for chunk in chunks),
-        right=sum(chunk["right"] for chunk in chunks),
-        variance=sum(chunk["variance"] for chunk in chunks),
-        columns={name: np.sum([chunk["columns"][name] for chunk in chunks], axis=0).tolist() for name in names},
-    )
+    names, rows = chunks[0]["columns"], sum(chunk["rows"] for chunk in chunks)
+    right, variance = sum(chunk["right"] for chunk in chunks), sum(chunk["variance"] for chunk in chunks)
+    columns = {name: np.sum([chunk["columns"][name] for chunk in chunks], axis=0).tolist() for name in names}
+    return RowCounts(rows=rows, right=right, variance=variance, columns=columns)
 
 
 def measure_shift(counts: RowCounts, reference: Reference) -> Shift | None:
@@ -125,7 +122,5 @@ def find_alarms(shift: Shift | None, require_acc: float) -> list[str]:
         return []
     alarms = [f"{name}: {alarm}" for name, column in shift["columns"].items() for alarm in column["alarms"]]
     accuracy, high = shift["estimated_accuracy"]["accuracy"], shift["estimated_accuracy"]["high"]
-    if high < require_acc:
-        text = f"the accuracy is estimated as {accuracy:.4f}, {high:.4f} at most, below the required {require_acc}"
-        return [text, *alarms]
-    return alarms
+    text = f"the accuracy is estimated as {accuracy:.4f}, {high:.4f} at most, below the required {require_acc}"
+    return [text, *alarms] if high < require_acc else alarms

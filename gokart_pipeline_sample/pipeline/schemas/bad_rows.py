@@ -15,7 +15,7 @@ from pandera.errors import SchemaErrors
 from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 
 SHOWN_IDS = 5
-LONGEST_CHECK = 100
+LONGEST_CHECK = 100  # its name may list thousands of values
 
 Schema = type[BaseSchema]
 # Valid rows, with the types of the schema, and a frame of the checks that other rows break: ``row`` (from the index of
@@ -67,13 +67,7 @@ def get_breaches(error: SchemaErrors) -> pd.DataFrame:
     cases: pd.DataFrame = error.failure_cases
     if cases["index"].isna().any():
         raise error
-    breaches = cases[["index", "column", "check"]].set_axis(["row", "column", "check"], axis="columns")
-    return breaches.assign(check=breaches["check"].map(shorten_check))
-
-
-def shorten_check(check: str) -> str:
-    """Shorten the name of a check, which may list thousands of values."""
-    return check if len(check) <= LONGEST_CHECK else f"{check[: LONGEST_CHECK - 1]}…"
+    return cases[["index", "column", "check"]].set_axis(["row", "column", "check"], axis="columns")
 
 
 @dataclass
@@ -113,7 +107,8 @@ class Breaches:
 
 def describe_breach(column: str, check: str, rows: int, id_column: str, ids: list[Any]) -> str:
     """Describe a breach: the column, the check, the number of rows and the first ids."""
-    return f"{column} breaks {check} in {rows} rows, the first of them with {id_column} {reprlib.repr(ids)}"
+    shown = check if len(check) <= LONGEST_CHECK else f"{check[: LONGEST_CHECK - 1]}…"
+    return f"{column} breaks {shown} in {rows} rows, the first of them with {id_column} {reprlib.repr(ids)}"
 
 
 def _read(schema: Schema, data: pd.DataFrame) -> Separated:
