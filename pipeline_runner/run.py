@@ -47,11 +47,8 @@ LAST_LINES = {ALREADY_RUNNING: "this command is running already: wait for it to 
 def run(root: RootTask, workspace: str, fetch: str, started: datetime) -> int:
     """Run a task, print what it has published and where, or what went wrong, and return the exit status.
 
-    The command ``fetch`` fetches the published object ``{url}``; the process began when it ``started``.
-
-    Raises:
-        UsageError: the arguments or the configuration are wrong.
-        KeyboardInterrupt: a signal has stopped the run.
+    The command ``fetch`` fetches the published object ``{url}``; the process began when it ``started``. Raises a
+    UsageError if the arguments or the configuration are wrong, and a KeyboardInterrupt if a signal has stopped the run.
     """
     # luigi's summary lists tasks with all their parameters; ours is printed below.
     logging.getLogger("luigi-interface").setLevel(logging.WARNING)
@@ -71,7 +68,9 @@ def run(root: RootTask, workspace: str, fetch: str, started: datetime) -> int:
         has_ended = any(note.task_id == root_id and note.state in (RAN, UP_TO_DATE) for note in notes)
         if exit_status in (0, NOT_RUN) and not has_ended:
             # With luigid, another run does the last tasks, or has done them.
-            exit_status = 0 if is_made(root) else exit_status or ALREADY_RUNNING
+            exit_status = exit_status or ALREADY_RUNNING
+            with contextlib.suppress(S3Error):
+                exit_status = 0 if root.graph.root.complete() else exit_status
         result = make_result(root, notes, started, exit_status)
         report = save_record_and_report(result, workspace, charts)
     if result.outcomes:
@@ -107,13 +106,6 @@ def run_luigi(root: RootTask) -> int:
         logging.getLogger("luigi-interface").exception("Uncaught exception in luigi")
         return UNHANDLED
     return EXIT_STATUSES[done.status]
-
-
-def is_made(root: RootTask) -> bool:
-    """Return whether the output of the task is there."""
-    with contextlib.suppress(S3Error):
-        return root.graph.root.complete()
-    return False
 
 
 def save_record_and_report(result: RunResult, workspace: str, charts: ChartProcess) -> str | None:

@@ -16,7 +16,6 @@ from pipeline_runner.watch.document_folder import DocumentFolder
 logger = getLogger(__name__)
 
 SHOWN_RUNS = 20
-BATCH_COLUMNS = ("estimated", "alarms")  # left out if no run has them
 BARS = "▁▂▃▄▅▆▇█"
 # Records to keep, with their reports: this many of runs that did something, and as many of up-to-date runs.
 KEPT_RUNS = 1000
@@ -94,7 +93,7 @@ class History:
         series = collect_series(records)
         times = [datetime.fromisoformat(record["started"]).astimezone() for record in records]
         columns = {
-            "when": [f"{time:%Y-%m-%d %H:%M:%S}" for time in times],
+            "when": [f"{time:%F %T}" for time in times],
             "verdict": [record["verdict"] for record in records],
             "accuracy": ["" if value is None else f"{value:.4f}" for value in series["accuracy"]],
             "estimated": ["" if value is None else f"{value:.4f}" for value in series["estimated"]],
@@ -103,7 +102,8 @@ class History:
             "duration": [f"{record['seconds']:.2f} s" for record in records],
             "object": [record["object"] or "" for record in records],
         }
-        shown = [[name, *cells] for name, cells in columns.items() if any(cells) or name not in BATCH_COLUMNS]
+        # Only batches have these two.
+        shown = [[name, *cells] for name, cells in columns.items() if any(cells) or name not in ("estimated", "alarms")]
         padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in shown]
         lines = ["  ".join(row).rstrip() for row in zip(*padded, strict=True)]
         for name, figures in series.items():

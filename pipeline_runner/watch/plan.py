@@ -33,8 +33,7 @@ class Plan(NamedTuple):
         if not self.reasons:
             return "nothing would run: all is up to date"
         width = max(map(len, self.reasons))
-        lines = [f"{'would run':{width}}  why", *(f"{name:{width}}  {why}" for name, why in self.reasons.items())]
-        return "\n".join(lines)
+        return "\n".join(f"{name:{width}}  {why}" for name, why in [("would run", "why"), *self.reasons.items()])
 
 
 class Earlier:

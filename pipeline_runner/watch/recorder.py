@@ -18,6 +18,7 @@ NOT_NEEDED = "not needed"  # no task that ran needed its output
 NOT_RUN = "not run"  # it should have run
 STOPPED = "stopped"  # it began but did not finish
 RAN, FAILED = "ran", "failed"
+ERRORS = (luigi.Event.FAILURE, luigi.Event.BROKEN_TASK, luigi.Event.PROCESS_FAILURE)
 
 
 class Outcome(NamedTuple):
@@ -56,9 +57,7 @@ class RunRecorder(logging.Handler):
             luigi.Event.PROCESSING_TIME: lambda task, seconds: self._note(
                 task, UP_TO_DATE if getattr(task, "is_made", False) else RAN, seconds
             ),
-            luigi.Event.FAILURE: self._note_error,
-            luigi.Event.BROKEN_TASK: self._note_error,
-            luigi.Event.PROCESS_FAILURE: self._note_error,
+            **dict.fromkeys(ERRORS, self._note_error),
         }
         for event, callback in self._callbacks.items():
             luigi.Task.event_handler(event)(callback)

@@ -65,8 +65,7 @@ class TaskGraph:
         self.names: dict[str, str] = {}
         count: Counter[str] = Counter()
         for task_id, task in self.tasks.items():
-            name = type(task).__name__
-            count[name] += 1
+            count[name := type(task).__name__] += 1
             self.names[task_id] = name if count[name] == 1 else f"{name}_{count[name]}"
 
     def _find_edges(self, task_id: str) -> Iterator[Edge]:
@@ -89,13 +88,9 @@ class TaskGraph:
 
     def resolve_views(self, views: Iterable[str]) -> set[str]:
         """Return the ids of the tasks whose outputs the given views expose."""
-        shown = [
-            other
-            for task_id in views
-            if isinstance(self.all_tasks.get(task_id), ViewTask)
-            for other in self.all_requirements[task_id]
-        ]
-        return {*shown, *self.resolve_views(shown)} if shown else set()
+        found = [task_id for task_id in views if isinstance(self.all_tasks.get(task_id), ViewTask)]
+        shown = {other for task_id in found for other in self.all_requirements[task_id]}
+        return shown | self.resolve_views(shown) if shown else set()
 
     def to_mermaid(self, up_to_date: Collection[str]) -> str:
         """Draw the graph for https://mermaid.js.org, with dashed lines for tasks that would not run."""

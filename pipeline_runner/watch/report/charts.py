@@ -13,7 +13,7 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     # Not when this is run as a script, which has to be ready soon.
@@ -26,9 +26,7 @@ Chart = tuple[str, list[Any]]  # its kind, and its data
 
 NO_FILES = "--no-files"
 MEMORY = "/dev/shm"  # noqa: S108
-SHOWN_FEATURES = 15
-SHOWN_CURVES = 8
-LONGEST_LABEL = 18
+SHOWN_FEATURES, SHOWN_CURVES, LONGEST_LABEL = 15, 8, 18
 # Inches: the width of a phone at 72 dpi, so that text keeps its size there.
 WIDTH, HEIGHT = 4.6, 3.0
 # matplotlib does not support CSS variables: these colours are placeholders that the SVG replaces with them.
@@ -68,9 +66,7 @@ class ChartProcess(contextlib.ExitStack):
     def draw(self, listed: dict[str, Chart]) -> dict[str, str]:
         """Draw charts as :func:`draw_charts` does, once.
 
-        Raises:
-            ImportError: the extra ``report`` is not installed.
-            RuntimeError: a chart cannot be drawn; the message is the last line of the error.
+        Raises an ImportError without the extra ``report``, and a RuntimeError if a chart cannot be drawn.
         """
         self.start()
         if self._process is None:
@@ -79,8 +75,7 @@ class ChartProcess(contextlib.ExitStack):
         if self._process.returncode:
             last_line = errors.decode().strip().rpartition("\n")[2]
             raise RuntimeError(last_line or f"the process that draws charts ended with {self._process.returncode}")
-        drawn: dict[str, str] = json.loads(output)
-        return drawn
+        return cast("dict[str, str]", json.loads(output))
 
 
 def main() -> None:
@@ -139,8 +134,7 @@ def _plot_learning_curve(figure: Figure, curve: LearningCurve) -> str:
 def _plot_importances(figure: Figure, importances: list[Importance]) -> str:
     shown = sort_importances(importances)[:SHOWN_FEATURES]
     names = [feature["feature"] for feature in shown]
-    losses = [feature["permutation"] or 0.0 for feature in shown]
-    deviations = [feature["permutation_std"] or 0.0 for feature in shown]
+    losses, deviations = ([each[key] or 0.0 for each in shown] for key in ("permutation", "permutation_std"))
     figure.set_figheight(max(HEIGHT, 0.3 * len(names) + 1))
     left, right = figure.subplots(1, 2, sharey=True)
     left.barh(range(len(shown)), losses, xerr=deviations, color=FIRST, ecolor=MUTED, tick_label=[*map(shorten, names)])
@@ -163,7 +157,7 @@ def shorten(text: str) -> str:
     return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
 
 
-def _plot_precision_recall(figure: Figure, classes: list[ClassScores]) -> str:
+def _plot_classes(figure: Figure, classes: list[ClassScores]) -> str:
     axes = figure.subplots()
     # The rarest classes that have rows.
     shown = sorted((each for each in classes if each["thresholds"]), key=lambda each: each["rows"])[:SHOWN_CURVES]
@@ -212,15 +206,14 @@ def _plot_over_time(figure: Figure, series: dict[str, list[float | None]]) -> st
         axes.plot(series[name], color=color, marker=".", label=name)
         axes.set_ylabel("" if axes is top else name)
     top.legend()
-    axes.set_xticks([])
-    axes.set_xlabel("run")
+    axes.set(xticks=[], xlabel="run")
     return "Accuracy, estimated accuracy, rows and seconds of the last runs."
 
 
 KINDS: dict[str, Callable[..., str]] = {
     "learning_curve": _plot_learning_curve,
     "importances": _plot_importances,
-    "classes": _plot_precision_recall,
+    "classes": _plot_classes,
     "calibration": _plot_calibration,
     "shift": _plot_shift,
     "over_time": _plot_over_time,

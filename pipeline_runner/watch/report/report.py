@@ -30,8 +30,7 @@ def render_report(
 ) -> str:
     """Render the page as self-contained HTML, about the last of the records, which are of runs of the same task.
 
-    Raises:
-        ImportError: the extra ``report`` is not installed.
+    Without the extra ``report`` it raises an ImportError.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -44,10 +43,8 @@ def render_report(
     tasks = list(zip(graph.tasks.values(), graph.names.values(), records[-1]["tasks"], strict=True))
     evaluations = [made for task, _, made in tasks if isinstance(task, ShownTask) and task.document == "metrics"]
     loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("report.html.j2").render(
+    pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return pages.get_template("report.html.j2").render(
         record=records[-1],
         metrics=metrics,
         shift=shift,
