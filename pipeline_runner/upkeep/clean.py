@@ -34,10 +34,7 @@ class Limits(NamedTuple):
 
 
 def clean(workspace: str, lock_folder: str, limits: Limits, is_agreed: bool) -> int:
-    """Print what no pointer and none of the last runs needs, delete it if that is agreed, and return the exit status.
-
-    The lock folder is where luigi notes the running commands; it is empty if luigi does not.
-    """
+    """Print what no pointer and none of the last runs needs, delete it if agreed, and return the exit status."""
     if lock_folder and (running := find_running(Path(lock_folder))):
         raise UsageError(f"process {running[0]} is running the pipeline: wait until it ends")
     history = History(workspace)

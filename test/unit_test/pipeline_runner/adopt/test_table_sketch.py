@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline_runner.adopt.table_sketch import sketch_fields, sketch_rows
+from pipeline_runner.adopt.new_table import sketch_fields, sketch_rows
 from pipeline_runner.errors import UsageError
 
 ROWS = 40
