@@ -14,12 +14,10 @@ SHOWN_VALUES = 30
 DRAWS = 500
 SEED = 42
 FALSE_ALARMS = 0.00135  # one-sided: that of three standard deviations; all comparisons share it
-# A smaller shift matters to nobody, however many rows prove it.
-SMALLEST_DISTANCE, SMALLEST_SHARE = 0.05, 0.01
+SMALLEST_DISTANCE, SMALLEST_SHARE = 0.05, 0.01  # a smaller shift matters to nobody, however many rows prove it
 CONFIDENCE = 0.95
 POINTS = 100
-# With fewer right or wrong predictions, the slope of a line would be chance.
-FEW_ROWS = 10
+FEW_ROWS = 10  # with fewer right or wrong predictions, the slope of a line would be chance
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

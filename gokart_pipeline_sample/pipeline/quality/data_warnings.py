@@ -8,13 +8,10 @@ from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
 from gokart_pipeline_sample.pipeline.model.model_input import count_unseen, encode_target, select_features
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
-# Fewer test rows of a class say little about it.
-FEW_ROWS = 30
-# A feature whose area under the ROC curve is higher, alone, is probably made from the target.
-GIVES_AWAY = 0.999
+FEW_ROWS = 30  # fewer test rows of a class say little about it
+GIVES_AWAY = 0.999  # a feature whose area under the ROC curve is higher, alone, is probably made from the target
 LEAVES = 256
-# More rows would hardly change the area.
-EXAMINED_ROWS = 20_000
+EXAMINED_ROWS = 20_000  # more would hardly change the area
 SHOWN_NAMES = 10
 LARGEST = np.finfo(np.float32).max
 

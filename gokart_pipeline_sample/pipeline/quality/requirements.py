@@ -25,10 +25,17 @@ def find_failures(metrics: Metrics | None, require: str) -> list[str]:
     Raises:
         ValueError: there are requirements but no metrics; also see :func:`parse_requirements`.
     """
-    requirements = parse_requirements(require)
-    if metrics is None and requirements:
+    if not (requirements := parse_requirements(require)):
+        return []
+    if metrics is None:
         raise ValueError(f"the requirements {require!r} need the task that outputs the metrics: give metrics_task")
-    figures = _name_figures(metrics) if metrics else {}
+    figures: dict[str, Any] = {**metrics["model"]}
+    figures |= {f"baseline {name}": value for name, value in metrics["baseline"].items()}
+    figures |= {f"accuracy_interval.{name}": value for name, value in metrics["accuracy_interval"].items()}
+    for scores in metrics["classes"]:
+        figures |= {f"{name}[{scores['name']}]": value for name, value in scores.items()}
+    # What is undefined meets no bound.
+    figures = {name: math.nan if value is None else value for name, value in figures.items()}
     failures = []
     for match in requirements:
         value = figures[match["figure"] + (match["of_class"] or "")]
@@ -37,21 +44,9 @@ def find_failures(metrics: Metrics | None, require: str) -> list[str]:
             limit += figures[f"baseline {match['figure']}"]
         if not _COMPARISONS[match["comparison"]](value, limit):
             shown = "undefined" if math.isnan(value) else f"{value:.4g}"
-            failures.append(
-                f"{match.group().strip(' ,')} is required and it is {shown}"
-                + (f", not {limit:.4g}" if match["baseline"] else "")
-            )
+            bound = f", not {limit:.4g}" if match["baseline"] else ""
+            failures.append(f"{match.group().strip(' ,')} is required and it is {shown}{bound}")
     return failures
-
-
-def _name_figures(metrics: Metrics) -> dict[str, float]:
-    """Return all figures by name; those that are undefined are NaN, which meets no bound."""
-    figures: dict[str, Any] = {**metrics["model"]}
-    figures |= {f"baseline {name}": value for name, value in metrics["baseline"].items()}
-    figures |= {f"accuracy_interval.{name}": value for name, value in metrics["accuracy_interval"].items()}
-    for scores in metrics["classes"]:
-        figures |= {f"{name}[{scores['name']}]": value for name, value in scores.items()}
-    return {name: math.nan if value is None else value for name, value in figures.items()}
 
 
 def parse_requirements(text: str) -> list[re.Match[str]]:

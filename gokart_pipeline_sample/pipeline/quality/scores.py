@@ -16,10 +16,8 @@ from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSch
 CONFIDENCE = 0.95
 CALIBRATION_BINS = 10
 SHOWN_WRONG_ROWS = 10
-# More rows would hardly change the importances, but each feature and shuffle costs a prediction of all of them.
-SHUFFLED_ROWS = 10_000
-# Bounds the time: two cores predict about 1e8 trees of 31 leaves, each for one row, in a second.
-SHUFFLED_TREES = 300_000_000
+SHUFFLED_ROWS = 10_000  # more would hardly change the importances, but each shuffle costs a prediction of all of them
+SHUFFLED_TREES = 300_000_000  # bounds the time: two cores predict about 1e8 trees of 31 leaves for a row in a second
 SHOWN_THRESHOLDS = 40
 
 Codes = npt.NDArray[np.integer[Any]]
@@ -84,8 +82,7 @@ def find_thresholds(positive: npt.NDArray[np.bool_], probabilities: Probabilitie
         return []
     precisions, recalls, thresholds = precision_recall_curve(positive, probabilities)
     points = pd.DataFrame({"probability": thresholds, "precision": precisions[:-1], "recall": recalls[:-1]})
-    f1 = 2 * points["precision"] * points["recall"] / (points["precision"] + points["recall"])
-    points["f1"] = f1.fillna(0.0)
+    points["f1"] = (2 * points["precision"] * points["recall"] / (points["precision"] + points["recall"])).fillna(0.0)
     steps = np.linspace(0, len(points) - 1, SHOWN_THRESHOLDS).round().astype(int)
     return points.iloc[np.union1d(steps, points["f1"].argmax())].to_dict("records")
 

@@ -97,7 +97,6 @@ class Breaches:
             self.values[breach] = self.values.get(breach, {}) | later.values[breach]
 
     def __str__(self) -> str:
-        """Describe each breach."""
         return "; ".join(
             describe_breach(column, check, count, self.id_column, self.ids[column, check])
             + (f" and the values {reprlib.repr(list(seen))}" if (seen := self.values[column, check]) else "")

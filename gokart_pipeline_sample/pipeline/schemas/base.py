@@ -14,10 +14,8 @@ import pyarrow
 from gokart_pipeline_sample.errors import SchemaDefinitionError
 from gokart_pipeline_sample.pipeline.schemas.column_types import find_isin, find_problem, name_type
 
-# Metadata of the field that identifies a row, an int or a str. Rows are matched by it, and it is never a feature.
-ID = {"role": "id"}
-# Metadata of the field that the model predicts. Its isin lists the classes.
-TARGET = {"role": "target"}
+ID = {"role": "id"}  # metadata of the field that identifies a row, an int or a str, and is never a feature
+TARGET = {"role": "target"}  # metadata of the field that the model predicts; its isin lists the classes
 # Infinity comes from an overflow or a division by zero, and may pass checks such as gt=0.
 FINITE = pa.Check(lambda values: ~np.isinf(values), name="finite", ignore_na=False)
 
