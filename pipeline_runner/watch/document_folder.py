@@ -39,7 +39,6 @@ class DocumentFolder:
             return
         folder = Path(self._location)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # tempfile creates files that are readable by their owner only.
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as file:
             file.write(content)
         Path(file.name).replace(place)

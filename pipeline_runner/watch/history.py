@@ -91,9 +91,8 @@ class History:
         """Show the last runs as a table, the newest last, and how their figures have changed."""
         records = [*itertools.islice(self.records(), SHOWN_RUNS)][::-1]
         series = collect_series(records)
-        times = [datetime.fromisoformat(record["started"]).astimezone() for record in records]
         columns = {
-            "when": [f"{time:%F %T}" for time in times],
+            "when": [f"{datetime.fromisoformat(record['started']).astimezone():%F %T}" for record in records],
             "verdict": [record["verdict"] for record in records],
             "accuracy": ["" if value is None else f"{value:.4f}" for value in series["accuracy"]],
             "estimated": ["" if value is None else f"{value:.4f}" for value in series["estimated"]],

@@ -65,7 +65,7 @@ def show_plan(root: RootTask, workspace: str, as_diagram: bool) -> int:
 def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
     """Find the tasks that would run, as luigi does: if a task's output exists, those that only it needs are skipped.
 
-    The records are those of runs of the same task, the newest first; they are read only if something would run.
+    The records are of runs of the same task, newest first; they are read only if something would run.
     """
     would_run: set[str] = set()
     up_to_date: set[str] = set()

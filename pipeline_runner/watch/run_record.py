@@ -86,7 +86,7 @@ class RunResult:
 
 
 def make_result(root: RootTask, notes: Sequence[Note], started: datetime, exit_status: int) -> RunResult:
-    """Collect the result of a run when luigi has ended; see :class:`RunResult`."""
+    """Collect the result of a run when luigi has ended."""
     outcomes = merge_outcomes(root.graph, notes, exit_status)
     result = RunResult(root, started, exit_status, outcomes, find_failure(notes))
     if result.publisher and exit_status == 0:
@@ -134,8 +134,7 @@ def make_run_record(result: RunResult, metrics: Metrics | None, earlier: Earlier
         f"{task['name']}.{name}": value for task in tasks for name, value in task["parameters"].items() if name in SEEDS
     }
     definitions = [define_task(type(graph.tasks[task_id])) for task_id in graph.tasks if task_id in graph.unique_ids]
-    figures = cast("Figures", dict.fromkeys(Figures.__annotations__))
-    figures |= result.published.figures
+    figures = cast("Figures", {**dict.fromkeys(Figures.__annotations__), **result.published.figures})
     if figures["accuracy"] is None and metrics:
         figures["accuracy"] = metrics["model"]["accuracy"]
     return RunRecord(

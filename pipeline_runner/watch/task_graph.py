@@ -45,11 +45,8 @@ class TaskGraph:
             pending += [other for task_id, other in required.items() if task_id not in self.all_tasks]
             self.all_tasks = required | self.all_tasks
         # A view has no output of its own to identify, and the code that wires all tasks takes long to parse.
-        self.unique_ids = {
-            task_id: task.make_unique_id()
-            for task_id, task in self.all_tasks.items()
-            if not (alone or isinstance(task, ViewTask))
-        }
+        identified = [] if alone else [task for task in self.all_tasks.values() if not isinstance(task, ViewTask)]
+        self.unique_ids = {task.task_id: task.make_unique_id() for task in identified}
 
         shown = [task_id for task_id, task in self.all_tasks.items() if not isinstance(task, GetDataTask)]
         self.edges = sorted({edge for task_id in shown for edge in self._find_edges(task_id)})

@@ -13,10 +13,10 @@ from gokart_pipeline_sample.utils.parameters import TableParameter
 from gokart_pipeline_sample.utils.shown_task import ShownTask
 from gokart_pipeline_sample.utils.template import ViewTask
 from pipeline_runner.masking import mask
-from pipeline_runner.watch.history import RunRecord, TaskRecord, collect_series
+from pipeline_runner.watch.history import RunRecord, collect_series
 from pipeline_runner.watch.report.charts import KINDS, Chart, draw_charts, sort_importances
 from pipeline_runner.watch.report.graph_drawing import BOX_HEIGHT, BOX_WIDTH, draw_graph
-from pipeline_runner.watch.task_graph import Task, TaskGraph
+from pipeline_runner.watch.task_graph import TaskGraph
 
 SHOWN_SHIFTS = 4
 
@@ -42,6 +42,12 @@ def render_report(
         charts["over_time"] = ("over_time", [collect_series(records)])
     tasks = list(zip(graph.tasks.values(), graph.names.values(), records[-1]["tasks"], strict=True))
     evaluations = [made for task, _, made in tasks if isinstance(task, ShownTask) and task.document == "metrics"]
+    tables = [
+        (name, mask(table), made["parameters"][parameter])
+        for task, name, made in tasks
+        for parameter, table in task.plain_parameters().items()
+        if isinstance(getattr(type(task), parameter), TableParameter) and not isinstance(task, ViewTask)
+    ]
     loader = FileSystemLoader(Path(__file__).parent)
     pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return pages.get_template("report.html.j2").render(
@@ -53,11 +59,11 @@ def render_report(
         tasks=tasks,
         drawing=draw_graph(graph),
         box=(BOX_WIDTH, BOX_HEIGHT),
-        tables=_find_tables(tasks),
+        tables=tables,
         schema=FeatureSchema.to_schema(),
         list_rules=list_rules,
         importances=sort_importances(metrics["importances"]) if metrics else [],
-        evaluation=evaluations[0] if evaluations else None,
+        evaluation=next(iter(evaluations), None),
     )
 
 
@@ -66,12 +72,3 @@ def list_rules(column: pa.Column) -> list[str]:
     flags = {"unique": column.unique, "may be missing": column.nullable, "training only": not column.required}
     checks = [str(check.error or check.name) for check in column.checks if check is not FINITE]
     return [*checks, *(flag for flag, is_set in flags.items() if is_set)]
-
-
-def _find_tables(tasks: list[tuple[Task, str, TaskRecord]]) -> list[tuple[str, str, str]]:
-    return [
-        (name, mask(table), made["parameters"][parameter])
-        for task, name, made in tasks
-        for parameter, table in task.plain_parameters().items()
-        if isinstance(getattr(type(task), parameter), TableParameter) and not isinstance(task, ViewTask)
-    ]
