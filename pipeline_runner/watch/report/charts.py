@@ -64,10 +64,7 @@ class ChartProcess(contextlib.ExitStack):
             self.callback(self._process.kill)
 
     def draw(self, listed: dict[str, Chart]) -> dict[str, str]:
-        """Draw charts as :func:`draw_charts` does, once.
-
-        Raises an ImportError without the extra ``report``, and a RuntimeError if a chart cannot be drawn.
-        """
+        """Draw charts once; raise an ImportError without the extra ``report``, a RuntimeError if one fails."""
         self.start()
         if self._process is None:
             raise ImportError("No module named 'matplotlib'")

@@ -1,7 +1,9 @@
-"""The report: one page about a run, in one file."""
+"""The report: one page about a run, in one file, with a drawing of its tasks."""
 
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
+from typing import NamedTuple
 
 import pandera.pandas as pa
 
@@ -15,10 +17,14 @@ from gokart_pipeline_sample.utils.template import ViewTask
 from pipeline_runner.masking import mask
 from pipeline_runner.watch.history import RunRecord, collect_series
 from pipeline_runner.watch.report.charts import KINDS, Chart, draw_charts, sort_importances
-from pipeline_runner.watch.report.graph_drawing import BOX_HEIGHT, BOX_WIDTH, draw_graph
 from pipeline_runner.watch.task_graph import TaskGraph
 
 SHOWN_SHIFTS = 4
+# In units of the SVG.
+BOX_WIDTH, BOX_HEIGHT = 144, 40
+_LAYER_HEIGHT, _PASSAGE_WIDTH, _GAP, _MARGIN = 68, 12, 18, 4
+
+Point = tuple[float, float]
 
 
 def render_report(
@@ -28,10 +34,7 @@ def render_report(
     shift: Shift | None,
     draw: Callable[[dict[str, Chart]], dict[str, str]] = draw_charts,
 ) -> str:
-    """Render the page as self-contained HTML, about the last of the records, which are of runs of the same task.
-
-    Without the extra ``report`` it raises an ImportError.
-    """
+    """Render self-contained HTML about the last of the records of a task; an ImportError means no extra ``report``."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -72,3 +75,54 @@ def list_rules(column: pa.Column) -> list[str]:
     flags = {"unique": column.unique, "may be missing": column.nullable, "training only": not column.required}
     checks = [str(check.error or check.name) for check in column.checks if check is not FINITE]
     return [*checks, *(flag for flag, is_set in flags.items() if is_set)]
+
+
+class GraphDrawing(NamedTuple):
+    """A drawing from top to bottom: each task is below all of its requirements."""
+
+    width: float
+    height: float
+    boxes: dict[str, Point]  # the centre of each task's box, by task id
+    arrows: list[list[Point]]  # the points that each arrow goes through
+
+
+def draw_graph(graph: TaskGraph) -> GraphDrawing:
+    """Lay a graph out in layers: Sugiyama et al., Methods for Visual Understanding of Hierarchical System Structures.
+
+    An arrow that crosses a layer goes through a passage between its boxes, which all arrows of the same source share.
+    """
+    layer_of = {task_id: number for number, layer in enumerate(graph.layers) for task_id in layer}
+    # The last layer that an arrow from each task leads to.
+    ends = {edge.source: layer_of[edge.target] for edge in sorted(graph.edges, key=lambda edge: layer_of[edge.target])}
+    # The horizontal centre of each box and passage, relative to that of the drawing, by layer.
+    places: list[dict[str, float]] = []
+    width = 0.0
+    for number, layer in enumerate(graph.layers):
+        items = dict.fromkeys(layer, BOX_WIDTH)
+        items |= {source: _PASSAGE_WIDTH for source, end in ends.items() if layer_of[source] < number < end}
+        above = places[-1] if places else {}
+        parents = {name: graph.requirements(name) if name in layer else [name] for name in items}
+        wanted = {name: fmean([above[parent] for parent in parents[name]] or [0]) for name in items}
+        total = sum(items.values()) + _GAP * (len(items) - 1)
+        left, row = -total / 2, {}
+        for name in sorted(items, key=lambda name: (wanted[name], items[name], name)):
+            row[name] = left + items[name] / 2
+            left += items[name] + _GAP
+        places.append(row)
+        width = max(width, total + 2 * _MARGIN)
+
+    def point(name: str, number: int, side: int = 0) -> Point:
+        middle = _MARGIN + BOX_HEIGHT / 2 + number * _LAYER_HEIGHT
+        return places[number][name] + width / 2, middle + side * BOX_HEIGHT / 2
+
+    arrows = []
+    for source, target in sorted({(edge.source, edge.target) for edge in graph.edges}):
+        between = range(layer_of[source] + 1, layer_of[target])
+        passages = [point(source, number, side) for number in between for side in (-1, 1)]
+        arrows.append([point(source, layer_of[source], 1), *passages, point(target, layer_of[target], -1)])
+    return GraphDrawing(
+        width=width,
+        height=2 * _MARGIN + BOX_HEIGHT + _LAYER_HEIGHT * (len(graph.layers) - 1),
+        boxes={name: point(name, number) for name, number in layer_of.items()},
+        arrows=arrows,
+    )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import itertools
 
-from pipeline_runner.watch.report.graph_drawing import BOX_HEIGHT, BOX_WIDTH, draw_graph
+from pipeline_runner.watch.report.report import BOX_HEIGHT, BOX_WIDTH, draw_graph
 from pipeline_runner.watch.task_graph import TaskGraph
 
 
