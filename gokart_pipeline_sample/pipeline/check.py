@@ -31,11 +31,7 @@ _SYNTAX = re.compile(
 
 
 def find_failures(metrics: Metrics | None, require: str) -> list[str]:
-    """Return a sentence for each requirement that the metrics do not meet.
-
-    Raises:
-        ValueError: there are requirements but no metrics; also see :func:`parse_requirements`.
-    """
+    """Return a sentence for each requirement that is not met; raise a ValueError if there are any but no metrics."""
     if not (requirements := parse_requirements(require)):
         return []
     if metrics is None:
@@ -61,18 +57,12 @@ def find_failures(metrics: Metrics | None, require: str) -> list[str]:
 
 
 def parse_requirements(text: str) -> list[re.Match[str]]:
-    """Return a match of ``_SYNTAX`` for each of the requirements, which are separated by commas.
-
-    Raises:
-        ValueError: one of them cannot be read, or names an unknown figure or class.
-    """
+    """Return a match of each requirement; raise a ValueError if one is unreadable or names what does not exist."""
     found, rest = [], text.strip()
     while rest:
         if (match := _SYNTAX.match(rest)) is None:
-            raise ValueError(
-                f"the requirement {rest!r} cannot be read: write for instance "
-                "balanced_accuracy>0.8, recall[1]>=0.5, log_loss<baseline-0.1"
-            )
+            example = "balanced_accuracy>0.8, recall[1]>=0.5, log_loss<baseline-0.1"
+            raise ValueError(f"the requirement {rest!r} cannot be read: write for instance {example}")
         rest = rest[match.end() :].strip()
         written, name = match.group().strip(" ,"), match["name"]
         classes = [str(each) for each in PreprocessedSchema.target_classes()]

@@ -27,11 +27,7 @@ class TrainChampionTask(ViewTask[Any]):
     margin = borrow(ChooseChampionTask, "margin")
 
     def requires(self) -> ChooseChampionTask:
-        """Wire the tasks.
-
-        Raises:
-            ChampionError: rows do not stay in their part of the split.
-        """
+        """Wire the tasks; raise a ChampionError if rows do not stay in their part of the split."""
         if self.split_by == "random":
             raise ChampionError(
                 "with split_by=random the champion may know the test rows, so that it cannot be compared: "
@@ -54,17 +50,12 @@ class ScoreChampionTask(RunBatchTask):
     """Scores a table of new rows with the champion, without any training data, and publishes the predictions on S3."""
 
     def requires(self) -> PublishBatchTask:
-        """Wire the tasks.
-
-        Raises:
-            ChampionError: there is no champion, it is damaged, or the code is not that which it was trained with.
-        """
+        """Wire the tasks; raise a ChampionError if the champion is missing, damaged, or of other preprocessing."""
         champions = LoadChampionTask(champion="").champions()
         pointer, _ = champions.read_pointer()
         if pointer is None:
-            raise ChampionError(
-                f"{champions.path(champions.pointer_key)} does not exist: train a champion (TrainChampionTask)"
-            )
+            path = champions.path(champions.pointer_key)
+            raise ChampionError(f"{path} does not exist: train a champion (TrainChampionTask)")
         # Here, and not when it is loaded: before the table is checked.
         document = champions.find_document(pointer["champion"])
         if document is None:
