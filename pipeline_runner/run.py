@@ -82,10 +82,7 @@ def run(root: RootTask, workspace: str, fetch: str, started: datetime) -> int:
 
 
 def run_luigi(root: RootTask) -> int:
-    """Let luigi run a task with gokart's worker, and return the exit status that ``gokart.run`` would end with.
-
-    That function builds luigi's parser seven times, which takes a quarter of a run that is up to date.
-    """
+    """Return the exit status that ``gokart.run`` would end with; that function builds luigi's parser seven times."""
     locking = using_lock_folder(root.lock_folder) if root.lock_folder else contextlib.nullcontext()
     try:
         if root.only_looks:

@@ -63,10 +63,7 @@ def show_plan(root: RootTask, workspace: str, as_diagram: bool) -> int:
 
 
 def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
-    """Find the tasks that would run, as luigi does: if a task's output exists, those that only it needs are skipped.
-
-    The records are of runs of the same task, newest first; they are read only if something would run.
-    """
+    """Find the tasks that would run, as luigi does; records, newest first, are read only if any would."""
     would_run: set[str] = set()
     up_to_date: set[str] = set()
     forced: set[str] = set()

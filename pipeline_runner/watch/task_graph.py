@@ -47,7 +47,6 @@ class TaskGraph:
         # A view has no output of its own to identify, and the code that wires all tasks takes long to parse.
         identified = [] if alone else [task for task in self.all_tasks.values() if not isinstance(task, ViewTask)]
         self.unique_ids = {task.task_id: task.make_unique_id() for task in identified}
-
         shown = [task_id for task_id, task in self.all_tasks.items() if not isinstance(task, GetDataTask)]
         self.edges = sorted({edge for task_id in shown for edge in self._find_edges(task_id)})
         sorter = TopologicalSorter({task_id: self.requirements(task_id) for task_id in shown})
