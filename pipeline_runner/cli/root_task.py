@@ -14,7 +14,7 @@ from gokart_pipeline_sample.utils.parameters import get_encryption
 from pipeline_runner.cli.configuration import check_names
 from pipeline_runner.error_messages import describe
 from pipeline_runner.errors import UsageError
-from pipeline_runner.watch.task_graph import Report, RootTask, Task, TaskGraph
+from pipeline_runner.watch.task_graph import Report, RootTask, TaskGraph
 
 RECURSION_LIMIT = 10_000
 DEFAULT_TASK = ["gokart_pipeline_sample.RunTask", "--local-scheduler"]
@@ -29,22 +29,18 @@ def resolve(arguments: list[str]) -> RootTask:
     try:
         # Only in this context do parameters have the values of the command line.
         with CmdlineParser.global_instance(arguments) as parser:
-            return _resolve(parser.get_task_obj(), arguments)
+            task, settings, error = parser.get_task_obj(), luigi.interface.core(), None
+            try:
+                graph = TaskGraph(task)
+            except Exception as caught:
+                # luigi is about to hit the same error, and reports it.
+                graph, error = TaskGraph(task, alone=True), caught
+            lock_folder = None if settings.no_lock else Path(settings.lock_pid_dir)
+            only_looks = bool(gokart.tree_info().mode or gokart.test_run().pandas)
+            return RootTask(arguments, graph, Report(), SlackConfig(), lock_folder, get_encryption(), only_looks, error)
     except Exception as error:
         # luigi raises many kinds for mistakes in the arguments.
         raise UsageError(describe(error)) from error
-
-
-def _resolve(task: Task, arguments: list[str]) -> RootTask:
-    settings, error = luigi.interface.core(), None
-    try:
-        graph = TaskGraph(task)
-    except Exception as caught:
-        # luigi is about to hit the same error, and reports it.
-        graph, error = TaskGraph(task, alone=True), caught
-    lock_folder = None if settings.no_lock else Path(settings.lock_pid_dir)
-    only_looks = bool(gokart.tree_info().mode or gokart.test_run().pandas)
-    return RootTask(arguments, graph, Report(), SlackConfig(), lock_folder, get_encryption(), only_looks, error)
 
 
 def complete_arguments(arguments: list[str]) -> list[str]:
