@@ -21,10 +21,7 @@ from pipeline_runner.signals import handling_signals
 
 
 def main() -> None:
-    """Do what the command-line arguments say, and exit with a status listed in docs/configuration.md.
-
-    The last line on stderr names the error, if there is one.
-    """
+    """Do what the arguments say, and exit with a status of docs/configuration.md; an error ends stderr."""
     require_utf8()
     guard_streams()
     # Searching the half a million objects that imports create and keep for garbage takes half a second for nothing.
