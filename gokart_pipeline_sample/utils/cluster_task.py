@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 # Its settings are those of all tasks that have none of their own.
 _OWNER = "gokart_pipeline_sample.ScoreTableTask"
 _SCHEDULER = SchedulerParameter(
-    "", significant=False, description="Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT; this process when empty."
+    "", significant=False, description="tcp:// or tls://HOST:PORT; this process when empty."
 )
 _TIMEOUT: luigi.NumericalParameter[float] = luigi.NumericalParameter(
     default=60.0,
@@ -41,11 +41,8 @@ _TIMEOUT: luigi.NumericalParameter[float] = luigi.NumericalParameter(
     significant=False,
     description="Seconds without any Dask worker after which the task fails.",
 )
-# Seconds between two looks at workers that have no result yet.
-_POLL_SECONDS = 1.0
-# One thread puts a part while the other one scores the next.
-THREADS = 2
-_CONNECT_SECONDS = 4
+_POLL_SECONDS, _CONNECT_SECONDS = 1.0, 4
+THREADS = 2  # One puts a part while the other one scores the next.
 _LIBRARIES = ("dask", "distributed", "lightgbm", "numpy", "pandas", "pandera", "pyarrow", "scikit-learn", "scipy")
 _S3 = "the S3"
 _ADVICE = "give scheduler and workers the environment of this run, and restart them after a change"
@@ -60,9 +57,9 @@ class ClusterTask(GokartTask[T]):
 
     def start_workers(self, bucket: str = "") -> contextlib.AbstractContextManager[Workers]:
         """Provide what does the work; with a bucket, workers elsewhere must be able to reach it."""
-        if not self.dask_scheduler:
-            return starting_threads()
-        return connecting(self.dask_scheduler, self.dask_timeout, type(self), bucket)
+        if self.dask_scheduler:
+            return connecting(self.dask_scheduler, self.dask_timeout, type(self), bucket)
+        return starting_threads()
 
 
 class Workers:
@@ -72,10 +69,7 @@ class Workers:
         self._submit = submit
 
     def map(self, function: Callable[[Piece], Result], pieces: Iterable[Piece]) -> Iterator[tuple[int, Result]]:
-        """Call a function with each piece, which is taken when there is room; raise a ClusterError if workers are lost.
-
-        Yields the number of each piece, counted from 0, and its result, in the order in which results arrive.
-        """
+        """Take pieces when there is room; yield the number of each, from 0, and the function's result as it arrives."""
         remaining, waiting = enumerate(pieces), dict[Future[Result], int]()
         while True:
             for number, piece in itertools.islice(remaining, max(0, self._find_room() - len(waiting))):
@@ -86,8 +80,7 @@ class Workers:
                 yield waiting.pop(future), future.result()
 
     def _find_room(self) -> int:
-        """Return the number of pieces in memory: one more is ready for the thread that is done first."""
-        return THREADS + 1
+        return THREADS + 1  # One is ready for the thread that is done first.
 
 
 class DaskWorkers(Workers):
@@ -95,8 +88,7 @@ class DaskWorkers(Workers):
 
     def __init__(self, client: Client, timeout: float, check: Callable[[], None]) -> None:
         super().__init__(functools.partial(client.get_executor(pure=False).submit, operator.call))
-        self._client, self._timeout, self._check = client, timeout, check
-        self._last_seen = time.monotonic()
+        self._client, self._timeout, self._check, self._last_seen = client, timeout, check, time.monotonic()
 
     def map(self, function: Callable[[Piece], Result], pieces: Iterable[Piece]) -> Iterator[tuple[int, Result]]:
         """Send the function once, as the result of a task, which is made again if it is lost, unlike scattered data."""
@@ -104,10 +96,7 @@ class DaskWorkers(Workers):
         return super().map(call, pieces)
 
     def call_together(self, count: int, function: Callable[..., Result], *arguments: Any) -> list[Result]:
-        """Call a function on so many workers that need each other; fail when one of them is lost.
-
-        It gets the number of its worker, the ``host:port`` of all, where the ports are free, and the arguments.
-        """
+        """Call a function on workers that need each other, with its number, all ``host:port`` (free), and arguments."""
         from distributed.comm.addressing import get_address_host
         from distributed.utils import open_port
 
@@ -135,12 +124,11 @@ class DaskWorkers(Workers):
         if threads:
             self._last_seen = time.monotonic()
         elif time.monotonic() - self._last_seen > self._timeout:
+            advice = "start some and run again, what has been put is kept"
             raise ClusterError(
-                f"the Dask cluster has had no worker for {self._timeout:g} s (see dask_timeout): "
-                "start some and run again, what has been put is kept"
+                f"the Dask cluster has had no worker for {self._timeout:g} s (see dask_timeout): {advice}"
             )
-        # Each thread of a worker has a piece to go on with.
-        return max(1, 2 * threads)
+        return max(1, 2 * threads)  # Each thread of a worker has a piece to go on with.
 
 
 def _call(check: Callable[[], None], function: Callable[..., Result], *arguments: Any) -> Result:
@@ -161,10 +149,9 @@ def starting_threads() -> Iterator[Workers]:
 
 @contextlib.contextmanager
 def connecting(address: str, timeout: float, task_class: type, bucket: str) -> Iterator[DaskWorkers]:
-    """Provide the workers of a cluster, which must reach the bucket, if there is one, for the work of a task.
+    """Provide a cluster's workers, which must reach the bucket, if any; forget what is not begun at an error or signal.
 
-    Raise a ClusterError if it cannot be used, is lost, or has no worker for ``timeout`` seconds. An error or a signal
-    makes it forget the pieces that it has not begun.
+    Raise a ClusterError if it cannot be used, is lost, or has no worker for ``timeout`` seconds.
     """
     try:
         import dask

@@ -11,7 +11,6 @@ import pandas as pd
 from gokart_pipeline_sample.errors import DamagedFileError
 from gokart_pipeline_sample.io import s3
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
-from gokart_pipeline_sample.io.s3 import SHA256, Encryption, read_metadata
 from gokart_pipeline_sample.io.targets import UNIQUE_ID, S3Target
 from gokart_pipeline_sample.pipeline.drift.make_reference import Shift
 from gokart_pipeline_sample.pipeline.drift.shift import EstimatedAccuracy
@@ -86,7 +85,7 @@ def get_intact_object(bucket: str, key: str, if_missing: str, if_damaged: str) -
 
 def require_intact(url: str, content: bytes, metadata: dict[str, str], if_damaged: str) -> None:
     """Raise a DamagedFileError if the content is not that which was put with the metadata."""
-    if metadata.get(SHA256) != hashlib.sha256(content).hexdigest():
+    if metadata.get(s3.SHA256) != hashlib.sha256(content).hexdigest():
         raise DamagedFileError(f"{url} is not what a run has put: {if_damaged}")
 
 
@@ -98,7 +97,7 @@ def make_folder(prefix: str) -> str:
 class S3ManifestTarget(S3JsonTarget):
     """The manifest of a batch, at ``<prefix>/<unique id>/manifest.json``; it exists if all parts beside it exist."""
 
-    def __init__(self, bucket: str, prefix: str, unique_id: str, encryption: Encryption) -> None:
+    def __init__(self, bucket: str, prefix: str, unique_id: str, encryption: s3.Encryption) -> None:
         self._prefix = make_folder(prefix)
         self._folder = f"{self._prefix}{unique_id}/"
         super().__init__(bucket, f"{self._folder}manifest.json", unique_id, encryption)
@@ -124,9 +123,9 @@ class S3ManifestTarget(S3JsonTarget):
         """Return the existing parts by name: their keys, without the folder of the batch."""
         parts = {}
         for key, (size, etag) in self._list().items():
-            found = read_metadata(self._bucket, key)
-            if self._is_ours(found) and {"rows", SHA256} <= found.keys():
-                part = Part(key=key, rows=int(found["rows"]), size=size, sha256=found[SHA256], etag=etag)
+            found = s3.read_metadata(self._bucket, key)
+            if self._is_ours(found) and {"rows", s3.SHA256} <= found.keys():
+                part = Part(key=key, rows=int(found["rows"]), size=size, sha256=found[s3.SHA256], etag=etag)
                 parts[key.removeprefix(self._folder)] = part
         return parts
 

@@ -191,8 +191,7 @@ def run_rank(
                 child.kill()
         if child.returncode:
             raise ClusterError("a rank of the training has ended early: see the log of its Dask worker, and run again")
-        model, curve = json.loads((folder / "trained.json").read_text())
-    return model, curve
+        return tuple(json.loads((folder / "trained.json").read_text()))
 
 
 def train_rank(path: str, text: str) -> None:
