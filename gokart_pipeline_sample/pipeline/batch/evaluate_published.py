@@ -34,8 +34,7 @@ class Evaluation(TypedDict):
 class JoinTruthTask(PublisherTask[Evaluation], S3DestinationTask[Evaluation]):
     """Puts an :class:`Evaluation` document beside the manifest of a batch."""
 
-    # That of the batch is beside the manifest already.
-    report_name = "evaluation.html"
+    report_name = "evaluation.html"  # That of the batch is beside the manifest already.
 
     manifest: luigi.Parameter[str] = luigi.Parameter(description="Key of the manifest of the batch.")
     table: TableParameter = TableParameter(description="Path or URI of a table with the id and the target of rows.")
@@ -94,8 +93,6 @@ class EvaluatePublishedTask(ViewTask[Evaluation]):
 
     def requires(self) -> gokart.TaskOnKart[Any]:
         """Wire the task to the batch that is meant now."""
-        manifest, latest = self.manifest, f"{make_folder(self.prefix)}latest.json"
-        if not manifest:
-            pointer = get_intact_object(self.bucket, latest, "publish a batch first", "publish again")
-            manifest = json.loads(pointer)["manifest"]
+        latest, advice = f"{make_folder(self.prefix)}latest.json", ("publish a batch first", "publish again")
+        manifest = self.manifest or json.loads(get_intact_object(self.bucket, latest, *advice))["manifest"]
         return JoinTruthTask(bucket=self.bucket, manifest=manifest, table=self.table)

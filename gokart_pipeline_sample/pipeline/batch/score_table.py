@@ -97,10 +97,7 @@ class PartScorer(NamedTuple):
 
 
 class ScoreTableTask(ShownTask[Manifest], ClusterTask[Manifest], S3DestinationTask[Manifest]):
-    """Predicts new rows, ``rows_per_part`` of them at a time, and puts the predictions on S3 as parts.
-
-    Its output is the manifest of the parts. The next run reuses the parts of a run that died.
-    """
+    """Predicts new rows, puts them on S3 in parts and outputs their manifest; reuses the parts of a run that died."""
 
     document = "shift"
 
