@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, TypedDict, cast
 
 import luigi
 import pandas as pd
-import pyarrow as pa
 from gokart.target import TargetOnKart
 from pandera.errors import SchemaErrors
 from pandera.typing import DataFrame
@@ -78,7 +77,7 @@ class GuardTableTask(ClusterTask[GuardResult]):
         if not increase(chunk.bounds for chunk in checked):
             ids = FeatureSchema.arrow_schema([FeatureSchema.id_column()])
             duplicates = find_duplicates(
-                lambda: (readable_ids(FeatureSchema, chunk) for chunk in table.read_chunks(ids, count_rows(ids))),
+                lambda: (readable_ids(FeatureSchema, chunk) for chunk in table.read_chunks(ids, CHUNK_ROWS)),
                 in_memory=self.is_on_s3,
             ).tolist()
             if duplicates:
@@ -91,7 +90,8 @@ class GuardTableTask(ClusterTask[GuardResult]):
         schema = FeatureSchema.arrow_schema(FeatureSchema.new_row_columns())
         checked: dict[int, CheckedChunk] = {}
         with self.start_workers() as workers, showing_progress("checked", None, "rows") as advance:
-            pieces = table.list_pieces(schema, count_rows(schema), elsewhere=bool(self.dask_scheduler))
+            rows = min(CHUNK_ROWS, CHUNK_BYTES // (8 * len(schema)))  # of about eight bytes a cell
+            pieces = table.list_pieces(schema, rows, elsewhere=bool(self.dask_scheduler))
             for number, chunk in workers.map(functools.partial(check_piece, table, pd.Index(duplicates)), pieces):
                 checked[number] = chunk
                 advance(chunk.rows)
@@ -139,11 +139,6 @@ class GuardTableTask(ClusterTask[GuardResult]):
 
 def _preprocess(data: pd.DataFrame) -> DataFrame[PreprocessedSchema]:
     return PreprocessTask.preprocess(cast("DataFrame[FeatureSchema]", data))
-
-
-def count_rows(schema: pa.Schema) -> int:
-    """Return the number of rows of a chunk with the given columns, of about eight bytes a cell."""
-    return min(CHUNK_ROWS, CHUNK_BYTES // (8 * len(schema)))
 
 
 def check_piece(table: Table, duplicates: pd.Index[Any], piece: Piece) -> CheckedChunk:
