@@ -169,7 +169,7 @@ def measure_accuracy(predicted: pd.DataFrame, truth: pd.DataFrame) -> float:
 
 def measure_quality(champion: str, clean: pd.DataFrame) -> float:
     """Return the accuracy of a champion on many rows without trouble."""
-    from gokart_pipeline_sample.pipeline.champion.choose_champion import LoadChampionTask
+    from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
     from gokart_pipeline_sample.pipeline.pred import PredTask
     from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from gokart_pipeline_sample.io.s3 import list_objects
-from gokart_pipeline_sample.pipeline.champion.choose_champion import LoadChampionTask
+from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
 from gokart_pipeline_sample.pipeline.champion.registry import DOCUMENT, Champions, point_to
 from pipeline_runner.errors import UsageError
 

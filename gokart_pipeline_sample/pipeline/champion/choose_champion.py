@@ -1,4 +1,4 @@
-"""Compare a new model with the champion, choose one of them, and load the champion."""
+"""Compare a new model with the champion, and choose one of them."""
 
 import functools
 from logging import INFO, WARNING, getLogger
@@ -8,7 +8,6 @@ import gokart
 import luigi
 import numpy as np
 import numpy.typing as npt
-from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
 from pandera.typing import DataFrame
 
@@ -17,12 +16,13 @@ from gokart_pipeline_sample.io.file_formats import JsonProcessor
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
 from gokart_pipeline_sample.pipeline.batch.manifest import make_folder
 from gokart_pipeline_sample.pipeline.champion import registry
-from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask, RequirementsParameter, find_failures
+from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
+from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, find_failures
 from gokart_pipeline_sample.pipeline.schemas.output import match_by_id
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
@@ -135,25 +135,6 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
             preprocessing=hash_preprocessing(),
         )
         return put(registry.DOCUMENT, document, JsonProcessor())["key"]
-
-
-class LoadChampionTask(S3DestinationTask[Any]):
-    """Outputs the champion's ``model`` and ``reference``, as they are on S3; it runs nothing."""
-
-    prefix: luigi.Parameter[str] = borrow(ChooseChampionTask, "prefix")
-    champion: luigi.Parameter[str] = luigi.Parameter(description="Key of the champion's document.")
-
-    def output(self) -> FlattenableItems[TargetOnKart]:
-        """Return the two objects on S3."""
-        document = self.champions().read_document(self.champion)
-        return {
-            "model": registry.S3ChampionFile(self.bucket, document["model"], LightGBMModelProcessor()),
-            "reference": registry.S3ChampionFile(self.bucket, document["reference"], JsonProcessor()),
-        }
-
-    def champions(self) -> registry.Champions:
-        """Return all champions of the bucket."""
-        return registry.Champions(self.bucket, make_folder(self.prefix), self.encryption())
 
 
 def find_right(prediction: DataFrame[PredictionSchema], test: DataFrame[PreprocessedSchema]) -> Right:

@@ -7,11 +7,8 @@ import luigi
 from gokart_pipeline_sample.errors import ChampionError
 from gokart_pipeline_sample.pipeline.batch.publish_batch import PublishBatchTask
 from gokart_pipeline_sample.pipeline.batch.run_batch import RunBatchTask
-from gokart_pipeline_sample.pipeline.champion.choose_champion import (
-    ChooseChampionTask,
-    LoadChampionTask,
-    hash_preprocessing,
-)
+from gokart_pipeline_sample.pipeline.champion.choose_champion import ChooseChampionTask, hash_preprocessing
+from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.pipeline.run_middle import wire_data, wire_model

@@ -23,25 +23,16 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.errors import ClusterError, TableError
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor, Losses, set_learning_curve
 from gokart_pipeline_sample.io.tables.table import Table, open_table
-from gokart_pipeline_sample.pipeline.batch.guard_table import GuardTableTask
-from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
-from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.model.boosting import boost, make_datasets
-from gokart_pipeline_sample.pipeline.model.model_input import open_text_columns
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
-from gokart_pipeline_sample.pipeline.run_middle import wire_model
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
-from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
-from gokart_pipeline_sample.pipeline.train import TrainTask
-from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 from gokart_pipeline_sample.utils.cluster_task import ClusterTask, connecting
 from gokart_pipeline_sample.utils.parameters import TableParameter, TaskParameter, borrow
 from gokart_pipeline_sample.utils.progress import showing_progress
-from gokart_pipeline_sample.utils.template import ViewTask
 
 PIECE_ROWS = 250_000
 # LightGBM waits for the other ranks for so many minutes, twice.
@@ -125,27 +116,6 @@ class TrainRanksTask(ClusterTask[Booster]):
         model = LightGBMModelProcessor().deserialize(text.encode())
         set_learning_curve(model, curve)
         self.dump(model)
-
-
-class RunDistributedTask(ViewTask[DataFrame[OutputSchema]]):
-    """Does what ``RunTask`` does, on a Dask cluster: only the validation and test rows are on one machine."""
-
-    table = borrow(LoadDataTask, "table")
-    ranks = borrow(TrainRanksTask, "ranks")
-    require_acc = borrow(CheckAccuracyTask, "require_acc")
-
-    def requires(self) -> UploadS3Task:
-        """Wire the tasks; raise a ValueError if the model needs what no single machine knows."""
-        if FITTED_FEATURES or open_text_columns():
-            raise ValueError("features that learn, and text whose values no schema lists, need all rows on one machine")
-        guarded = GuardTableTask(table=self.table, on_bad_row="fail", max_rejected_share=0.0)
-        split = SplitPiecesTask(guard_task=guarded, table=self.table)
-        valid = GetDataTask(data_task=split, name="valid")
-        parameters = TrainTask(train_task=valid, valid_task=valid).plain_parameters()
-        if parameters.pop("class_weight") != "none":
-            raise ValueError("class_weight=balanced needs all rows on one machine: set none")
-        model = TrainRanksTask(split_task=split, parameters=parameters, ranks=self.ranks)
-        return UploadS3Task(output_task=wire_model(split, self.require_acc, trained=model).checked)
 
 
 def read_parts(table: Table, names: Sequence[str], seed: int, shares: tuple[float, float], piece: range) -> list[Rows]:

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from gokart_pipeline_sample.pipeline.check import (
+from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
+from gokart_pipeline_sample.pipeline.quality.requirements import (
     RequirementsParameter,
     find_failures,
     parse_requirements,
 )
-from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 
 SCORES = {"accuracy": 0.9, "balanced_accuracy": 0.8, "log_loss": 0.3, "brier_score": 0.2, "roc_auc": 0.75}
 METRICS: Metrics = {  # type: ignore[typeddict-item]

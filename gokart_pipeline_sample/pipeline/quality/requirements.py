@@ -1,0 +1,75 @@
+"""Requirements on the figures of ``metrics.json``: ``balanced_accuracy>0.8, recall[fraud]>0.5``."""
+
+import math
+import operator
+import re
+from typing import Any
+
+import luigi
+
+from gokart_pipeline_sample.pipeline.quality.metrics import ClassScores, Metrics, Scores
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+
+_COMPARISONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
+_SCORES, _INTERVAL = sorted(Scores.__annotations__), ["accuracy_interval.low", "accuracy_interval.high"]
+_CLASS_SCORES = sorted(ClassScores.__annotations__.keys() - {"name", "thresholds"})
+_SYNTAX = re.compile(
+    r"(?P<figure>[a-z][a-z0-9_.]*)\s*(?P<of_class>\[(?P<name>.*?)\])?\s*(?P<comparison>[<>]=?)\s*(?=[^\s,])"
+    r"(?P<baseline>baseline)?\s*(?P<number>[+-]?\s*(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)?\s*(,|$)"
+)
+
+
+def find_failures(metrics: Metrics | None, require: str) -> list[str]:
+    """Return a sentence for each requirement that is not met; raise a ValueError if there are any but no metrics."""
+    if not (requirements := parse_requirements(require)):
+        return []
+    if metrics is None:
+        raise ValueError(f"the requirements {require!r} need the task that outputs the metrics: give metrics_task")
+    figures: dict[str, Any] = {**metrics["model"]}
+    figures |= {f"baseline {name}": value for name, value in metrics["baseline"].items()}
+    figures |= {f"accuracy_interval.{name}": value for name, value in metrics["accuracy_interval"].items()}
+    for scores in metrics["classes"]:
+        figures |= {f"{name}[{scores['name']}]": value for name, value in scores.items()}
+    # What is undefined meets no bound.
+    figures = {name: math.nan if value is None else value for name, value in figures.items()}
+    failures = []
+    for match in requirements:
+        value = figures[match["figure"] + (match["of_class"] or "")]
+        limit = float("".join((match["number"] or "0").split()))
+        if match["baseline"]:
+            limit += figures[f"baseline {match['figure']}"]
+        if not _COMPARISONS[match["comparison"]](value, limit):
+            shown = "undefined" if math.isnan(value) else f"{value:.4g}"
+            bound = f", not {limit:.4g}" if match["baseline"] else ""
+            failures.append(f"{match.group().strip(' ,')} is required and it is {shown}{bound}")
+    return failures
+
+
+def parse_requirements(text: str) -> list[re.Match[str]]:
+    """Return a match of each requirement; raise a ValueError if one is unreadable or names what does not exist."""
+    found, rest = [], text.strip()
+    while rest:
+        if (match := _SYNTAX.match(rest)) is None:
+            example = "balanced_accuracy>0.8, recall[1]>=0.5, log_loss<baseline-0.1"
+            raise ValueError(f"the requirement {rest!r} cannot be read: write for instance {example}")
+        rest = rest[match.end() :].strip()
+        written, name = match.group().strip(" ,"), match["name"]
+        classes = [str(each) for each in PreprocessedSchema.target_classes()]
+        known = _CLASS_SCORES if name is not None else _SCORES if match["baseline"] else [*_SCORES, *_INTERVAL]
+        if name is not None and name not in classes:
+            raise ValueError(f"the requirement {written!r} needs one of the classes {', '.join(classes)}")
+        if match["figure"] not in known:
+            raise ValueError(f"the requirement {written!r} needs one of the figures {', '.join(known)}")
+        if name is not None and match["baseline"]:
+            raise ValueError(f"the requirement {written!r}: the baseline has no figures of a single class")
+        found.append(match)
+    return found
+
+
+class RequirementsParameter(luigi.Parameter[str]):
+    """Requirements as text, which is checked when it is read."""
+
+    def parse(self, x: str) -> str:
+        """Return the text; raise a ValueError as :func:`parse_requirements` does."""
+        parse_requirements(x)
+        return x
