@@ -89,7 +89,9 @@ class EvaluatePublishedTask(ViewTask[Evaluation]):
     bucket = borrow(UploadS3Task, "bucket")
     prefix = borrow(ScoreTableTask, "prefix")
     table = borrow(JoinTruthTask, "table")
-    manifest: luigi.Parameter[str] = luigi.Parameter(default="", description="Manifest's key; the latest by default.")
+    manifest: luigi.Parameter[str] = luigi.Parameter(
+        default="", description="Key of the manifest; the latest one by default."
+    )
 
     def requires(self) -> gokart.TaskOnKart[Any]:
         """Wire the task to the batch that is meant now."""

@@ -62,7 +62,9 @@ class GuardTableTask(ClusterTask[GuardResult]):
 
     table: TableParameter = TableParameter(description="Path or URI of the table to score; its target is ignored.")
     on_bad_row: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
-        default="fail", choices=["fail", "reject"], description="Whether bad rows fail the run, or go under rejected/."
+        default="fail",
+        choices=["fail", "reject"],
+        description="Whether bad rows fail the run, or are put under rejected/.",
     )
     max_rejected_share: ShareParameter = ShareParameter(default=0.01, description="Largest share of rows to reject.")
 

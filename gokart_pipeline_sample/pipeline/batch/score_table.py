@@ -103,7 +103,9 @@ class ScoreTableTask(ShownTask[Manifest], ClusterTask[Manifest], S3DestinationTa
 
     model_task: TaskParameter[Booster] = TaskParameter("Outputs the model.")
     reference_task: TaskParameter[Reference] = TaskParameter("Task that describes the test rows of the model.")
-    checked_task: OptionalTaskParameter = OptionalTaskParameter(significant=False, description="Checks a new model.")
+    checked_task: OptionalTaskParameter = OptionalTaskParameter(
+        significant=False, description="Task that checks a new model."
+    )
     champion: luigi.DictParameter = luigi.DictParameter(
         default={}, significant=False, description="The pointer to the champion, for the manifest, if the model is one."
     )
@@ -114,13 +116,20 @@ class ScoreTableTask(ShownTask[Manifest], ClusterTask[Manifest], S3DestinationTa
         default="csv", choices=list(PART_FORMATS), description="Format of the parts."
     )
     rows_per_part: luigi.NumericalParameter[int] = luigi.NumericalParameter(
-        default=250_000, var_type=int, min_value=1, max_value=2**31, description="Rows per part; memory has three."
+        default=250_000,
+        var_type=int,
+        min_value=1,
+        max_value=2**31,
+        description="Rows per part; three are in memory at once.",
     )
     with_proba: luigi.BoolParameter = luigi.BoolParameter(
         parsing=luigi.BoolParameter.EXPLICIT_PARSING, description="Whether each class's probability is published."
     )
     engine: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
-        default="auto", choices=list(ENGINES), significant=False, description="auto takes the fastest installed."
+        default="auto",
+        choices=list(ENGINES),
+        significant=False,
+        description="LightGBM, or pylignum with the same bits; auto is the fastest.",
     )
 
     def output(self) -> S3ManifestTarget:

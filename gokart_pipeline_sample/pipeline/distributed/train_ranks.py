@@ -86,11 +86,15 @@ class TrainRanksTask(ClusterTask[Booster]):
     """Outputs a LightGBM booster that several ranks have trained, each on its own worker and pieces of the table."""
 
     split_task: gokart.TaskInstanceParameter[SplitPiecesTask] = gokart.TaskInstanceParameter(
-        description="Splits the rows."
+        description="Task that splits the table."
     )
     parameters: luigi.DictParameter = luigi.DictParameter(description="Parameters of LightGBM, and num_boost_round.")
     ranks: luigi.NumericalParameter[int] = luigi.NumericalParameter(
-        default=2, var_type=int, min_value=1, max_value=1000, description="Dask workers that train; changes the model."
+        default=2,
+        var_type=int,
+        min_value=1,
+        max_value=1000,
+        description="Number of Dask workers; it changes the model.",
     )
 
     def requires(self) -> FlattenableItems[gokart.TaskOnKart[Any]]:
