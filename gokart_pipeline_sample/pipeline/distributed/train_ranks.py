@@ -47,8 +47,7 @@ class SplitPiecesTask(ClusterTask[dict[str, Rows]]):
 
     guard_task: TaskParameter[Any] = TaskParameter("Task that has checked that no id occurs more than once.")
     table: TableParameter = TableParameter(description="URI of the table to train on, in Parquet files on S3.")
-    test_fraction = borrow(SplitDataTask, "test_fraction")
-    valid_fraction = borrow(SplitDataTask, "valid_fraction")
+    test_fraction, valid_fraction = (borrow(SplitDataTask, name) for name in ("test_fraction", "valid_fraction"))
     random_state = borrow(SplitDataTask, "random_state")
 
     def output(self) -> FlattenableItems[TargetOnKart]:
@@ -90,14 +89,10 @@ class TrainRanksTask(ClusterTask[Booster]):
     )
     parameters: luigi.DictParameter = luigi.DictParameter(description="Parameters of LightGBM, and num_boost_round.")
     ranks: luigi.NumericalParameter[int] = luigi.NumericalParameter(
-        default=2,
-        var_type=int,
-        min_value=1,
-        max_value=1000,
-        description="Number of Dask workers; it changes the model.",
+        default=2, var_type=int, min_value=1, max_value=1000, description="Number of Dask workers; alters the model."
     )
 
-    def requires(self) -> FlattenableItems[gokart.TaskOnKart[Any]]:
+    def requires(self) -> GetDataTask:
         """Require the validation rows, which each rank needs."""
         return GetDataTask(data_task=self.split_task, name="valid")
 
@@ -143,7 +138,6 @@ def run_rank(
     from distributed import get_worker
 
     worker = get_worker()
-    key = worker.get_current_task()
     parameters["local_listen_port"] = int(machines[number].rpartition(":")[2])
     if len(machines) > 1:
         parameters |= {**_NETWORK, "num_machines": len(machines), "machines": ",".join(machines)}
@@ -158,7 +152,7 @@ def run_rank(
         with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as child:
             try:
                 while child.poll() is None:
-                    if getattr(worker.state.tasks.get(key), "state", "") != "executing":
+                    if getattr(worker.state.tasks.get(worker.get_current_task()), "state", "") != "executing":
                         raise ClusterError("the driver does not wait for the model any more")
                     time.sleep(0.1)
             finally:
