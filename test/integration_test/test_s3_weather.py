@@ -44,6 +44,27 @@ def test_a_body_that_is_always_cut_ends_the_run(
     assert sum(path.endswith("/table.csv") for _, path in proxy.requests) == 3
 
 
+def test_a_batch_that_readers_have_is_not_looked_for_again(
+    published: Checkout, proxy: RecordingProxy, bucket: str, s3: S3Client
+) -> None:
+    flowers = make_flowers(50)
+    s3.put_object(Bucket=bucket, Key="table.csv", Body=flowers.to_csv(index=False).encode())
+    is_put = []
+
+    def fail_after_the_pointer(method: str, path: str) -> str:
+        if method == "PUT" and path.endswith("/latest.json"):
+            is_put.append(path)
+        return "503" if is_put and "list-type=2" in path else ""
+
+    proxy.weather = fail_after_the_pointer
+
+    run = published.main(*RUN_BATCH, "--table", f"s3://{bucket}/table.csv", AWS_ENDPOINT_URL=proxy.endpoint)
+
+    assert run.exit_code == 0, run.stderr
+    assert is_put
+    assert read_batch(s3, bucket).published["id"].tolist() == flowers["id"].tolist()
+
+
 LAST_LINES = {
     "expired token": "check the credentials: they may be expired",
     "wrong clock": "set the clock of this machine: it differs from that of S3 by",

@@ -155,4 +155,5 @@ class S3PointerTarget(S3JsonTarget):
         self.manifest.put_beside(name, content, content_type)
 
     def _exists(self) -> bool:
-        return super()._exists() and self.manifest.exists()
+        # What has just been put is not looked for again: S3 may fail meanwhile, and readers have it.
+        return self._is_put or (super()._exists() and self.manifest.exists())
