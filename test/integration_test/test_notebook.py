@@ -118,6 +118,7 @@ async def run_cells():
     thread.join()
 
 seen = {"rows": [], "tables": []}
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell lets what it starts in the background ignore it.
 logging.basicConfig()
 boto3.client("s3")  # It remembers the credentials that it finds now.
 streams = sys.stdout, sys.stderr
