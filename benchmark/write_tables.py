@@ -43,6 +43,10 @@ RUNS = {
         "batch, light model / `Booster.predict` alone",
         "バッチ、軽いモデル／`Booster.predict` だけ",
     ),
+    "light: Booster.predict alone, no compiler": (
+        "the same, without a C compiler",
+        "同じもの、C コンパイラーなし",
+    ),
     "light: plain script, parquet": (
         "batch, light model / [a plain script](benchmark/batch_script.py)",
         "バッチ、軽いモデル／[素のスクリプト](benchmark/batch_script.py)",
@@ -58,6 +62,10 @@ RUNS = {
     "heavy: Booster.predict alone": (
         "batch, heavy model / `Booster.predict` alone",
         "バッチ、重いモデル／`Booster.predict` だけ",
+    ),
+    "heavy: Booster.predict alone, no compiler": (
+        "the same, without a C compiler",
+        "同じもの、C コンパイラーなし",
     ),
     "heavy: compiled alone": (
         "batch, heavy model / the compiled model alone",
