@@ -24,8 +24,8 @@ def main() -> None:
     """Do what the arguments say, and exit with a status of docs/configuration.md; an error ends stderr."""
     require_utf8()
     guard_streams()
-    # Searching the half a million objects that imports create and keep for garbage takes half a second for nothing.
-    gc.disable()
+    # Searching the half a million objects that imports create and keep, again and again, takes half a second.
+    gc.set_threshold(1_000_000)
     with handling_signals():
         try:
             sys.exit(execute(*parse_arguments(sys.argv[1:])))
@@ -55,8 +55,6 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
         from pipeline_runner.watch.history import History
         from pipeline_runner.watch.plan import show_plan
 
-        gc.freeze()
-        gc.enable()
         if server is not None:
             server.wait_until_ready()
             os.environ.update(server.environment())

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from pyarrow import types
 
 from gokart_pipeline_sample.errors import TableError
+from gokart_pipeline_sample.io.s3 import is_s3
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -22,6 +23,7 @@ MISSING = ["", "NA", "NaN", "nan", "NULL", "null"]  # Cells of a CSV file withou
 _MISSING_CELLS = {"null_values": MISSING, "strings_can_be_null": True, "quoted_strings_can_be_null": False}
 BLOCK_BYTES = 1024 * 1024
 _BATCH_ROWS = 131_072
+_READ_BYTES = 64 * 1024
 _PARSING = pacsv.ParseOptions(newlines_in_values=True)
 _COMPRESSION = {".csv": None, ".csv.gz": "gzip", ".csv.zst": "zstd"}
 
@@ -103,7 +105,9 @@ def read_parquet(
     A column that is missing or repeated, or has another type, is a TableError.
     """
     first = 0
-    with pq.ParquetFile(content, metadata=footer) as parquet:
+    # Small reads keep no row group in memory; from S3, where each is a request, they are few and large.
+    reads: dict[str, Any] = {} if is_s3(path) else {"pre_buffer": False, "buffer_size": _READ_BYTES}
+    with pq.ParquetFile(content, metadata=footer, **reads) as parquet:
         _check_names(parquet.schema_arrow.names, path, schema)
         for field in schema:
             found = parquet.schema_arrow.field(field.name).type

@@ -35,9 +35,9 @@ from gokart_pipeline_sample.utils.progress import showing_progress
 
 logger = getLogger(__name__)
 
-# Small chunks cost more for calls of pandera and pandas than for their rows. Wide rows make smaller chunks.
-CHUNK_ROWS = 250_000
-CHUNK_BYTES = 64 * 2**20
+# Small chunks cost more for calls of pandera and pandas than for their rows; wide rows make smaller ones.
+CHUNK_ROWS = 1_000_000
+CHUNK_BYTES = 40 * 2**20
 
 
 class GuardResult(TypedDict):
@@ -89,7 +89,7 @@ class GuardTableTask(ClusterTask[GuardResult]):
 
     def check_chunks(self, table: Table, duplicates: list[Any]) -> list[CheckedChunk]:
         """Check each chunk of the table, given the ids that are known to occur more than once."""
-        schema = FeatureSchema.arrow_schema(FeatureSchema.new_row_columns())
+        schema = FeatureSchema.new_row_schema()
         checked: dict[int, CheckedChunk] = {}
         with self.start_workers() as workers, showing_progress("checked", None, "rows") as advance:
             rows = min(CHUNK_ROWS, CHUNK_BYTES // (8 * len(schema)))  # of about eight bytes a cell
@@ -145,5 +145,5 @@ def _preprocess(data: pd.DataFrame) -> DataFrame[PreprocessedSchema]:
 
 def check_piece(table: Table, duplicates: pd.Index[Any], piece: Piece) -> CheckedChunk:
     """Check a piece of a table, given the ids that occur more than once."""
-    data = table.read_piece(FeatureSchema.arrow_schema(FeatureSchema.new_row_columns()), piece)
+    data = table.read_piece(FeatureSchema.new_row_schema(), piece)
     return GuardTableTask.check(data, duplicates)

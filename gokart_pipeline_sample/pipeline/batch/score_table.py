@@ -11,6 +11,7 @@ import gokart
 import luigi
 import pandas as pd
 from gokart.utils import FlattenableItems
+from pandera.config import config_context
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import PredictionError
@@ -29,6 +30,7 @@ from gokart_pipeline_sample.pipeline.drift.make_reference import (
 )
 from gokart_pipeline_sample.pipeline.model.model_input import count_unseen, select_features
 from gokart_pipeline_sample.pipeline.pred import PredTask
+from gokart_pipeline_sample.pipeline.schemas.base import passing_equal_ids
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
@@ -64,15 +66,17 @@ class PartScorer(NamedTuple):
     table: Table
     target: S3ManifestTarget
     with_proba: bool  # whether the probability of each class is published
+    is_valid: bool = False  # whether the guard has found no bad row in the table
 
     def put(self, part: tuple[str, Piece]) -> tuple[str, int, dict[str, Part], PartFigures]:
         """Score a part, and put it after its figures and rejected rows; return name, rows, objects by name, figures."""
         name, piece = part
-        rows = self.table.read_piece(FeatureSchema.arrow_schema(FeatureSchema.new_row_columns()), piece)
+        rows = self.table.read_piece(FeatureSchema.new_row_schema(), piece)
         predictions, rejected, figures = self.score(rows, name)
         self.target.make_figures(name).dump(figures)
         frames = {f"{REJECTED}{name}": rejected} if len(rejected) else {}
-        frames[name] = predictions if self.with_proba else OutputSchema.validate(predictions)
+        # Checked already, as a PredictionSchema.
+        frames[name] = predictions if self.with_proba else predictions[[*OutputSchema.to_schema().columns]]
         processor = PART_FORMATS[name.rpartition(".")[2]]
         put = {name: self.target.put_part(name, frame, processor) for name, frame in frames.items()}
         return name, len(rows), put, figures
@@ -83,10 +87,13 @@ class PartScorer(NamedTuple):
         Return their predictions in order; invalid rows as text, with a column ``reason``; the figures of the former.
         """
         model = self.engine.model
-        preprocessed, breaches = GuardTableTask.preprocess_valid(data, self.duplicates)
+        # The guard has checked the very same rows; where all are valid, no row is to be found again.
+        with config_context(validation_enabled=False if self.is_valid else None):
+            preprocessed, breaches = GuardTableTask.preprocess_valid(data, self.duplicates)
         features = select_features(preprocessed, get_fitted(model))
         predictions = PredTask.label(self.engine.predict(features, name), preprocessed[PreprocessedSchema.id_column()])
-        scored = PredictionSchema.validate(predictions, lazy=True)
+        with passing_equal_ids():
+            scored = PredictionSchema.validate(predictions, lazy=True, inplace=True)
         reasons = (breaches["column"] + " breaks " + breaches["check"]).groupby(breaches["row"]).agg("; ".join)
         rejected = data.loc[reasons.index].astype("str").assign(reason=reasons)
         unseen = {
@@ -145,12 +152,12 @@ class ScoreTableTask(ShownTask[Manifest], ClusterTask[Manifest], S3DestinationTa
         """Score the table part by part, and put the manifest last."""
         model, reference = self.load(self.model_task), self.load(self.reference_task)
         guarded, table, target = self.load(self.guard_task), open_table(self.table), self.output()
-        rows, duplicates = guarded["rows"], pd.Index(guarded["duplicates"])
+        rows, duplicates, is_valid = guarded["rows"], pd.Index(guarded["duplicates"]), not guarded["bad_rows"]
         # The workers of a cluster share the cores of their machine among them.
         threads = 1 if self.dask_scheduler else max(1, (os.cpu_count() or 1) // THREADS)
         engines, folder = choose_engines(self.engine, model, rows), get_default_folder(in_memory=self.is_on_s3)
         engine = Engine(model, engines, folder, threads)
-        scorer = PartScorer(engine, reference, duplicates, table, target, self.with_proba)
+        scorer = PartScorer(engine, reference, duplicates, table, target, self.with_proba, is_valid)
         try:
             parts, figures = self.score_parts(scorer, target.find_parts(), rows)
         except PredictionError as error:
@@ -186,8 +193,8 @@ class ScoreTableTask(ShownTask[Manifest], ClusterTask[Manifest], S3DestinationTa
         with self.start_workers(self.bucket) as workers, showing_progress("scored", rows, "rows") as advance:
 
             def list_missing() -> Iterator[tuple[str, Piece]]:
-                schema = FeatureSchema.arrow_schema(FeatureSchema.new_row_columns())
-                pieces = scorer.table.list_pieces(schema, self.rows_per_part, elsewhere=bool(self.dask_scheduler))
+                new_rows, rows_per_part = FeatureSchema.new_row_schema(), self.rows_per_part
+                pieces = scorer.table.list_pieces(new_rows, rows_per_part, elsewhere=bool(self.dask_scheduler))
                 for number, piece in enumerate(pieces):
                     name = f"part-{number:05d}.{self.output_format}"
                     found = [parts[key]["rows"] for key in (name, f"{REJECTED}{name}") if key in parts]

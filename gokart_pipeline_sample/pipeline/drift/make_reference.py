@@ -85,7 +85,7 @@ class MakeReferenceTask(GokartTask[Reference]):
 
 def get_confidence(prediction: pd.DataFrame) -> shift.Floats:
     """Return the probability of the predicted class, row by row."""
-    return np.asarray(prediction[PredictionSchema.probability_columns()].to_numpy().max(axis=1, initial=0))
+    return np.asarray(np.maximum.reduce([prediction[name] for name in PredictionSchema.probability_columns()]))
 
 
 def count_rows(features: pd.DataFrame, prediction: DataFrame[PredictionSchema], reference: Reference) -> RowCounts:

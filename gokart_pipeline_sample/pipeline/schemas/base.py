@@ -1,5 +1,6 @@
 """The base of all schemas, from which tasks get the names of columns instead of hard-coding them."""
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -99,6 +100,12 @@ class BaseSchema(pa.DataFrameModel):
     def arrow_schema(cls, columns: list[str]) -> pyarrow.Schema:
         """Return the Arrow types of the given columns."""
         return pyarrow.Schema.from_pandas(cls.empty()[columns], preserve_index=False).remove_metadata()
+
+    @classmethod
+    @functools.cache
+    def new_row_schema(cls) -> pyarrow.Schema:
+        """Return the Arrow types of a row without a target."""
+        return cls.arrow_schema(cls.new_row_columns())
 
     @classmethod
     def python_type(cls, column: str) -> type:

@@ -29,7 +29,7 @@ class PreprocessTask(GokartTask[DataFrame[PreprocessedSchema]]):
         return PreprocessTask.add_area_feature(data)
 
     @staticmethod
-    @pa.check_types(lazy=True)
+    @pa.check_types(lazy=True, inplace=True)
     def add_area_feature(data: DataFrame[IrisFeatureSchema]) -> DataFrame[PreprocessedSchema]:
         """Add the petal area to any number of rows, with or without a target.
 
