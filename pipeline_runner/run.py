@@ -6,10 +6,8 @@ import logging
 import sys
 from datetime import datetime
 
-import gokart
 import luigi
 from gokart.build import WorkerSchedulerFactory
-from luigi.cmdline_parser import CmdlineParser
 from luigi.execution_summary import LuigiStatusCode
 from luigi.interface import PidLockAlreadyTakenExit
 
@@ -17,7 +15,6 @@ from gokart_pipeline_sample.errors import S3Error
 from gokart_pipeline_sample.io.s3 import is_s3
 from gokart_pipeline_sample.utils.shown_task import PUBLISHED
 from pipeline_runner import signals
-from pipeline_runner.errors import UsageError
 from pipeline_runner.lock_folder import using_lock_folder
 from pipeline_runner.watch import slack
 from pipeline_runner.watch.history import SHOWN_RUNS, History
@@ -84,24 +81,19 @@ def run(root: RootTask, workspace: str, fetch: str, started: datetime) -> int:
 def run_luigi(root: RootTask) -> int:
     """Return the exit status that ``gokart.run`` would end with; that function builds luigi's parser seven times."""
     locking = using_lock_folder(root.lock_folder) if root.lock_folder else contextlib.nullcontext()
-    try:
-        if root.only_looks:
-            gokart.run(root.arguments)
-        # The settings of luigi have the values of the command line in this context alone.
-        with locking, CmdlineParser.global_instance(root.arguments):
+    with locking:
+        try:
             done = luigi.build(
                 [root.graph.root],
                 worker_scheduler_factory=WorkerSchedulerFactory(),
                 detailed_summary=True,
                 no_lock=root.lock_folder is None,
             )
-    except PidLockAlreadyTakenExit:
-        return ALREADY_RUNNING
-    except UsageError:
-        raise
-    except Exception:
-        logging.getLogger("luigi-interface").exception("Uncaught exception in luigi")
-        return UNHANDLED
+        except PidLockAlreadyTakenExit:
+            return ALREADY_RUNNING
+        except Exception:
+            logging.getLogger("luigi-interface").exception("Uncaught exception in luigi")
+            return UNHANDLED
     return EXIT_STATUSES[done.status]
 
 

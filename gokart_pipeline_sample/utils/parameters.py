@@ -76,9 +76,8 @@ def share(parameter: luigi.Parameter[Any], owner: str, name: str) -> Any:
 
     def find(task: str, own_name: str) -> tuple[str, str]:
         given = getattr(CmdlineParser.get_instance(), "known_args", None)  # of --Task-name
-        is_set = getattr(given, f"{task}_{own_name}", None) or luigi.configuration.get_config().has_option(
-            task, own_name
-        )
+        config = luigi.configuration.get_config()
+        is_set = getattr(given, f"{task}_{own_name}", None) or config.has_option(task, own_name)
         return (task, own_name) if is_set else (owner, name)
 
     shared: Any = copy.copy(parameter)

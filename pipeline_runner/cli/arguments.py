@@ -33,8 +33,7 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
     commands.add_argument("--plan", action="store_true", help="show which tasks would run, and why; run nothing")
     commands.add_argument("--history", action="store_true", help="show the last runs")
     commands.add_argument("--serve-s3", action="store_true", help="serve the embedded S3 until Ctrl-C")
-    champion_help = "show the champions, or go back to one of them"
-    commands.add_argument("--champion", metavar="NAME", nargs="?", const="", help=champion_help)
+    commands.add_argument("--champion", metavar="NAME", nargs="?", const="", help="show the champions, or go back")
     commands.add_argument("--clean", action="store_true", help="show what no run needs any more, or delete it")
     commands.add_argument("--new-table", metavar="TABLE", help="write the schema of a table, and use it from now on")
     options, others = parser.parse_known_args(arguments)
@@ -65,12 +64,11 @@ def _parse_command(program: str, arguments: list[str], options: argparse.Namespa
     if options.clean:
         parser.add_argument("--keep", type=int, default=30, metavar="N", help="runs to keep, of each task (30)")
         parser.add_argument("--min-age", type=float, default=24.0, metavar="HOURS", help="keep what is younger (24)")
-        parser.add_argument("--yes", action="store_true", help="delete it")
     else:
         parser.add_argument("--id", required=True, metavar="COLUMN", help="the column that identifies a row")
         parser.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
         parser.add_argument("--name", help="name of the table in the code; that of its file by default")
-        parser.add_argument("--yes", action="store_true", help="write without asking")
+    parser.add_argument("--yes", action="store_true", help="delete it" if options.clean else "write without asking")
     parser.parse_args(arguments, options)
     if options.clean and (options.keep < 1 or options.min_age < 0):
         parser.error("argument --keep: at least 1; argument --min-age: at least 0")

@@ -45,9 +45,11 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
     workspace = config.get("TaskOnKart", "workspace_directory")
     with providing_s3(options, arguments, config) as server:
         # The pipeline is imported while the server starts.
+        import gokart
+
         from gokart_pipeline_sample.errors import PipelineError
         from pipeline_runner.adopt.new_table import adopt_table
-        from pipeline_runner.cli.root_task import resolve
+        from pipeline_runner.cli.root_task import resolving
         from pipeline_runner.error_messages import describe
         from pipeline_runner.local_s3.serve_s3 import serve
         from pipeline_runner.run import run
@@ -73,11 +75,13 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
                 return clean.clean(workspace, config.get("core", "lock_pid_dir", fallback=""), limits, options.yes)
         except (OSError, PipelineError) as error:
             raise UsageError(describe(error)) from error
-        root = resolve(arguments)
-        if options.plan:
-            return show_plan(root, workspace, options.mermaid)
-        serving = f"{Path(sys.argv[0]).name} --serve-s3" if IS_INSTALLED else "make s3"
-        return run(root, workspace, "aws s3 cp {url} -" if server is None else serving, started)
+        with resolving(arguments) as root:
+            if options.plan:
+                return show_plan(root, workspace, options.mermaid)
+            if not root.only_looks:
+                serving = f"{Path(sys.argv[0]).name} --serve-s3" if IS_INSTALLED else "make s3"
+                return run(root, workspace, "aws s3 cp {url} -" if server is None else serving, started)
+        sys.exit(gokart.run(root.arguments))
 
 
 @contextlib.contextmanager

@@ -1,6 +1,8 @@
 """The task named on the command line, with all tasks that it depends on."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import gokart
@@ -20,27 +22,31 @@ RECURSION_LIMIT = 10_000
 DEFAULT_TASK = ["gokart_pipeline_sample.RunTask", "--local-scheduler"]
 
 
-def resolve(arguments: list[str]) -> RootTask:
-    """Make the task that the arguments name, or ``RunTask`` if they are only options; exit after showing help."""
+@contextmanager
+def resolving(arguments: list[str]) -> Iterator[RootTask]:
+    """Make the task of the arguments, or ``RunTask`` if they name none; until the end, parameters have their values."""
     # gokart computes the ids of a chain of tasks recursively.
     sys.setrecursionlimit(RECURSION_LIMIT)
     arguments = complete_arguments(arguments)
     check_names(luigi.configuration.get_config())
-    try:
-        # Only in this context do parameters have the values of the command line.
-        with CmdlineParser.global_instance(arguments) as parser:
-            task, settings, error = parser.get_task_obj(), luigi.interface.core(), None
+    with ExitStack() as stack:
+        try:
+            parser = stack.enter_context(CmdlineParser.global_instance(arguments))
+            task, settings, failure = parser.get_task_obj(), luigi.interface.core(), None
             try:
                 graph = TaskGraph(task)
             except Exception as caught:
                 # luigi is about to hit the same error, and reports it.
-                graph, error = TaskGraph(task, alone=True), caught
+                graph, failure = TaskGraph(task, alone=True), caught
             lock_folder = None if settings.no_lock else Path(settings.lock_pid_dir)
             only_looks = bool(gokart.tree_info().mode or gokart.test_run().pandas)
-            return RootTask(arguments, graph, Report(), SlackConfig(), lock_folder, get_encryption(), only_looks, error)
-    except Exception as error:
-        # luigi raises many kinds for mistakes in the arguments.
-        raise UsageError(describe(error)) from error
+            root = RootTask(
+                arguments, graph, Report(), SlackConfig(), lock_folder, get_encryption(), only_looks, failure
+            )
+        except Exception as error:
+            # luigi raises many kinds for mistakes in the arguments.
+            raise UsageError(describe(error)) from error
+        yield root
 
 
 def complete_arguments(arguments: list[str]) -> list[str]:

@@ -72,12 +72,7 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
         return registry.S3ChampionPointer(champions, self.make_unique_id())
 
     def run(self) -> None:
-        """Decide, and put the pointer last.
-
-        Raises:
-            AccuracyTooLowError: the new model fails, and there is no champion.
-            ChampionError: the champion was trained on other parts of the table.
-        """
+        """Decide, and put the pointer last; raise an AccuracyTooLowError if no model is good enough."""
         champions = self.output().champions
         pointer, etag = champions.read_pointer()
         document = champions.find_document(pointer["champion"]) if pointer else None
@@ -101,7 +96,7 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
         return Published(figures, "champion kept") if pointer["decision"].startswith(KEPT) else Published(figures)
 
     def _compare(self, champions: registry.Champions, document: registry.ChampionDocument) -> str:
-        """Return whether the new model becomes the champion, and why."""
+        """Return whether the new model becomes the champion, and why; another split is a ChampionError."""
         if document["preprocessing"] != hash_preprocessing():
             return f"{PROMOTED}: the champion cannot predict any more, because the preprocessing has changed"
         if document["task"] == self.model_task.make_unique_id():

@@ -19,8 +19,7 @@ EPOCH = pd.Timestamp(0)
 def select_features(data: DataFrame[PreprocessedSchema], fitted: dict[str, Any]) -> pd.DataFrame:
     """Return the features of any rows as :func:`encode_features` does, given the output of FitFeaturesTask.
 
-    Raises:
-        pandera.errors.SchemaErrors: the rows or the features break their schema.
+    Raise a SchemaErrors if fitted features break their schema.
     """
     if FITTED_FEATURES is None:
         return encode_features(PreprocessedSchema, data)

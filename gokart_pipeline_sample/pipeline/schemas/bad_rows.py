@@ -27,10 +27,8 @@ def separate_rows(schema: Schema, data: pd.DataFrame, duplicates: Collection[obj
     """Separate valid rows, which have a unique index, from invalid ones.
 
     A column with a value that could not be read as its type has dtype ``object`` and holds that value as text. The
-    duplicates, preferably an index, are the ids that occur more than once in the table, each listed once.
-
-    Raises:
-        pandera.errors.SchemaErrors: the table as a whole is invalid; a column is missing, for instance.
+    duplicates, preferably an index, are the ids that occur more than once in the table, each listed once. A table that
+    is invalid as a whole, because a column is missing, for instance, is a SchemaErrors.
     """
     readable, breaches = screen_rows(schema, data, duplicates)
     try:

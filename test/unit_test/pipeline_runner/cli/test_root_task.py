@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gokart_pipeline_sample import RunTask
-from pipeline_runner.cli.root_task import DEFAULT_TASK, complete_arguments, resolve
+from pipeline_runner.cli.root_task import DEFAULT_TASK, complete_arguments, resolving
 from pipeline_runner.errors import UsageError
 
 NESTED = ["gokart_pipeline_sample.RunNestTask", "--local-scheduler"]
@@ -24,24 +24,26 @@ class TestCompleteArguments:
             complete_arguments([f"--delete-unnecessary-output-files{value}"])
 
 
-class TestResolve:
+class TestResolving:
     def test_makes_the_task_that_luigi_makes(self) -> None:
-        root = resolve(["--require-acc", "0.5", "--gokart-pipeline-sample.Report-write", "false"])
-        assert root.graph.root is RunTask(require_acc=0.5)
+        with resolving(["--require-acc", "0.5", "--gokart-pipeline-sample.Report-write", "false"]) as root:
+            assert root.graph.root is RunTask(require_acc=0.5)
         assert root.graph.root.require_acc == 0.5
         assert (root.report.write, root.report.publish) == (False, True)
         assert root.error is None
         assert root.arguments[:2] == DEFAULT_TASK
 
     def test_names_a_value_that_is_wrong(self) -> None:
-        with pytest.raises(UsageError, match="could not convert string to float: 'high'"):
-            resolve(["--require-acc", "high"])
+        problem = "could not convert string to float: 'high'"
+        with pytest.raises(UsageError, match=problem), resolving(["--require-acc", "high"]):
+            pass
 
     def test_names_a_task_that_is_unknown(self) -> None:
-        with pytest.raises(UsageError, match="No task Unknown"):
-            resolve(["Unknown"])
+        with pytest.raises(UsageError, match="No task Unknown"), resolving(["Unknown"]):
+            pass
 
     def test_keeps_the_error_of_a_task_that_cannot_tell_its_requirements(self) -> None:
-        root = resolve(["--gokart-pipeline-sample.LoadDataTask-table", "/not/there.csv"])
+        with resolving(["--gokart-pipeline-sample.LoadDataTask-table", "/not/there.csv"]) as root:
+            pass
         assert list(root.graph.names.values()) == ["RunTask"]
         assert "/not/there.csv" in str(root.error)
