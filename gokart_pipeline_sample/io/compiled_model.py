@@ -76,8 +76,8 @@ class FastModel:
 
     def predict(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
         """Return what ``Booster.predict`` returns, to the last bit: the probability of each class, row by row."""
-        batch = pa.RecordBatch.from_pandas(number_categories(self._booster, features), preserve_index=False)
-        values: npt.NDArray[np.float64] = self._trees.predict(batch, n_jobs=self._threads)
+        columns = {str(name): each.to_numpy() for name, each in number_categories(self._booster, features).items()}
+        values: npt.NDArray[np.float64] = self._trees.predict(pa.record_batch(columns), n_jobs=self._threads)
         return values
 
 

@@ -64,7 +64,8 @@ class BaseSchema(pa.DataFrameModel):
         """Return pandera's schema, with the check that all floats are finite or null."""
         schema: pa.DataFrameSchema = super().to_schema()
         for column in schema.columns.values():
-            if isinstance(column.dtype, pandera.dtypes.Float) and FINITE not in column.checks:
+            checked = {check.name for check in column.checks} & {FINITE.name, "in_range"}
+            if isinstance(column.dtype, pandera.dtypes.Float) and not checked:
                 column.checks.append(FINITE)
         if _comparing_ids.get():
             return schema

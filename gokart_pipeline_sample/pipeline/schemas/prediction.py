@@ -9,7 +9,9 @@ from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 class PredictionSchema(OutputSchema):
     """Predictions with the probability of each class, one column per class: ``probability_0`` and so on."""
 
-    probability: Series[float] = pa.Field(alias="probability_.+", regex=True, ge=0, le=1, description="softmax output")
+    probability: Series[float] = pa.Field(
+        alias="probability_.+", regex=True, in_range={"min_value": 0, "max_value": 1}, description="softmax output"
+    )
 
     @classmethod
     def probability_columns(cls) -> list[str]:

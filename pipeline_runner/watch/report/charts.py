@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -77,6 +78,7 @@ class ChartProcess(contextlib.ExitStack):
 
 def main() -> None:
     """Draw the charts that JSON on stdin lists, as JSON on stdout: the script of :class:`ChartProcess`."""
+    gc.disable()  # A process of a few seconds need not look for garbage.
     with contextlib.ExitStack() as stack:
         if sys.argv[1:] == [NO_FILES]:
             # matplotlib keeps its list of fonts in memory, and only until it has read it.
