@@ -31,6 +31,16 @@ class TestScore:
         pd.testing.assert_frame_equal(scored, PredTask.predict(model, preprocessed), check_exact=True)
         assert rejected.empty
 
+    def test_predicts_rows_that_are_known_to_be_valid_without_checking_them(
+        self, model: Booster, reference: Reference, rows: pd.DataFrame
+    ) -> None:
+        expected, *_ = score(model, rows, [], reference)
+        scorer = PartScorer(Engine(model), reference, pd.Index([]), None, None, with_proba=True, is_valid=True)
+        pd.testing.assert_frame_equal(scorer.score(rows, "")[0], expected, check_exact=True)
+        # The guard has not: this row shows that nothing looks again.
+        _, rejected, _ = scorer.score(rows.assign(petal_width=rows["petal_width"].mask(rows.index == 3, -1.0)), "")
+        assert rejected.empty
+
     @pytest.mark.parametrize("size", [1, 4, 29])
     def test_gives_the_same_bits_in_pieces(
         self, model: Booster, reference: Reference, rows: pd.DataFrame, size: int
