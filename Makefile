@@ -38,7 +38,7 @@ rename: setup  ## give the project your own name: make rename NAME=your_name
 	$(BIN)/ruff check --quiet --select I --fix
 	$(BIN)/ruff format --quiet
 
-chaos: setup  ## let whole runs meet faults, for twenty minutes
+chaos: setup  ## let whole runs meet faults, for a quarter of an hour
 	$(BIN)/python test/chaos.py
 
 simulate: setup  ## let sixty days of production pass, with and without trouble
