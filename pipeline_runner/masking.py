@@ -5,6 +5,7 @@ import re
 
 MASK = "***"
 _WORDS = r"(?:secret|token|passw(?:or)?d|passphrase|(?:api|access|private|account|signing)[_-]?key(?![_-]?id))"
+_SIGNED = "x-amz-|x-goog-|awsaccesskeyid|signature|sig|expires"
 # A name that indicates a secret; AWS_WEB_IDENTITY_TOKEN_FILE and the like name files instead.
 _NAME = re.compile(rf"(?i){_WORDS}(?!\w*_file)")
 _PATTERNS = (
@@ -12,7 +13,7 @@ _PATTERNS = (
     re.compile(r"(?<=://)[^\s/@]+(?=@)"),
     # The query of a URL that is signed or contains a key:
     # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
-    re.compile(rf"(?i)(?<=[?&])((?:x-amz-|x-goog-|awsaccesskeyid|signature|sig|expires|[\w-]*{_WORDS})[\w-]*=)[^&\s'\"]+"),
+    re.compile(rf"(?i)(?<=[?&])((?:{_SIGNED}|[\w-]*{_WORDS})[\w-]*=)[^&\s'\"]+"),
     # A named value: name=value, name: value, "name": "value", --name value.
     re.compile(rf"(?i)([\w.-]*{_WORDS}(?!\w*_file)[\w-]*['\"]?(?:\s*[=:]\s*)['\"]?)[^\s'\",;)&]+"),
     re.compile(rf"(?i)(--[\w.-]*{_WORDS}(?!\w*_file)[\w-]*\s+)(?!-)[^\s'\",;)]+"),
