@@ -11,7 +11,7 @@ import gokart
 import luigi
 import pandas as pd
 from gokart.utils import FlattenableItems
-from pandera.config import config_context
+from pandera.config import ValidationDepth, config_context
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import PredictionError
@@ -87,8 +87,8 @@ class PartScorer(NamedTuple):
         Return their predictions in order; invalid rows as text, with a column ``reason``; the figures of the former.
         """
         model = self.engine.model
-        # The guard has checked the very same rows; where all are valid, no row is to be found again.
-        with config_context(validation_enabled=False if self.is_valid else None):
+        # The guard has checked the values of the very same rows; where all are valid, schemas need only convert them.
+        with config_context(validation_depth=ValidationDepth.SCHEMA_ONLY if self.is_valid else None):
             preprocessed, breaches = GuardTableTask.preprocess_valid(data, self.duplicates)
         features = select_features(preprocessed, get_fitted(model))
         predictions = PredTask.label(self.engine.predict(features, name), preprocessed[PreprocessedSchema.id_column()])
@@ -193,8 +193,8 @@ class ScoreTableTask(ShownTask[Manifest], ClusterTask[Manifest], S3DestinationTa
         with self.start_workers(self.bucket) as workers, showing_progress("scored", rows, "rows") as advance:
 
             def list_missing() -> Iterator[tuple[str, Piece]]:
-                new_rows, rows_per_part = FeatureSchema.new_row_schema(), self.rows_per_part
-                pieces = scorer.table.list_pieces(new_rows, rows_per_part, elsewhere=bool(self.dask_scheduler))
+                schema = FeatureSchema.new_row_schema()
+                pieces = scorer.table.list_pieces(schema, self.rows_per_part, elsewhere=bool(self.dask_scheduler))
                 for number, piece in enumerate(pieces):
                     name = f"part-{number:05d}.{self.output_format}"
                     found = [parts[key]["rows"] for key in (name, f"{REJECTED}{name}") if key in parts]

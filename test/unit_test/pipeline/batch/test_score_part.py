@@ -1,16 +1,33 @@
 from __future__ import annotations
 
+from typing import cast
+
 import pandas as pd
+import pandera.pandas as pa
 import pytest
 from pandera.errors import SchemaErrors
+from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.compiled_model import Engine
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.pipeline.batch.score_table import PartFigures, PartScorer
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, add_counts
 from gokart_pipeline_sample.pipeline.pred import PredTask
+from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
 Scored = tuple[pd.DataFrame, pd.DataFrame, PartFigures]
+
+
+class ConvertingSchema(PreprocessedSchema):
+    @pa.parser("petal_area")
+    def shrink(cls, area: pd.Series) -> pd.Series:  # noqa: N805 - pandera passes the class
+        return area / 10
+
+
+@pa.check_types(lazy=True)
+def convert(data: pd.DataFrame) -> DataFrame[ConvertingSchema]:
+    return cast("DataFrame[ConvertingSchema]", data.assign(petal_area=data["petal_length"] * data["petal_width"]))
 
 
 @pytest.fixture
@@ -37,9 +54,19 @@ class TestScore:
         expected, *_ = score(model, rows, [], reference)
         scorer = PartScorer(Engine(model), reference, pd.Index([]), None, None, with_proba=True, is_valid=True)
         pd.testing.assert_frame_equal(scorer.score(rows, "")[0], expected, check_exact=True)
-        # The guard has not: this row shows that nothing looks again.
+        # The guard would not have passed this row: nothing looks at its values again.
         _, rejected, _ = scorer.score(rows.assign(petal_width=rows["petal_width"].mask(rows.index == 3, -1.0)), "")
         assert rejected.empty
+
+    def test_converts_valid_rows_as_those_that_it_checks(
+        self, model: Booster, reference: Reference, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        unchanged, *_ = score(model, rows, [], reference)
+        monkeypatch.setattr(PreprocessTask, "preprocess", staticmethod(convert))
+        expected, *_ = score(model, rows, [], reference)
+        scorer = PartScorer(Engine(model), reference, pd.Index([]), None, None, with_proba=True, is_valid=True)
+        pd.testing.assert_frame_equal(scorer.score(rows, "")[0], expected, check_exact=True)
+        assert not expected.equals(unchanged)
 
     @pytest.mark.parametrize("size", [1, 4, 29])
     def test_gives_the_same_bits_in_pieces(
