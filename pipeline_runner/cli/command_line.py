@@ -52,7 +52,7 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
         from pipeline_runner.cli.root_task import resolving
         from pipeline_runner.error_messages import describe
         from pipeline_runner.local_s3.serve_s3 import serve
-        from pipeline_runner.run import run
+        from pipeline_runner.run import UNHANDLED, run
         from pipeline_runner.upkeep import champion, clean
         from pipeline_runner.watch.history import History
         from pipeline_runner.watch.plan import show_plan
@@ -81,7 +81,11 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
             if not root.only_looks:
                 serving = f"{Path(sys.argv[0]).name} --serve-s3" if IS_INSTALLED else "make s3"
                 return run(root, workspace, "aws s3 cp {url} -" if server is None else serving, started)
-        sys.exit(gokart.run(root.arguments))
+        try:
+            sys.exit(gokart.run(root.arguments))
+        except Exception as error:
+            print(f"error: {type(root.graph.root).__name__}: {describe(error)}", file=sys.stderr)
+            return UNHANDLED
 
 
 @contextlib.contextmanager
