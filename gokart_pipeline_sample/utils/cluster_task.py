@@ -30,9 +30,7 @@ Result = TypeVar("Result")
 
 # Its settings are those of all tasks that have none of their own.
 _OWNER = "gokart_pipeline_sample.ScoreTableTask"
-_SCHEDULER = SchedulerParameter(
-    "", significant=False, description="tcp:// or tls://HOST:PORT; this process when empty."
-)
+_SCHEDULER = SchedulerParameter("", significant=False, description="tcp:// or tls://HOST:PORT; this process if empty.")
 _TIMEOUT: luigi.NumericalParameter[float] = luigi.NumericalParameter(
     default=60.0,
     var_type=float,
@@ -125,9 +123,7 @@ class DaskWorkers(Workers):
             self._last_seen = time.monotonic()
         elif time.monotonic() - self._last_seen > self._timeout:
             advice = "start some and run again, what has been put is kept"
-            raise ClusterError(
-                f"the Dask cluster has had no worker for {self._timeout:g} s (see dask_timeout): {advice}"
-            )
+            raise ClusterError(f"the Dask cluster has had no worker for {self._timeout:g} s (dask_timeout): {advice}")
         return max(1, 2 * threads)  # Each thread of a worker has a piece to go on with.
 
 

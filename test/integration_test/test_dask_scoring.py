@@ -171,7 +171,7 @@ class TestScoring:
         run = score(project, cluster.address, "flowers.parquet", *options)
 
         assert last_line(run) == (
-            "error: ScoreTableTask: the Dask cluster has had no worker for 10 s (see dask_timeout): "
+            "error: ScoreTableTask: the Dask cluster has had no worker for 10 s (dask_timeout): "
             "start some and run again, what has been put is kept"
         )
         kept = [key for key in read_objects(s3, bucket) if "/part-" in key and "/figures/" not in key]

@@ -110,9 +110,7 @@ class ScoreTableTask(ShownTask[Manifest], ClusterTask[Manifest], S3DestinationTa
 
     model_task: TaskParameter[Booster] = TaskParameter("Outputs the model.")
     reference_task: TaskParameter[Reference] = TaskParameter("Task that describes the test rows of the model.")
-    checked_task: OptionalTaskParameter = OptionalTaskParameter(
-        significant=False, description="Task that checks a new model."
-    )
+    checked_task: OptionalTaskParameter = OptionalTaskParameter(significant=False, description="Checks a new model.")
     champion: luigi.DictParameter = luigi.DictParameter(
         default={}, significant=False, description="The pointer to the champion, for the manifest, if the model is one."
     )
