@@ -10,16 +10,16 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import BadRowsError
 from gokart_pipeline_sample.io.memory import get_memory
-from gokart_pipeline_sample.io.tables.table import open_table, read_iris
+from gokart_pipeline_sample.io.tables.table import read_iris
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import Breaches, separate_rows
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.utils.parameters import ShareParameter, TableParameter
-from gokart_pipeline_sample.utils.template import GokartTask
+from gokart_pipeline_sample.utils.table_task import TableTask
 
 logger = getLogger(__name__)
 
 
-class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
+class LoadDataTask(TableTask[DataFrame[FeatureSchema]]):
     """Outputs the table to train on, a ``FeatureSchema`` frame with its target."""
 
     table: TableParameter = TableParameter(
@@ -45,7 +45,7 @@ class LoadDataTask(GokartTask[DataFrame[FeatureSchema]]):
         if not self.table:
             return read_iris()
         columns = [*FeatureSchema.new_row_columns(), FeatureSchema.target_column()]
-        return open_table(self.table).read(FeatureSchema.arrow_schema(columns), self.max_memory_share * get_memory())
+        return self.open_table().read(FeatureSchema.arrow_schema(columns), self.max_memory_share * get_memory())
 
     @staticmethod
     def check_rows(data: pd.DataFrame, allowed_share: float = 0.0) -> DataFrame[FeatureSchema]:

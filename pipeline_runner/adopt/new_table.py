@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from gokart_pipeline_sample.io.tables.readers import is_text
+from gokart_pipeline_sample.io.tables.casts import is_text
 from gokart_pipeline_sample.io.tables.table import open_table
 from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 from pipeline_runner.errors import UsageError

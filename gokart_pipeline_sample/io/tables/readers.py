@@ -5,100 +5,63 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from pyarrow import types
 
 from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.s3 import is_s3
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from gokart_pipeline_sample.io.tables.casts import cast, is_number, is_text
+from gokart_pipeline_sample.io.tables.csv_text import BLOCK_BYTES, get_delimiter, open_csv
+from gokart_pipeline_sample.io.tables.dialect import Dialect
+from gokart_pipeline_sample.io.tables.table_files import TableFile
 
 MISSING = ["", "NA", "NaN", "nan", "NULL", "null"]  # Cells of a CSV file without a value, unless they are quoted.
 _MISSING_CELLS = {"null_values": MISSING, "strings_can_be_null": True, "quoted_strings_can_be_null": False}
-BLOCK_BYTES = 1024 * 1024
 _BATCH_ROWS = 131_072
 _READ_BYTES = 64 * 1024
-_PARSING = pacsv.ParseOptions(newlines_in_values=True)
-_COMPRESSION = {".csv": None, ".csv.gz": "gzip", ".csv.zst": "zstd"}
 
 
-def infer_csv(content: BinaryIO, path: str) -> pa.Table:
+def infer_csv(file: TableFile, dialect: Dialect) -> pa.Table:
     """Read a whole CSV file with the types that pyarrow infers."""
-    options = pacsv.ConvertOptions(**_MISSING_CELLS)
-    return pacsv.read_csv(_open_csv(content, path), parse_options=_PARSING, convert_options=options)
+    options = pacsv.ConvertOptions(decimal_point=dialect.decimal, **_MISSING_CELLS)
+    with open_csv(file, dialect) as text:
+        return pacsv.read_csv(text, parse_options=_parsing(file.path, dialect), convert_options=options)
 
 
-def read_csv(content: BinaryIO, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def read_csv(file: TableFile, schema: pa.Schema, dialect: Dialect) -> Iterator[pa.RecordBatch]:
     """Yield the columns of a schema, batch by batch, as text; numbers in their type if all in the batch can be read.
 
-    A column that is missing or repeated, and a quote that is not closed, is a TableError.
+    A column that is missing or repeated, and a quote that is not as it must be, is a TableError.
     """
-    stream = _open_csv(content, path)
-    header = io.StringIO(stream.peek().decode("utf-8-sig", errors="replace"), newline="")
-    _check_names(next(csv.reader(header), []), path, schema)
-    text = pa.schema([(name, pa.string()) for name in schema.names])
-    options = pacsv.ConvertOptions(include_columns=schema.names, column_types=text, **_MISSING_CELLS)
-    for batch in pacsv.open_csv(stream, pacsv.ReadOptions(block_size=BLOCK_BYTES), _PARSING, options):
-        yield pa.record_batch([_read_numbers(batch[field.name], field.type) for field in schema], schema.names)
+    parsing, as_text = _parsing(file.path, dialect), dict.fromkeys(schema.names, pa.string())
+    options = pacsv.ConvertOptions(include_columns=schema.names, column_types=as_text, **_MISSING_CELLS)
+    with open_csv(file, dialect) as text:
+        header = io.StringIO(text.peek().decode(errors="replace"), newline="")
+        # pyarrow passes blank lines over, too.
+        names = next(filter(None, csv.reader(header, delimiter=parsing.delimiter)), [])
+        _check_names(names, file.path, schema)
+        for batch in pacsv.open_csv(text, pacsv.ReadOptions(block_size=BLOCK_BYTES), parsing, options):
+            columns = [_read_numbers(batch[field.name], field.type, dialect.decimal) for field in schema]
+            yield pa.record_batch(columns, schema.names)
 
 
-def _open_csv(content: BinaryIO, path: str) -> io.BufferedReader:
-    ending = next((ending for ending in _COMPRESSION if path.lower().endswith(ending)), None)
-    if ending is None:
-        raise TableError(f"{path}: its format is told by its name: let that end in .parquet, .csv, .csv.gz or .csv.zst")
-    compression = _COMPRESSION[ending]
-    plain: Any = pa.CompressedInputStream(content, compression) if compression else content
-    return io.BufferedReader(_CsvText(plain, path), BLOCK_BYTES)
+def _parsing(path: str, dialect: Dialect) -> pacsv.ParseOptions:
+    return pacsv.ParseOptions(delimiter=get_delimiter(path, dialect), newlines_in_values=True)
 
 
-def _read_numbers(text: pa.Array, wanted: pa.DataType) -> pa.Array:
+def _read_numbers(text: pa.Array, wanted: pa.DataType, decimal: str) -> pa.Array:
     try:
-        return cast(text, wanted) if is_number(wanted) else text
+        return cast(text, wanted, decimal) if is_number(wanted) else text
     except pa.ArrowInvalid:
         return text
 
 
-def cast(column: Any, wanted: pa.DataType) -> Any:
-    """Convert an array, text to numbers as pyarrow reads CSV; raise an ArrowInvalid if a value cannot be converted."""
-    if not (types.is_string(column.type) and is_number(wanted)):
-        return column.cast(wanted)
-    trimmed = pc.ascii_trim(column, " \t")
-    if types.is_integer(wanted) and pc.any(pc.starts_with(trimmed, "0x", ignore_case=True)).as_py():
-        raise pa.ArrowInvalid("a hexadecimal number")
-    return trimmed.cast(wanted)
-
-
-class _CsvText(io.RawIOBase):
-    """Passes a file through, adds a final newline, which pyarrow needs after a header, and checks quotes."""
-
-    def __init__(self, file: BinaryIO, path: str) -> None:
-        self._file, self._path = file, path
-        self._quotes, self._is_at_end = 0, False
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        view = memoryview(buffer).cast("B")
-        content = self._file.read(len(view))
-        if not content and self._quotes % 2:
-            raise TableError(f"{self._path}: a quote is not closed: all text after it would be one cell")
-        if not content and not self._is_at_end:
-            content, self._is_at_end = b"\n", True
-        view[: len(content)] = content
-        # Looking for the first one takes a tenth of the time of counting none.
-        self._quotes += content.count(b'"') if b'"' in content else 0
-        return len(content)
-
-
 def read_parquet(
-    content: BinaryIO, path: str, schema: pa.Schema, rows: range | None = None, footer: pq.FileMetaData | None = None
+    file: TableFile, schema: pa.Schema, rows: range | None = None, footer: pq.FileMetaData | None = None
 ) -> Iterator[pa.RecordBatch]:
     """Yield the columns of a schema, of the rows with the given numbers (all by default), batch by batch.
 
@@ -106,13 +69,13 @@ def read_parquet(
     """
     first = 0
     # Small reads keep no row group in memory; from S3, where each is a request, they are few and large.
-    reads: dict[str, Any] = {} if is_s3(path) else {"pre_buffer": False, "buffer_size": _READ_BYTES}
-    with pq.ParquetFile(content, metadata=footer, **reads) as parquet:
-        _check_names(parquet.schema_arrow.names, path, schema)
+    reads: dict[str, Any] = {} if is_s3(file.path) else {"pre_buffer": False, "buffer_size": _READ_BYTES}
+    with file.open() as content, pq.ParquetFile(content, metadata=footer, **reads) as parquet:
+        _check_names(parquet.schema_arrow.names, file.path, schema)
         for field in schema:
             found = parquet.schema_arrow.field(field.name).type
             if not _is_convertible(found, field.type):
-                raise TableError(f"{path}: the column {field.name} is {found} instead of {field.type}")
+                raise TableError(f"{file.path}: the column {field.name} is {found} instead of {field.type}")
         wanted = range(parquet.metadata.num_rows) if rows is None else rows
         # One at a time: a reader of several row groups keeps the bytes of all that it has read.
         for group in range(parquet.num_row_groups):
@@ -146,13 +109,3 @@ def _is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
         or (types.is_floating(wanted) and (is_number(found) or types.is_decimal(found)))
         or (types.is_timestamp(wanted) and types.is_date(found))
     )
-
-
-def is_number(arrow_type: pa.DataType) -> bool:
-    """Return whether an Arrow type is one of integers or floats."""
-    return bool(types.is_integer(arrow_type) or types.is_floating(arrow_type))
-
-
-def is_text(arrow_type: pa.DataType) -> bool:
-    """Return whether an Arrow type is one of text."""
-    return bool(types.is_unicode(arrow_type) or types.is_large_unicode(arrow_type) or types.is_string_view(arrow_type))

@@ -5,21 +5,22 @@ from __future__ import annotations
 import csv
 import functools
 import hashlib
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import Any, BinaryIO, TypeAlias
+from typing import TypeAlias
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.tables.readers import BLOCK_BYTES, cast, infer_csv, read_csv, read_parquet
-from gokart_pipeline_sample.io.tables.table_files import LocalFile, S3File, list_files
+from gokart_pipeline_sample.io.tables.casts import to_frame
+from gokart_pipeline_sample.io.tables.csv_text import BLOCK_BYTES
+from gokart_pipeline_sample.io.tables.dialect import DEFAULT_DIALECT, Dialect
+from gokart_pipeline_sample.io.tables.readers import infer_csv, read_csv, read_parquet
+from gokart_pipeline_sample.io.tables.table_files import LocalFile, S3File, TableFile, list_files
 
 
 def read_iris() -> pd.DataFrame:
@@ -54,9 +55,13 @@ class Table:
     Its URI, or path, is that of a file, or of a folder of files, which are read in the order of their paths.
     """
 
-    def __init__(self, uri: str) -> None:
-        self._uri = uri
-        self._files: Sequence[LocalFile | S3File] = list_files(uri)
+    def __init__(self, uri: str, dialect: Dialect = DEFAULT_DIALECT, files: Sequence[TableFile] | None = None) -> None:
+        self._uri, self._dialect = uri, dialect
+        self._files = list_files(uri) if files is None else files
+
+    def with_dialect(self, dialect: Dialect) -> Table:
+        """Return the table with the same files, whose CSV files are read as a dialect."""
+        return self if dialect == self._dialect else Table(self._uri, dialect, self._files)
 
     @property
     def fingerprint(self) -> str:
@@ -74,14 +79,14 @@ class Table:
                     f"the table {self._uri} takes more than {max_bytes / 2**20:,.0f} MiB of memory, its first "
                     f"{len(data):,} rows alone: train on a sample of it, or raise max_memory_share of LoadDataTask"
                 )
-        return _to_frame(data.batches, schema)
+        return to_frame(data.batches, schema, self._dialect.decimal)
 
     def infer(self) -> pa.Table:
         """Read the whole table with the types of its Parquet files, or those that pyarrow infers from CSV files."""
         tables = []
         for file in self._files:
-            with _explaining(file) as content:
-                tables.append(pq.read_table(content) if _is_parquet(file) else infer_csv(content, file.path))
+            with _explaining(file), file.open() as content:
+                tables.append(pq.read_table(content) if _is_parquet(file) else infer_csv(file, self._dialect))
         try:
             return pa.concat_tables(tables, promote_options="permissive")
         except pa.ArrowException as error:
@@ -94,7 +99,7 @@ class Table:
         TableError names a file that cannot be read, lacks a column or has it with another type.
         """
         for chunk in self._read_chunks(schema, rows):
-            yield _to_frame(chunk.batches, schema)
+            yield to_frame(chunk.batches, schema, self._dialect.decimal)
 
     def list_pieces(self, schema: pa.Schema, rows: int, *, elsewhere: bool) -> Iterator[Piece]:
         """List the chunks of :meth:`read_chunks` for workers, each either as it was read or as the numbers of its rows.
@@ -109,25 +114,25 @@ class Table:
     def read_piece(self, schema: pa.Schema, piece: Piece) -> pd.DataFrame:
         """Read a chunk that :meth:`list_pieces` has listed, once, in this or in another process."""
         if isinstance(piece, Chunk):
-            data = _to_frame(piece.batches, schema)
+            data = to_frame(piece.batches, schema, self._dialect.decimal)
             piece.batches.clear()  # Whoever has listed the piece still refers to it.
             return data
         batches: list[pa.RecordBatch] = []
         first = 0
         for file, footer in zip(self._files, self.footers, strict=True):
             if piece.start < first + footer.num_rows and first < piece.stop:
-                with _explaining(file) as content:
+                with _explaining(file):
                     rows = range(piece.start - first, piece.stop - first)
-                    batches += read_parquet(content, file.path, schema, rows, footer)
+                    batches += read_parquet(file, schema, rows, footer)
             first += footer.num_rows
-        return _to_frame(batches, schema)
+        return to_frame(batches, schema, self._dialect.decimal)
 
     @functools.cached_property
     def footers(self) -> list[pq.FileMetaData]:
         """The metadata of each of the Parquet files; a copy in another process has them if this one has."""
         footers = []
         for file in self._files:
-            with _explaining(file) as content:
+            with _explaining(file), file.open() as content:
                 footers.append(pq.read_metadata(content))
         return footers
 
@@ -148,9 +153,9 @@ class Table:
 
     def _read_batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         for file in self._files:
-            read = read_parquet if _is_parquet(file) else read_csv
-            with _explaining(file) as content:
-                for batch in read(content, file.path, schema):
+            read = read_parquet if _is_parquet(file) else functools.partial(read_csv, dialect=self._dialect)
+            with _explaining(file):
+                for batch in read(file, schema):
                     if isinstance(file, LocalFile):
                         file.check_unchanged()  # Not only at the end: rows may be published before the end is read.
                     yield batch.select(schema.names)
@@ -160,47 +165,16 @@ class Table:
 open_table = functools.cache(Table)
 
 
-def _is_parquet(file: LocalFile | S3File) -> bool:
+def _is_parquet(file: TableFile) -> bool:
     return file.path.lower().endswith(".parquet")
 
 
 @contextmanager
-def _explaining(file: LocalFile | S3File) -> Iterator[BinaryIO]:
+def _explaining(file: TableFile) -> Iterator[None]:
     try:
-        with file.open() as content:
-            yield content
-    except (pa.ArrowException, OSError, csv.Error) as error:
+        yield
+    except (pa.ArrowException, OSError, UnicodeError, csv.Error) as error:
         problem = f"it cannot be read: {error}"
         if "straddling object" in problem:
             problem = f"a row is longer than {BLOCK_BYTES:,} bytes: shorten its cells, or use Parquet"
         raise TableError(f"{file.path}: {problem}") from error
-
-
-def _to_frame(batches: list[pa.RecordBatch], schema: pa.Schema) -> pd.DataFrame:
-    frames = []
-    # Batches differ: of CSV, where all numbers can be read or not, and of Parquet.
-    for _, group in itertools.groupby(batches or [pa.RecordBatch.from_pylist([], schema)], attrgetter("schema")):
-        table = pa.Table.from_batches(group)
-        columns = {field.name: _to_series(table[field.name], field.type) for field in schema}
-        # pandas copies a column that is changed, and must not copy all of them before.
-        frames.append(pd.DataFrame(columns, copy=False))
-    return pd.concat(frames, ignore_index=True)
-
-
-def _to_series(column: pa.ChunkedArray, wanted: pa.DataType) -> pd.Series[Any]:
-    try:
-        # Integers with nulls would become floats, which represent large integers inexactly.
-        series: pd.Series[Any] = cast(column, wanted).to_pandas(integer_object_nulls=True)
-    except pa.ArrowInvalid:
-        series = pd.Series(_read_cells(column, wanted), dtype=object)
-    return series
-
-
-def _read_cells(column: pa.ChunkedArray, wanted: pa.DataType) -> list[object]:
-    """Read the cells one by one if they cannot be read all at once; unreadable cells stay text."""
-    try:
-        cells: list[object] = cast(column, wanted).to_pylist()
-        return cells
-    except pa.ArrowInvalid:
-        halves = (column[: len(column) // 2], column[len(column) // 2 :])
-        return [str(column[0])] if len(column) == 1 else [cell for half in halves for cell in _read_cells(half, wanted)]

@@ -6,11 +6,11 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, TypeAlias
 
 from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.s3 import get_object, is_s3, list_objects
@@ -32,7 +32,7 @@ class LocalFile:
     digest: str
     state: tuple[int, int]
 
-    def open(self) -> BinaryIO:
+    def open(self) -> io.BufferedReader:
         """Open the file."""
         return _open_regular(Path(self.path))
 
@@ -50,12 +50,15 @@ class S3File:
     digest: str
     size: int
 
-    def open(self) -> BinaryIO:
+    def open(self) -> io.BufferedReader:
         """Open the object; reading raises an S3Error if it has changed since it was listed."""
         return io.BufferedReader(_S3Reader(self), _BLOCK_BYTES)
 
 
-def list_files(uri: str) -> list[LocalFile] | list[S3File]:
+TableFile: TypeAlias = LocalFile | S3File
+
+
+def list_files(uri: str) -> Sequence[TableFile]:
     """List the files of a table by path: one file, or those of a folder at any depth that no ``_`` or ``.`` hides.
 
     A file or folder that is missing or cannot be read, or a file that is not a regular one, is a TableError.

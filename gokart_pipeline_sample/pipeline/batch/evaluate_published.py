@@ -19,6 +19,7 @@ from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 from gokart_pipeline_sample.utils.parameters import TableParameter, borrow
 from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask, S3DestinationTask
+from gokart_pipeline_sample.utils.table_task import TABLE_PARAMETERS, TableTask
 from gokart_pipeline_sample.utils.template import ViewTask
 
 
@@ -31,7 +32,7 @@ class Evaluation(TypedDict):
     estimated_accuracy: EstimatedAccuracy | None
 
 
-class JoinTruthTask(PublisherTask[Evaluation], S3DestinationTask[Evaluation]):
+class JoinTruthTask(TableTask[Evaluation], PublisherTask[Evaluation], S3DestinationTask[Evaluation]):
     """Puts an :class:`Evaluation` document beside the manifest of a batch."""
 
     report_name = "evaluation.html"  # That of the batch is beside the manifest already.
@@ -50,7 +51,7 @@ class JoinTruthTask(PublisherTask[Evaluation], S3DestinationTask[Evaluation]):
         manifest = json.loads(get_intact_object(self.bucket, self.manifest, advice, advice))
         learned = FeatureSchema.arrow_schema([FeatureSchema.id_column(), FeatureSchema.target_column()])
         output = OutputSchema.arrow_schema([OutputSchema.id_column(), OutputSchema.target_column()])
-        truth = open_table(self.table).read(learned)
+        truth = self.open_table().read(learned)
         classes = set(FeatureSchema.target_classes())
         if unknown := sorted(set(truth[FeatureSchema.target_column()].dropna()) - classes, key=str):
             raise TableError(f"{self.table}: the target has values that are no class, the first of them {unknown[:5]}")
@@ -83,12 +84,12 @@ class JoinTruthTask(PublisherTask[Evaluation], S3DestinationTask[Evaluation]):
         return len(found), int(right.sum())
 
 
-class EvaluatePublishedTask(ViewTask[Evaluation]):
+class EvaluatePublishedTask(ViewTask[Evaluation], TableTask[Evaluation]):
     """Compares a published batch with a table of its truth, when that is known."""
 
     bucket = borrow(UploadS3Task, "bucket")
     prefix = borrow(ScoreTableTask, "prefix")
-    table = borrow(JoinTruthTask, "table")
+    table, encoding, delimiter, decimal = (borrow(JoinTruthTask, name) for name in TABLE_PARAMETERS)
     manifest: luigi.Parameter[str] = luigi.Parameter(
         default="", description="Key of the manifest; the latest one by default."
     )
@@ -97,4 +98,4 @@ class EvaluatePublishedTask(ViewTask[Evaluation]):
         """Wire the task to the batch that is meant now."""
         latest, advice = f"{make_folder(self.prefix)}latest.json", ("publish a batch first", "publish again")
         manifest = self.manifest or json.loads(get_intact_object(self.bucket, latest, *advice))["manifest"]
-        return JoinTruthTask(bucket=self.bucket, manifest=manifest, table=self.table)
+        return JoinTruthTask(bucket=self.bucket, manifest=manifest, **self.table_parameters())

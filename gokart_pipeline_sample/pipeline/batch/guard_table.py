@@ -16,7 +16,7 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import BadRowsError
 from gokart_pipeline_sample.io.tables.duplicates import find_duplicates, get_bounds, increase
-from gokart_pipeline_sample.io.tables.table import Piece, Table, open_table
+from gokart_pipeline_sample.io.tables.table import Piece, Table
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import (
     Breaches,
@@ -32,6 +32,7 @@ from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSch
 from gokart_pipeline_sample.utils.cluster_task import ClusterTask
 from gokart_pipeline_sample.utils.parameters import ShareParameter, TableParameter
 from gokart_pipeline_sample.utils.progress import showing_progress
+from gokart_pipeline_sample.utils.table_task import TableTask
 
 logger = getLogger(__name__)
 
@@ -57,7 +58,7 @@ class CheckedChunk(NamedTuple):
     bounds: list[Any] | None
 
 
-class GuardTableTask(ClusterTask[GuardResult]):
+class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
     """Checks every row of the table to score before any row is scored; outputs the number of bad rows."""
 
     table: TableParameter = TableParameter(description="Path or URI of the table to score; its target is ignored.")
@@ -74,7 +75,7 @@ class GuardTableTask(ClusterTask[GuardResult]):
 
     def run(self) -> None:
         """Check the table and save the result."""
-        table, duplicates = open_table(self.table), list[Any]()
+        table, duplicates = self.open_table(), list[Any]()
         checked = self.check_chunks(table, duplicates)
         if not increase(chunk.bounds for chunk in checked):
             ids = FeatureSchema.arrow_schema([FeatureSchema.id_column()])

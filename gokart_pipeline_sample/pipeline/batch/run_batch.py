@@ -10,13 +10,14 @@ from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
 from gokart_pipeline_sample.pipeline.run_middle import wire_data, wire_model
 from gokart_pipeline_sample.utils.parameters import borrow
+from gokart_pipeline_sample.utils.table_task import TABLE_PARAMETERS, TableTask
 from gokart_pipeline_sample.utils.template import GokartTask, ViewTask
 
 
-class RunBatchTask(ViewTask[dict[str, Any]]):
+class RunBatchTask(ViewTask[dict[str, Any]], TableTask[dict[str, Any]]):
     """Trains a model and, if it is accurate enough, scores a table of new rows and publishes the predictions on S3."""
 
-    table = borrow(ScoreTableTask, "table")
+    table, encoding, delimiter, decimal = (borrow(ScoreTableTask, name) for name in TABLE_PARAMETERS)
     prefix = borrow(ScoreTableTask, "prefix")
     output_format = borrow(ScoreTableTask, "output_format")
     rows_per_part = borrow(ScoreTableTask, "rows_per_part")
@@ -34,7 +35,8 @@ class RunBatchTask(ViewTask[dict[str, Any]]):
 
     def guard(self) -> GuardTableTask:
         """Wire the check of the table."""
-        return GuardTableTask(table=self.table, on_bad_row=self.on_bad_row, max_rejected_share=self.max_rejected_share)
+        gate = {"on_bad_row": self.on_bad_row, "max_rejected_share": self.max_rejected_share}
+        return GuardTableTask(**self.table_parameters(), **gate)
 
     def publish(
         self,
@@ -51,7 +53,7 @@ class RunBatchTask(ViewTask[dict[str, Any]]):
             checked_task=checked_task,
             champion=champion or {},
             guard_task=guarded,
-            table=self.table,
+            **self.table_parameters(),
             prefix=self.prefix,
             output_format=self.output_format,
             rows_per_part=self.rows_per_part,

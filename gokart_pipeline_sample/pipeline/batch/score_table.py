@@ -18,7 +18,7 @@ from gokart_pipeline_sample.errors import PredictionError
 from gokart_pipeline_sample.io.compiled_model import ENGINES, Engine, choose_engines, get_default_folder
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, ParquetProcessor, PyArrowCsvProcessor
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
-from gokart_pipeline_sample.io.tables.table import Piece, Table, open_table
+from gokart_pipeline_sample.io.tables.table import Piece, Table
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult, GuardTableTask
 from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, Part, S3ManifestTarget, ScoringModel, UnseenValues
 from gokart_pipeline_sample.pipeline.drift.make_reference import (
@@ -39,6 +39,7 @@ from gokart_pipeline_sample.utils.cluster_task import THREADS, ClusterTask
 from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, TableParameter, TaskParameter
 from gokart_pipeline_sample.utils.progress import showing_progress
 from gokart_pipeline_sample.utils.shown_task import S3DestinationTask, ShownTask
+from gokart_pipeline_sample.utils.table_task import TableTask
 
 logger = getLogger(__name__)
 
@@ -103,7 +104,7 @@ class PartScorer(NamedTuple):
         return scored, rejected, PartFigures(counts=count_rows(features, scored, self.reference), unseen=unseen)
 
 
-class ScoreTableTask(ShownTask[Manifest], ClusterTask[Manifest], S3DestinationTask[Manifest]):
+class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manifest], S3DestinationTask[Manifest]):
     """Predicts new rows, puts them on S3 in parts and outputs their manifest; reuses the parts of a run that died."""
 
     document = "shift"
@@ -149,7 +150,7 @@ class ScoreTableTask(ShownTask[Manifest], ClusterTask[Manifest], S3DestinationTa
     def run(self) -> None:
         """Score the table part by part, and put the manifest last."""
         model, reference = self.load(self.model_task), self.load(self.reference_task)
-        guarded, table, target = self.load(self.guard_task), open_table(self.table), self.output()
+        guarded, table, target = self.load(self.guard_task), self.open_table(), self.output()
         rows, duplicates, is_valid = guarded["rows"], pd.Index(guarded["duplicates"]), not guarded["bad_rows"]
         # The workers of a cluster share the cores of their machine among them.
         threads = 1 if self.dask_scheduler else max(1, (os.cpu_count() or 1) // THREADS)

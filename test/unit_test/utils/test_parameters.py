@@ -53,7 +53,7 @@ class TestTableParameter:
         (tmp_path / "a.csv").write_text("id\n1\n")
         task = LoadDataTask(table=str(tmp_path / "a.csv"))
         assert task.table == str(tmp_path / "a.csv")
-        assert str(task) == f"LoadDataTask(table={tmp_path / 'a.csv'}, on_bad_row=fail, max_dropped_share=0.01)"
+        assert f", table={tmp_path / 'a.csv'}, on_bad_row=fail, max_dropped_share=0.01)" in str(task)
 
     def test_no_table_is_a_value_too(self) -> None:
         assert TableParameter().serialize("") == ""

@@ -28,7 +28,8 @@ class TestGokartTask:
         assert task.output().path().endswith(f"/LoadDataTask_{task.make_unique_id()}.parquet")
 
     def test_is_named_briefly(self) -> None:
-        assert repr(LoadDataTask()) == "LoadDataTask(table=, on_bad_row=fail, max_dropped_share=0.01)"
+        shown = "encoding=utf-8, delimiter=,, decimal=., table=, on_bad_row=fail, max_dropped_share=0.01"
+        assert repr(LoadDataTask()) == f"LoadDataTask({shown})"
         assert (
             str(make_split())
             == "SplitDataTask(test_fraction=0.2, valid_fraction=0.2, random_state=42, split_by=random)"

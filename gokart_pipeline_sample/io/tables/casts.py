@@ -1,0 +1,71 @@
+"""From the cells of files to the types of a schema."""
+
+from __future__ import annotations
+
+import itertools
+from operator import attrgetter
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types
+
+
+def to_frame(batches: list[pa.RecordBatch], schema: pa.Schema, decimal: str) -> pd.DataFrame:
+    """Convert batches, as they were read, to a frame with the types of a schema; unreadable cells stay text."""
+    frames = []
+    # Batches differ: of CSV, where all numbers can be read or not, and of Parquet.
+    for _, group in itertools.groupby(batches or [pa.RecordBatch.from_pylist([], schema)], attrgetter("schema")):
+        table = pa.Table.from_batches(group)
+        columns = {field.name: _to_series(table[field.name], field.type, decimal) for field in schema}
+        # pandas copies a column that is changed, and must not copy all of them before.
+        frames.append(pd.DataFrame(columns, copy=False))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _to_series(column: pa.ChunkedArray, wanted: pa.DataType, decimal: str) -> pd.Series[Any]:
+    try:
+        # Integers with nulls would become floats, which represent large integers inexactly.
+        series: pd.Series[Any] = cast(column, wanted, decimal).to_pandas(integer_object_nulls=True)
+    except pa.ArrowInvalid:
+        series = pd.Series(_read_cells(column, wanted, decimal), dtype=object)
+    return series
+
+
+def _read_cells(column: pa.ChunkedArray, wanted: pa.DataType, decimal: str) -> list[object]:
+    """Read the cells one by one if they cannot be read all at once; unreadable cells stay text."""
+    try:
+        cells: list[object] = cast(column, wanted, decimal).to_pylist()
+        return cells
+    except pa.ArrowInvalid:
+        halves = (column[: len(column) // 2], column[len(column) // 2 :])
+        return (
+            [str(column[0])]
+            if len(column) == 1
+            else [cell for half in halves for cell in _read_cells(half, wanted, decimal)]
+        )
+
+
+def cast(column: Any, wanted: pa.DataType, decimal: str = ".") -> Any:
+    """Convert an array, text to numbers as pyarrow reads CSV; raise an ArrowInvalid if a value cannot be converted."""
+    if not (types.is_string(column.type) and is_number(wanted)):
+        return column.cast(wanted)
+    trimmed = pc.ascii_trim(column, " \t")
+    if types.is_integer(wanted) and pc.any(pc.starts_with(trimmed, "0x", ignore_case=True)).as_py():
+        raise pa.ArrowInvalid("a hexadecimal number")
+    if decimal != "." and types.is_floating(wanted):
+        if pc.any(pc.match_substring(trimmed, ".")).as_py():
+            raise pa.ArrowInvalid("another decimal point")
+        trimmed = pc.replace_substring(trimmed, decimal, ".")
+    return trimmed.cast(wanted)
+
+
+def is_number(arrow_type: pa.DataType) -> bool:
+    """Return whether an Arrow type is one of integers or floats."""
+    return bool(types.is_integer(arrow_type) or types.is_floating(arrow_type))
+
+
+def is_text(arrow_type: pa.DataType) -> bool:
+    """Return whether an Arrow type is one of text."""
+    return bool(types.is_unicode(arrow_type) or types.is_large_unicode(arrow_type) or types.is_string_view(arrow_type))
