@@ -104,12 +104,13 @@ class Engine:
             if is_first:
                 self._load()
         if features.empty or not self._fast:
-            return predict_probabilities(self.model, features)
+            return predict_probabilities(self.model, features, self._threads)
         predicted, number = self._fast.predict(features), len(features)
         rows = random.Random(seed).sample(range(number), min(SAMPLE_ROWS, number))  # noqa: S311
         if is_first:
             rows = [*range(min(FIRST_ROWS, number))]
-        if predicted[rows].tobytes() != predict_probabilities(self.model, features.iloc[rows]).tobytes():
+        expected = predict_probabilities(self.model, features.iloc[rows], self._threads)
+        if predicted[rows].tobytes() != expected.tobytes():
             raise PredictionError(f"the {self._engines[0]} model does not predict what LightGBM predicts")
         return predicted
 

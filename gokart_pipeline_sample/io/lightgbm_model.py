@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gokart_pipeline_sample.io.file_formats import FormatProcessor
+from gokart_pipeline_sample.io.threads import count_threads, limiting_threads
 
 if TYPE_CHECKING:
     from lightgbm import Booster as Booster
@@ -87,11 +88,15 @@ def number_categories(model: Booster, features: pd.DataFrame) -> pd.DataFrame:
     return features.assign(**codes) if codes else features
 
 
-def predict_probabilities(model: Booster, features: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return the probability of each class, row by row; there may be no rows, which LightGBM refuses."""
+def predict_probabilities(model: Booster, features: pd.DataFrame, threads: int = 0) -> npt.NDArray[np.float64]:
+    """Return the probability of each class, row by row; there may be no rows, which LightGBM refuses.
+
+    For ``threads`` see :func:`count_threads`.
+    """
     if features.empty:
         return np.empty((0, model.num_model_per_iteration()))
-    return np.asarray(model.predict(features))
+    with limiting_threads(count_threads(threads)):
+        return np.asarray(model.predict(features))
 
 
 def count_leaves(text: str) -> list[int]:

@@ -16,6 +16,7 @@ from luigi.parameter import ParameterVisibility
 from gokart_pipeline_sample.io.file_formats import PROCESSORS, FormatProcessor
 from gokart_pipeline_sample.io.s3 import is_s3
 from gokart_pipeline_sample.io.targets import LocalWorkspaceTarget, S3WorkspaceTarget
+from gokart_pipeline_sample.io.threads import settle_fork
 from gokart_pipeline_sample.utils.parameters import get_encryption
 from gokart_pipeline_sample.utils.task_definition import define_task
 
@@ -139,8 +140,9 @@ class ViewTask(GokartTask[T]):
 
 
 @GokartTask.event_handler(luigi.Event.START)  # type: ignore[no-untyped-call, untyped-decorator]
-def _await_check(task: GokartTask[object]) -> None:
+def _prepare_run(task: GokartTask[object]) -> None:
     task.is_made = None
+    settle_fork()
 
 
 @GokartTask.event_handler(luigi.Event.PROCESSING_TIME)  # type: ignore[no-untyped-call, untyped-decorator]

@@ -161,6 +161,34 @@ faults = json.loads(sys.argv[1])
 print(json.dumps({**{name: build(*fault) for name, fault in faults.items()}, "none": build({}, (), {})}))
 """
 
+# What a notebook may have done with OpenMP before it lets workers do the rest.
+USES = {
+    "trained": "train()",
+    "predicted": "lightgbm.Booster(model_str=train().model_to_string()).predict(FEATURES)",
+    "trained with scikit-learn, too": "train(), HistGradientBoostingClassifier(max_iter=3).fit(FEATURES, TARGET)",
+    "run the pipeline": "build(41)",
+}
+BUILD_WITH_WORKERS = """
+import gokart, json, lightgbm, luigi, numpy as np, sys
+from gokart_pipeline_sample import RunTask
+from pipeline_runner.notebook import configured
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+draws = np.random.default_rng(0)
+FEATURES, TARGET = draws.normal(size=(10_000, 4)), draws.integers(0, 2, 10_000)
+
+def train():
+    return lightgbm.train({"objective": "binary", "verbosity": -1}, lightgbm.Dataset(FEATURES, TARGET), 5)
+
+def build(seed, **options):
+    with configured():
+        luigi.configuration.get_config().set("gokart_pipeline_sample.TrainTask", "seed", str(seed))
+        return gokart.build(RunTask(), **options)
+
+eval(sys.argv[1])
+print(json.dumps(len(build(42, workers=2))))
+"""
+
 
 def run_python(checkout: Checkout, code: str, argument: str, cwd: Path | None = None, **variables: str) -> Any:
     command = [sys.executable, "-c", code, argument]
@@ -249,3 +277,10 @@ def test_a_fault_ends_with_the_line_of_the_command_line(published: Checkout) -> 
     lines = {name: run.stderr.splitlines()[-1].removeprefix("error: ") for name, run in runs.items()}
     errors = dict.fromkeys(FAULTS, "notebook.BuildError") | {"name that is not known": "errors.ConfigurationError"}
     assert found == {name: f"pipeline_runner.{errors[name]}: {line}" for name, line in lines.items()}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_workers_train_where_openmp_was_used_before(checkout: Checkout, use: str) -> None:
+    """They are forks of the process, without the threads that OpenMP would wait for."""
+    checkout.timeout = 120
+    assert run_python(checkout, BUILD_WITH_WORKERS, USES[use], OMP_NUM_THREADS="2") == 30

@@ -21,7 +21,7 @@ def expected(published_once: Checkout, s3: S3Client) -> bytes:
     ("arguments", "variables"),
     [
         pytest.param(["--workers", "2"], {}, id="two workers"),
-        pytest.param([], {"OMP_NUM_THREADS": "2"}, id="two threads"),
+        pytest.param(["--gokart-pipeline-sample.TrainTask-threads", "2"], {"OMP_NUM_THREADS": "2"}, id="two threads"),
         pytest.param(["gokart_pipeline_sample.RunNestTask", "--local-scheduler"], {}, id="RunNestTask"),
     ],
 )

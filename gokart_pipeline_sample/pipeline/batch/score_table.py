@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import math
 from collections.abc import Iterable, Iterator
 from logging import getLogger
 from typing import Any, NamedTuple, TypedDict
@@ -19,6 +19,7 @@ from gokart_pipeline_sample.io.compiled_model import ENGINES, Engine, choose_eng
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, ParquetProcessor, PyArrowCsvProcessor
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
 from gokart_pipeline_sample.io.tables.table import Piece, Table
+from gokart_pipeline_sample.io.threads import count_threads
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult, GuardTableTask
 from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, Part, S3ManifestTarget, ScoringModel, UnseenValues
 from gokart_pipeline_sample.pipeline.drift.make_reference import (
@@ -36,7 +37,12 @@ from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.cluster_task import THREADS, ClusterTask
-from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, TableParameter, TaskParameter
+from gokart_pipeline_sample.utils.parameters import (
+    NUMBER_OF_THREADS,
+    OptionalTaskParameter,
+    TableParameter,
+    TaskParameter,
+)
 from gokart_pipeline_sample.utils.progress import showing_progress
 from gokart_pipeline_sample.utils.shown_task import S3DestinationTask, ShownTask
 from gokart_pipeline_sample.utils.table_task import TableTask
@@ -138,6 +144,8 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
         description="LightGBM, or pylignum with the same bits; auto is the fastest.",
     )
 
+    threads = NUMBER_OF_THREADS
+
     def output(self) -> S3ManifestTarget:
         """Return the manifest on S3."""
         return S3ManifestTarget(self.bucket, self.prefix, self.make_unique_id(), self.encryption())
@@ -153,7 +161,8 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
         guarded, table, target = self.load(self.guard_task), self.open_table(), self.output()
         rows, duplicates, is_valid = guarded["rows"], pd.Index(guarded["duplicates"]), not guarded["bad_rows"]
         # The workers of a cluster share the cores of their machine among them.
-        threads = 1 if self.dask_scheduler else max(1, (os.cpu_count() or 1) // THREADS)
+        workers = min(THREADS, math.ceil(rows / self.rows_per_part) or 1)
+        threads = 1 if self.dask_scheduler else max(1, count_threads(self.threads) // workers)
         engines, folder = choose_engines(self.engine, model, rows), get_default_folder(in_memory=self.is_on_s3)
         engine = Engine(model, engines, folder, threads)
         scorer = PartScorer(engine, reference, duplicates, table, target, self.with_proba, is_valid)
@@ -161,7 +170,7 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
             parts, figures = self.score_parts(scorer, target.find_parts(), rows)
         except PredictionError as error:
             logger.warning("%s: LightGBM predicts the whole table", error)
-            parts, figures = self.score_parts(scorer._replace(engine=Engine(model)), {}, rows)
+            parts, figures = self.score_parts(scorer._replace(engine=Engine(model, threads=threads)), {}, rows)
         published, rejected = self.list_parts(parts, rows)
         in_order = [figures[name] for name in sort_names(figures)]
         self.dump(
