@@ -270,6 +270,7 @@ class TestBadRows:
         last_line = run.stderr.splitlines()[-1]
         assert last_line.startswith("error: GuardTableTask: 5 of 10 rows break IrisFeatureSchema")
         assert "sepal_length breaks dtype('float64') in 1 rows, the first of them with id [5]" in last_line
+        assert "with id [5] and the values ['5,1'] (decimal comma)" in last_line
         assert "id breaks field_uniqueness in 2 rows, the first of them with id [3, 3]" in last_line
         assert "petal_width breaks greater_than(0) in 1 rows, the first of them with id [2]" in last_line
         assert read_objects(s3, bucket) == before

@@ -138,7 +138,7 @@ class TestTables:
                 ".reset_index()",
                 '.reset_index().assign(petal_width=lambda data: data["petal_width"].where(data["id"] % 50 != 7, -1.0))',
                 "error: LoadDataTask: the frame breaks IrisFeatureSchema: petal_width breaks greater_than(0) "
-                "in 3 rows, the first of them with id [7, 57, 107]",
+                "in 3 rows, the first of them with id [7, 57, 107] and the values [-1.0]",
                 id="load",
             ),
             pytest.param(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections import Counter
 from collections.abc import Collection, Hashable
@@ -9,13 +10,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-from pandas.api.types import is_object_dtype
+from pandas.api.types import is_object_dtype, pandas_dtype
 from pandera.errors import SchemaErrors
 
 from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 
 SHOWN_IDS = 5
 LONGEST_CHECK = 100  # its name may list thousands of values
+# Why text is not read, as far as it tells: the kinds of types that it is no value of, and a pattern.
+_OBSTACLES = {
+    "quoted": ("biufM", r"""(["']).*\1|NA|NaN|nan|NULL|null"""),
+    "decimal comma": ("iuf", r"[+-]?\d*,\d+"),
+    "thousands separators": ("iuf", r"[+-]?\d{1,3}([,.' \xa0]\d{3})+([.,]\d*)?"),
+    "fraction": ("iu", r"[+-]?\d+\.\d*"),
+    "zone": ("M", r".*\d ?([A-Z]{1,5}|[+-]\d\d:?\d\d|\[?[A-Z]\w+/\w+\]?)"),
+}
 
 Schema = type[BaseSchema]
 # Valid rows, with the types of the schema, and a frame of the checks that other rows break: ``row`` (from the index of
@@ -70,7 +79,10 @@ def get_breaches(error: SchemaErrors) -> pd.DataFrame:
 
 @dataclass
 class Breaches:
-    """Counts the rows that break a schema, by column and check, and keeps the first ids and values outside an isin."""
+    """Counts the rows that break a schema, by column and check, and keeps their first ids and values.
+
+    Text that breaks a check is kept only if that is an isin: other text may be personal.
+    """
 
     id_column: str
     counts: Counter[tuple[Any, ...]] = field(default_factory=Counter)
@@ -82,8 +94,8 @@ class Breaches:
         for breach, group in breaches.groupby(["column", "check"], sort=False):
             column, check = breach
             ids = data.loc[group["row"][:SHOWN_IDS], self.id_column].tolist()
-            is_listed = str(check).startswith("isin(") and column in data
-            values = data[column].loc[group["row"]].unique()[:SHOWN_IDS].tolist() if is_listed else []
+            is_shown = column in data and (str(check).startswith("isin(") or data[column].dtype != "str")
+            values = data[column].loc[group["row"]].dropna().unique()[:SHOWN_IDS].tolist() if is_shown else []
             found = Counter({breach: len(group)}), {breach: ids}, {breach: dict.fromkeys(values)}
             self.merge(Breaches(self.id_column, *found))
 
@@ -95,17 +107,33 @@ class Breaches:
             self.values[breach] = self.values.get(breach, {}) | later.values[breach]
 
     def __str__(self) -> str:
-        return "; ".join(
-            describe_breach(column, check, count, self.id_column, self.ids[column, check])
-            + (f" and the values {reprlib.repr(list(seen))}" if (seen := self.values[column, check]) else "")
-            for (column, check), count in self.counts.items()
-        )
+        return "; ".join(map(self._describe, self.counts))
+
+    def _describe(self, breach: tuple[Any, ...]) -> str:
+        column, check = breach
+        values = list(self.values[breach])
+        # Ids are shown already.
+        shown = f" and the values {reprlib.repr(values)}" if values and column != self.id_column else ""
+        described = describe_breach(column, check, self.counts[breach], self.id_column, self.ids[breach])
+        return f"{described}{shown}{find_obstacles(check, values)}"
 
 
 def describe_breach(column: str, check: str, rows: int, id_column: str, ids: list[Any]) -> str:
     """Describe a breach: the column, the check, the number of rows and the first ids."""
     shown = check if len(check) <= LONGEST_CHECK else f"{check[: LONGEST_CHECK - 1]}…"
     return f"{column} breaks {shown} in {rows} rows, the first of them with {id_column} {reprlib.repr(ids)}"
+
+
+def find_obstacles(check: str, values: list[Any]) -> str:
+    """Return why text does not have the type that a check demands, as far as it tells; nothing for other checks."""
+    wanted = re.fullmatch(r"dtype\('(.*)'\)", check)
+    kind = pandas_dtype(wanted[1]).kind if wanted else " "
+    found = [
+        name
+        for name, (kinds, pattern) in _OBSTACLES.items()
+        if kind in kinds and any(re.fullmatch(pattern, str(value)) for value in values)
+    ]
+    return f" ({' or '.join(found)})" if found else ""
 
 
 def _read(schema: Schema, data: pd.DataFrame) -> Separated:

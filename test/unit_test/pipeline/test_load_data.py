@@ -80,9 +80,9 @@ class TestCheckRows:
         assert start == "the frame breaks IrisFeatureSchema"
         assert sorted(breaches) == [
             "id breaks field_uniqueness in 2 rows, the first of them with id [5, 5]",
-            "petal_width breaks dtype('float64') in 1 rows, the first of them with id [1]",
-            "sepal_width breaks greater_than(0) in 1 rows, the first of them with id [2]",
-            "target breaks dtype('int64') in 1 rows, the first of them with id [4]",
+            "petal_width breaks dtype('float64') in 1 rows, the first of them with id [1] and the values ['0.5 cm']",
+            "sepal_width breaks greater_than(0) in 1 rows, the first of them with id [2] and the values [-3.5]",
+            "target breaks dtype('int64') in 1 rows, the first of them with id [4] and the values ['rose']",
             "target breaks not_nullable in 1 rows, the first of them with id [3]",
         ]
 
@@ -91,7 +91,8 @@ class TestCheckRows:
             LoadDataTask.check_rows(iris.assign(petal_width=-1.0, target=iris["target"] + 2))
         assert str(caught.value) == (
             "the frame breaks IrisFeatureSchema: "
-            "petal_width breaks greater_than(0) in 150 rows, the first of them with id [0, 1, 2, 3, 4]; "
+            "petal_width breaks greater_than(0) in 150 rows, the first of them with id [0, 1, 2, 3, 4] "
+            "and the values [-1.0]; "
             "target breaks isin([0, 1, 2]) in 100 rows, the first of them with id [50, 51, 52, 53, 54] "
             "and the values [3, 4]"
         )

@@ -53,10 +53,11 @@ class TestGuard:
             guard(split(rows, size), [98, 99], 0.01)
         start, *breaches = str(caught.value).replace(": ", "; ", 1).split("; ")
         assert start == "9 of 100 rows break IrisFeatureSchema, a share of 0.01 is allowed (see on_bad_row)"
+        values = "and the values [-1.0]"
         assert sorted(breaches) == [
             "id breaks field_uniqueness in 2 rows, the first of them with id [98, 99]",
-            "petal_width breaks greater_than(0) in 7 rows, the first of them with id [0, 1, 2, 3, 4]",
-            "sepal_width breaks greater_than(0) in 4 rows, the first of them with id [0, 1, 2, 3]",
+            f"petal_width breaks greater_than(0) in 7 rows, the first of them with id [0, 1, 2, 3, 4] {values}",
+            f"sepal_width breaks greater_than(0) in 4 rows, the first of them with id [0, 1, 2, 3] {values}",
         ]
 
     def test_names_what_is_missing_and_what_cannot_be_read(self, rows: pd.DataFrame) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pandera.pandas as pa
@@ -9,6 +11,7 @@ from pandera.errors import SchemaErrors
 from pandera.typing import Series
 from support.fruits import FruitSchema
 
+from gokart_pipeline_sample.io.tables.table import Table
 from gokart_pipeline_sample.pipeline.schemas import IrisFeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import (
     Breaches,
@@ -282,3 +285,78 @@ class TestLongLists:
             "and the values ['new 1', 'new 0', 'new 2', 'new 3', 'new 4']"
         )
         assert len(message) < 300
+
+
+class AnySchema(BaseSchema):
+    """A column of each kind."""
+
+    id: Series[int] = pa.Field(metadata=ID)
+    number: Series[float] = pa.Field(nullable=True)
+    count: Series[int] = pa.Field(lt=1000)
+    size: Series[pd.Int64Dtype] = pa.Field(nullable=True)
+    flag: Series[bool] = pa.Field()
+    day: Series[pd.Timestamp] = pa.Field(nullable=True)
+    name: Series[str] = pa.Field(str_length=2)
+
+
+def describe(path: Path, **cells: str) -> str:
+    """Describe the only row of a table."""
+    row = {"id": "7", "number": "0.5", "count": "3", "size": "3", "flag": "true", "day": "2024-01-31", "name": "ab"}
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, row)
+        writer.writeheader()
+        writer.writerow({**row, **cells})
+    data = Table(str(path)).read(AnySchema.arrow_schema(list(row)))
+    breaches = Breaches("id")
+    breaches.add(separate_rows(AnySchema, data)[1], data)
+    return str(breaches)
+
+
+class TestValuesThatAreShown:
+    @pytest.mark.parametrize(
+        ("column", "cell", "shown"),
+        [
+            pytest.param("number", "5,1", "['5,1'] (decimal comma)", id="decimal comma"),
+            pytest.param("number", "-,25", "['-,25'] (decimal comma)", id="decimal comma without a digit before it"),
+            pytest.param("count", "5,0", "['5,0'] (decimal comma)", id="decimal comma in an integer"),
+            pytest.param("number", "1,234.5", "['1,234.5'] (thousands separators)", id="thousands"),
+            pytest.param("count", "1 234 567", "['1 234 567'] (thousands separators)", id="thousands with spaces"),
+            pytest.param("number", "1\xa0234", r"['1\xa0234'] (thousands separators)", id="a space that nobody sees"),
+            pytest.param("number", "1,234", "['1,234'] (decimal comma or thousands separators)", id="one of two"),
+            pytest.param("number", "'5.1'", "[\"'5.1'\"] (quoted)", id="quoted"),
+            pytest.param("count", '"5"', "['\"5\"'] (quoted)", id="quoted twice"),
+            pytest.param("size", "'5'", "[\"'5'\"] (quoted)", id="quoted where a gap may be"),
+            pytest.param("flag", '"true"', "['\"true\"'] (quoted)", id="quoted flag"),
+            pytest.param("count", "2.5", "['2.5'] (fraction)", id="fraction"),
+            pytest.param("size", "2.5", "['2.5'] (fraction)", id="fraction where a gap may be"),
+            pytest.param("day", "2024-01-31 10:00 CET", "['2024-01-31 10:00 CET'] (zone)", id="zone"),
+            pytest.param("day", "2024-01-31 10:00 Asia/Tokyo", "['2024-01-31 10:00 Asia/Tokyo'] (zone)", id="place"),
+            pytest.param("number", "12%", "['12%']", id="unit"),
+            pytest.param("number", "a\x00b", r"['a\x00b']", id="NUL"),
+            pytest.param("number", "\ufeff5", r"['\ufeff5']", id="byte order mark"),
+            pytest.param("flag", "yes", "['yes']", id="word"),
+            pytest.param("number", "x" * 1000, "['xxxxxxxxxxxx...xxxxxxxxxxxxx']", id="long"),
+        ],
+    )
+    def test_are_those_that_cannot_be_read(self, tmp_path: Path, column: str, cell: str, shown: str) -> None:
+        message = describe(tmp_path / "table.csv", **{column: cell})
+        start, _, end = message.partition(" in 1 rows, the first of them with id [7] and the values ")
+        assert start.startswith(f"{column} breaks dtype('")
+        assert end == shown
+
+    def test_are_those_that_break_a_check_of_a_number(self, tmp_path: Path) -> None:
+        message = "count breaks less_than(1000) in 1 rows, the first of them with id [7] and the values [5000]"
+        assert describe(tmp_path / "table.csv", count="5000") == message
+
+    def test_are_no_other_text_which_may_be_personal(self, tmp_path: Path) -> None:
+        message = describe(tmp_path / "table.csv", name="Fujimoto")
+        assert message == "name breaks str_length(2) in 1 rows, the first of them with id [7]"
+
+    @pytest.mark.parametrize(("cell", "shown"), [("A-1", "['A-1']"), ("1,5", "['1,5'] (decimal comma)")])
+    def test_are_not_ids_for_a_second_time(self, tmp_path: Path, cell: str, shown: str) -> None:
+        message = describe(tmp_path / "table.csv", id=cell)
+        assert message == f"id breaks dtype('int64') in 1 rows, the first of them with id {shown}"
+
+    def test_are_not_missing_ones(self, tmp_path: Path) -> None:
+        message = describe(tmp_path / "table.csv", count="")
+        assert message == "count breaks not_nullable in 1 rows, the first of them with id [7]"
