@@ -17,8 +17,8 @@ from gokart_pipeline_sample.utils.shown_task import PUBLISHED
 from pipeline_runner import signals
 from pipeline_runner.lock_folder import using_lock_folder
 from pipeline_runner.watch import slack
-from pipeline_runner.watch.history import SHOWN_RUNS, History
-from pipeline_runner.watch.plan import Earlier
+from pipeline_runner.watch.history import History
+from pipeline_runner.watch.plan import REMEMBERED_RUNS
 from pipeline_runner.watch.recorder import RAN, UP_TO_DATE, RunRecorder
 from pipeline_runner.watch.report.charts import ChartProcess
 from pipeline_runner.watch.report.report import render_report
@@ -106,11 +106,12 @@ def save_record_and_report(result: RunResult, workspace: str, charts: ChartProce
     stem = f"{result.started:%Y%m%dT%H%M%S.%fZ}"
     try:
         metrics = find_document(graph, "metrics") if result.needs_report else None
-        earlier = Earlier(history.records(graph.root.task_family))
+        # They are needed only if a task had to run.
+        found = history.records(graph.root.task_family) if result.verdict != "up to date" else ()
+        earlier = [*itertools.islice(found, REMEMBERED_RUNS)]
         record = make_run_record(result, metrics, earlier)
         is_reported = result.needs_report and settings.write
-        # Before the record of this run is among them.
-        records = [record, *itertools.islice(earlier, SHOWN_RUNS - 1)][::-1] if is_reported else [record]
+        records = [record, *earlier][::-1]
         history.add(stem, record)
         if is_reported:
             page = render_report(records, graph, metrics, find_document(graph, "shift"), charts.draw).encode()

@@ -2,7 +2,7 @@
 
 import itertools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gokart.utils import flatten
@@ -19,7 +19,7 @@ from pipeline_runner.watch.task_graph import RootTask, Task, TaskGraph, serializ
 LONGEST_VALUE = 40
 CANNOT_BE_PLANNED = 50  # luigi's scheduling_error
 RERUN = "rerun is set"
-REMEMBERED_RUNS = 100  # a task that is in none of them counts as never run
+REMEMBERED_RUNS = 20  # a task that is in none of them counts as never run
 
 
 class Plan(NamedTuple):
@@ -34,18 +34,6 @@ class Plan(NamedTuple):
             return "nothing would run: all is up to date"
         width = max(map(len, self.reasons))
         return "\n".join(f"{name:{width}}  {why}" for name, why in [("would run", "why"), *self.reasons.items()])
-
-
-class Earlier:
-    """Earlier runs, each read once, on first use."""
-
-    def __init__(self, records: Iterable[RunRecord]) -> None:
-        self._records: Iterator[RunRecord] = itertools.islice(records, REMEMBERED_RUNS)
-
-    def __iter__(self) -> Iterator[RunRecord]:
-        """Return the records, newest first."""
-        self._records, records = itertools.tee(self._records)
-        return records
 
 
 def show_plan(root: RootTask, workspace: str, as_diagram: bool) -> int:
@@ -79,7 +67,7 @@ def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
             continue
         would_run.add(task_id)
         pending += [other for other in graph.all_requirements[task_id] if other not in would_run | up_to_date]
-    earlier = Earlier(records)
+    earlier = [*itertools.islice(records, REMEMBERED_RUNS)] if would_run else []
     reasons = {
         graph.names[task_id]: RERUN if task_id in forced else explain(graph, task_id, earlier)
         for task_id, task in graph.tasks.items()
@@ -88,7 +76,7 @@ def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
     return Plan(reasons, up_to_date | graph.resolve_views(up_to_date))
 
 
-def explain(graph: TaskGraph, task_id: str, records: Iterable[RunRecord]) -> str:
+def explain(graph: TaskGraph, task_id: str, records: Sequence[RunRecord]) -> str:
     """Explain why a task has to run, from the records of runs of the same root task, newest first."""
     task, unique_id = graph.tasks[task_id], graph.unique_ids[task_id]
     if task.rerun:
@@ -121,7 +109,7 @@ def _describe_missing(task: Task) -> str:
     return f"{kind} missing, damaged or overwritten: {', '.join(missing or [target.path() for target in targets])}"
 
 
-def _find_earlier(task: Task, unique_id: str, records: Iterable[RunRecord]) -> tuple[RunRecord, TaskRecord] | None:
+def _find_earlier(task: Task, unique_id: str, records: Sequence[RunRecord]) -> tuple[RunRecord, TaskRecord] | None:
     """Find the task in the last run in which its output existed, or else in the last one in which it failed."""
     parameters = serialize_parameters(task).items()
 

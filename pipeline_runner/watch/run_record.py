@@ -15,7 +15,7 @@ from gokart_pipeline_sample.utils.template import ViewTask
 from pipeline_runner.masking import mask_arguments
 from pipeline_runner.signals import SIGNALLED
 from pipeline_runner.watch.history import RunRecord, TaskRecord
-from pipeline_runner.watch.plan import Earlier, explain
+from pipeline_runner.watch.plan import explain
 from pipeline_runner.watch.recorder import FAILED, NOT_NEEDED, NOT_RUN, RAN, UP_TO_DATE, Note, Outcome, find_failure
 from pipeline_runner.watch.task_graph import RootTask, TaskGraph, serialize_parameters
 
@@ -126,8 +126,8 @@ def find_document(graph: TaskGraph, name: str) -> Any:
     return next((task.load_document() for task in shown if task.complete()), None)
 
 
-def make_run_record(result: RunResult, metrics: Metrics | None, earlier: Earlier) -> RunRecord:
-    """Make the record of a run; earlier runs of the same task, newest first, are read only if a task had to run."""
+def make_run_record(result: RunResult, metrics: Metrics | None, earlier: Sequence[RunRecord]) -> RunRecord:
+    """Make the record of a run, given earlier runs of the same task, newest first."""
     graph, publisher = result.root.graph, result.publisher
     tasks = [_make_task_record(graph, task_id, result.outcomes[task_id], earlier) for task_id in graph.tasks]
     seeds = {
@@ -155,7 +155,7 @@ def make_run_record(result: RunResult, metrics: Metrics | None, earlier: Earlier
     )
 
 
-def _make_task_record(graph: TaskGraph, task_id: str, outcome: Outcome, earlier: Earlier) -> TaskRecord:
+def _make_task_record(graph: TaskGraph, task_id: str, outcome: Outcome, earlier: Sequence[RunRecord]) -> TaskRecord:
     task = graph.tasks[task_id]
     had_to_run = outcome.state not in (UP_TO_DATE, NOT_NEEDED) and task_id in graph.unique_ids
     return TaskRecord(

@@ -8,7 +8,6 @@ from gokart.slack import SlackConfig
 
 from gokart_pipeline_sample.utils.shown_task import Figures, Published
 from pipeline_runner.watch.history import RunRecord
-from pipeline_runner.watch.plan import Earlier
 from pipeline_runner.watch.recorder import Outcome
 from pipeline_runner.watch.run_record import RunResult, make_run_record
 from pipeline_runner.watch.task_graph import Report, RootTask, TaskGraph
@@ -27,4 +26,4 @@ def make_result(graph: TaskGraph, state: str) -> RunResult:
 
 def make_record(graph: TaskGraph, state: str) -> RunRecord:
     """Record a run in which all tasks ended in one state."""
-    return make_run_record(make_result(graph, state), None, Earlier([]))
+    return make_run_record(make_result(graph, state), None, [])

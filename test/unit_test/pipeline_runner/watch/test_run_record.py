@@ -9,7 +9,6 @@ from gokart_pipeline_sample import RunNestTask
 from gokart_pipeline_sample.pipeline.champion.run_champion import TrainChampionTask
 from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask
 from gokart_pipeline_sample.utils.shown_task import Figures, Published
-from pipeline_runner.watch.plan import Earlier
 from pipeline_runner.watch.recorder import FAILED, NOT_NEEDED, NOT_RUN, RAN, STOPPED, UP_TO_DATE, Note, Outcome
 from pipeline_runner.watch.run_record import find_document, make_run_record, merge_outcomes
 from pipeline_runner.watch.task_graph import TaskGraph
@@ -152,7 +151,7 @@ class TestSummarize:
 class TestMakeRunRecord:
     def test_has_the_figures_of_what_is_published(self, graph: TaskGraph) -> None:
         published = Published(Figures(accuracy=0.5, rows=8, alarms=["a: no"]))
-        record = make_run_record(dataclasses.replace(make_result(graph, RAN), published=published), None, Earlier([]))
+        record = make_run_record(dataclasses.replace(make_result(graph, RAN), published=published), None, [])
         assert (record["accuracy"], record["rows"], record["alarms"]) == (0.5, 8, ["a: no"])
         assert (record["rejected"], record["champion"]) == (None, None)
 
