@@ -1,5 +1,6 @@
 """File formats, but for that of models: the version of LightGBM is an input only of tasks that use its own module."""
 
+import codecs
 import json
 from abc import abstractmethod
 from collections.abc import Collection
@@ -63,17 +64,22 @@ class ParquetProcessor(FormatProcessor):
 
 
 class CsvProcessor(FormatProcessor):
-    """A frame as CSV in UTF-8, with a header line, without its index; only cells that need quotes are quoted."""
+    """A frame as CSV in UTF-8, with a header line, without its index; ``text`` columns are read as they are written."""
 
     content_type = "text/csv; charset=utf-8"
 
+    def __init__(self, bom: bool = False, text: Collection[str] = ()) -> None:
+        self._mark, self._text = codecs.BOM_UTF8 if bom else b"", text
+
     def serialize(self, obj: pd.DataFrame) -> bytes:
         """Return the bytes of a frame."""
-        return obj.to_csv(index=False, lineterminator="\n").encode()
+        flags = {str(name): obj[name].map({True: "true", False: "false"}) for name in obj.select_dtypes("bool")}
+        return self._mark + obj.assign(**flags).to_csv(index=False, lineterminator="\n").encode()
 
     def deserialize(self, content: bytes) -> pd.DataFrame:
-        """Return the frame, with the types that pandas infers."""
-        return pd.read_csv(BytesIO(content))
+        """Return the frame, with the types that pandas infers for other columns than those of text."""
+        text = pd.read_csv(BytesIO(content), encoding="utf-8-sig", dtype=str, keep_default_na=False)
+        return pd.read_csv(BytesIO(content), encoding="utf-8-sig").assign(**text[[*self._text]])
 
 
 class PyArrowCsvProcessor(CsvProcessor):

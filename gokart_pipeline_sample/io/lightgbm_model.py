@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gokart_pipeline_sample.io.file_formats import FormatProcessor
-from gokart_pipeline_sample.io.threads import count_threads, limiting_threads
+from gokart_pipeline_sample.io.threads import count_threads, limit_threads
 
 if TYPE_CHECKING:
     from lightgbm import Booster as Booster
@@ -89,13 +89,10 @@ def number_categories(model: Booster, features: pd.DataFrame) -> pd.DataFrame:
 
 
 def predict_probabilities(model: Booster, features: pd.DataFrame, threads: int = 0) -> npt.NDArray[np.float64]:
-    """Return the probability of each class, row by row; there may be no rows, which LightGBM refuses.
-
-    For ``threads`` see :func:`count_threads`.
-    """
+    """Return the probability of each class, row by row; there may be no rows, which LightGBM refuses."""
     if features.empty:
         return np.empty((0, model.num_model_per_iteration()))
-    with limiting_threads(count_threads(threads)):
+    with limit_threads(count_threads(threads)):
         return np.asarray(model.predict(features))
 
 

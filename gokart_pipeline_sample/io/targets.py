@@ -147,7 +147,7 @@ class S3Target(TargetOnKart):
 class S3CsvTarget(S3Target):
     """A frame as a CSV object."""
 
-    processor = CsvProcessor()
+    processor: FormatProcessor = CsvProcessor()
 
     def own_metadata(self) -> dict[str, str]:
         """Return the metadata of the object; nothing if it is gone."""

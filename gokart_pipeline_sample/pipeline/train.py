@@ -16,12 +16,11 @@ from gokart_pipeline_sample.io.lightgbm_model import (
     set_fitted,
     set_learning_curve,
 )
-from gokart_pipeline_sample.io.threads import count_threads
 from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
 from gokart_pipeline_sample.pipeline.model.boosting import LIGHTGBM_PARAMETERS, boost, make_datasets
 from gokart_pipeline_sample.pipeline.model.fit_features import FitFeaturesTask
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
-from gokart_pipeline_sample.utils.parameters import NUMBER_OF_THREADS, TaskParameter
+from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
 
@@ -44,7 +43,9 @@ class TrainTask(GokartTask[Booster]):
     class_weight: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
         default="none", choices=["none", "balanced"], description="Whether all classes get the same total weight."
     )
-    threads = NUMBER_OF_THREADS
+    threads: luigi.NumericalParameter[int] = luigi.NumericalParameter(
+        default=0, var_type=int, min_value=0, max_value=4096, significant=False, description="Threads; 0: what is best."
+    )
     after: gokart.ListTaskInstanceParameter[gokart.TaskOnKart[Any]] = gokart.ListTaskInstanceParameter(
         default=[], significant=False, description="Tasks to wait for, which do not change the model."
     )
@@ -63,10 +64,8 @@ class TrainTask(GokartTask[Booster]):
         """Train the model and save it."""
         fitted = self.load("fitted") if FITTED_FEATURES else {}
         train, valid = self.load("train"), self.load("valid")
-        parameters = {name: getattr(self, name) for name in LIGHTGBM_PARAMETERS}
-        booster, curve = self.fit(
-            train, valid, self.num_boost_round, fitted, self.class_weight, self.threads, **parameters
-        )
+        parameters = {name: getattr(self, name) for name in (*LIGHTGBM_PARAMETERS, "threads")}
+        booster, curve = self.fit(train, valid, self.num_boost_round, fitted, self.class_weight, **parameters)
         set_learning_curve(booster, curve)
         self.dump(booster)
 
@@ -78,13 +77,11 @@ class TrainTask(GokartTask[Booster]):
         num_boost_round: int,
         fitted: dict[str, Any] | None = None,
         class_weight: str = "none",
-        threads: int = 0,
         **parameters: str | float,
     ) -> tuple[Booster, Losses]:
         """Train a multiclass model until the loss on the validation rows stops falling; all rows have their target.
 
-        The booster keeps ``fitted``, the output of FitFeaturesTask; further parameters are LightGBM's.
-        The model is the same for any number of threads; see :func:`count_threads`.
+        The booster keeps ``fitted``, the output of FitFeaturesTask; further parameters are ``threads`` and LightGBM's.
 
         Returns:
             The booster, and the losses: ``{"train": {"multi_logloss": [...]}, "valid": ...}``, one per round.
@@ -94,6 +91,6 @@ class TrainTask(GokartTask[Booster]):
             lightgbm.basic.LightGBMError: LightGBM refuses a parameter.
         """
         datasets = make_datasets(train, valid, fitted or {}, class_weight)
-        booster, curve = boost(*datasets, num_boost_round, parameters, count_threads(threads, train.size))
+        booster, curve = boost(*datasets, num_boost_round, parameters)
         set_fitted(booster, fitted or {})
         return booster, curve

@@ -3,6 +3,7 @@
 import luigi
 from pandera.typing import DataFrame
 
+from gokart_pipeline_sample.io.file_formats import CsvProcessor
 from gokart_pipeline_sample.io.targets import S3CsvTarget
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
@@ -14,10 +15,16 @@ class UploadS3Task(PublisherTask[DataFrame[OutputSchema]], S3DestinationTask[Dat
 
     output_task: TaskParameter[DataFrame[OutputSchema]] = TaskParameter("Outputs the frame to publish.")
     key: luigi.Parameter[str] = luigi.Parameter(default="output.csv", description="Key of the object.")
+    bom: luigi.BoolParameter = luigi.BoolParameter(
+        parsing=luigi.BoolParameter.EXPLICIT_PARSING,
+        description="Whether published CSV begins with a byte order mark, from which Excel knows UTF-8.",
+    )
 
     def output(self) -> S3CsvTarget:
         """Return the object on S3."""
-        return S3CsvTarget(self.bucket, self.key, self.make_unique_id(), self.encryption())
+        target = S3CsvTarget(self.bucket, self.key, self.make_unique_id(), self.encryption())
+        target.processor = CsvProcessor(self.bom, OutputSchema.empty().select_dtypes("str").columns)
+        return target
 
     def run(self) -> None:
         """Put the frame on S3."""

@@ -108,18 +108,3 @@ def share(parameter: luigi.Parameter[Any], owner: str, name: str) -> Any:
     shared.has_task_value = lambda task, own_name: parameter.has_task_value(*find(task, own_name))
     shared.task_value = lambda task, own_name: parameter.task_value(*find(task, own_name))
     return shared
-
-
-# The threads of all tasks that have no setting of their own.
-NUMBER_OF_THREADS = share(
-    luigi.NumericalParameter(
-        default=0,
-        var_type=int,
-        min_value=0,
-        max_value=4096,
-        significant=False,
-        description="Threads of LightGBM; 0: those that CPU affinity and quota allow, fewer to train on a small table.",
-    ),
-    owner="gokart_pipeline_sample.TrainTask",
-    name="threads",
-)

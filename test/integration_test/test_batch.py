@@ -293,8 +293,24 @@ class TestBadRows:
             "id breaks not_nullable",
             "id breaks field_uniqueness",
         ]
-        assert batch.rejected["petal_width"][0] == -1.0
+        assert batch.rejected["petal_width"].astype(str)[0] == "-1.0"
         assert batch.rejected["sepal_length"][2] == "5,1"
+
+    def test_are_published_as_they_are_written(self, published: Checkout, bucket: str, s3: S3Client) -> None:
+        header = ",".join(FLOWERS.columns)
+        (published.directory / "bad.csv").write_text(f'{header}\n00001,1e400, 7 ,"1",0.20\n00002,5,3,1,.2\n')
+        options = ["--on-bad-row", "reject", "--max-rejected-share", "0.5"]
+        mark = ("--gokart-pipeline-sample.UploadS3Task-bom", "true")
+        run = score(published, published.directory / "bad.csv", *options, *mark)
+
+        assert run.exit_code == 0, run.stderr
+        manifest = read_batch(s3, bucket).manifest
+        rejected, scored = (
+            s3.get_object(Bucket=bucket, Key=manifest[kind][0]["key"])["Body"].read().decode()
+            for kind in ("rejected", "parts")
+        )
+        assert rejected == f'\ufeff{header},reason\n"00001","1e400"," 7 ","1","0.20","sepal_length breaks finite"\n'
+        assert scored.startswith("\ufeffid,pred\n2,")
 
     def test_fail_the_run_if_they_are_too_many(self, published: Checkout, bad_table: Path) -> None:
         run = score(published, bad_table, "--on-bad-row", "reject", "--max-rejected-share", "0.4")

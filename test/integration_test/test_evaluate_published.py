@@ -114,10 +114,11 @@ class TestAccuracy:
         new = read_objects(s3, bucket).keys() - before
         assert sorted(key.rpartition("/")[2] for key in new) == ["evaluation.html", "evaluation.json"]
 
-    def test_of_ids_that_look_like_numbers(self, published: Checkout, bucket: str, s3: S3Client) -> None:
+    @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+    def test_of_ids_that_look_like_numbers(self, published: Checkout, bucket: str, s3: S3Client, mark: bytes) -> None:
         """What was published is read with the types of the schema."""
         published.edit("gokart_pipeline_sample/pipeline/schemas/iris_feature.py", "id: Series[int]", "id: Series[str]")
-        part = b'id,pred\n"007",1\n"08",2\n"1e3",0\n'
+        part = mark + b'id,pred\n"007",1\n"08",2\n"1e3",0\n'
         manifest = json.dumps({"parts": [{"key": "batch/mine/part.csv"}], "shift": None}).encode()
         for name, body in (("part.csv", part), ("manifest.json", manifest)):
             metadata = {"sha256": hashlib.sha256(body).hexdigest()}
@@ -137,6 +138,11 @@ class TestAccuracy:
             "{table}: no row of {manifest} is in it: give the truth of that batch",
         ),
         (
+            TRUTH.assign(id="flower " + TRUTH["id"].astype(str))[:2],
+            "{table}: id breaks dtype('int64') in 2 rows, the first of them with id ['flower {id0}', 'flower {id1}'], "
+            "and no other row of {manifest} is in it: give the truth of that batch",
+        ),
+        (
             pd.concat([TRUTH, TRUTH[3:5]]),
             "the truth has ids that occur more than once, the first of them [{id3}, {id4}]",
         ),
@@ -145,7 +151,7 @@ class TestAccuracy:
             "{table}: the target has values that are no class, the first of them [7]",
         ),
     ],
-    ids=["of other rows", "with duplicates", "of other classes"],
+    ids=["of other rows", "without ids that can be read", "with duplicates", "of other classes"],
 )
 def test_a_truth_that_does_not_fit_is_refused(
     published: Checkout, bucket: str, s3: S3Client, truth: pd.DataFrame, last_line: str
@@ -157,6 +163,8 @@ def test_a_truth_that_does_not_fit_is_refused(
     assert run.stderr.splitlines()[-1] == "error: JoinTruthTask: " + last_line.format(
         table=published.directory / "truth.csv",
         manifest=json.loads(before[LATEST][0])["manifest"],
+        id0=TRUTH["id"][0],
+        id1=TRUTH["id"][1],
         id3=TRUTH["id"][3],
         id4=TRUTH["id"][4],
     )

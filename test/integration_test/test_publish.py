@@ -61,6 +61,16 @@ def test_encrypts_the_object_if_told_so(published: Checkout, bucket: str, s3: S3
     assert s3.head_object(Bucket=bucket, Key="output.csv")["ServerSideEncryption"] == "AES256"
 
 
+def test_begins_with_a_byte_order_mark_if_told_so(published: Checkout, bucket: str, s3: S3Client) -> None:
+    before = published.main()
+    assert before.exit_code == 0, before.stderr
+    plain = s3.get_object(Bucket=bucket, Key="output.csv")["Body"].read()
+    run = published.main("--gokart-pipeline-sample.UploadS3Task-bom", "true")
+
+    assert (run.exit_code, run.tasks) == (0, ["UploadS3Task"]), run.stderr
+    assert s3.get_object(Bucket=bucket, Key="output.csv")["Body"].read() == b"\xef\xbb\xbf" + plain
+
+
 def test_asks_for_the_key_that_it_is_told(published: Checkout, bucket: str, proxy: RecordingProxy) -> None:
     """The server has no KMS, so it is only asked."""
     upload = "--gokart-pipeline-sample.UploadS3Task"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
 
@@ -69,3 +70,15 @@ def is_number(arrow_type: pa.DataType) -> bool:
 def is_text(arrow_type: pa.DataType) -> bool:
     """Return whether an Arrow type is one of text."""
     return bool(types.is_unicode(arrow_type) or types.is_large_unicode(arrow_type) or types.is_string_view(arrow_type))
+
+
+def to_text(batches: Iterable[pa.RecordBatch]) -> pd.DataFrame:
+    """Return batches as text: cells that were read as text as they are, other values exactly, or missing."""
+    frames = [pd.DataFrame({name: _spell(batch[name]) for name in batch.schema.names}) for batch in batches]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _spell(column: pa.Array) -> pd.Series[Any]:
+    # Arrow leaves out the decimal point of whole floats.
+    spelled: pd.Series[Any] = (column if types.is_floating(column.type) else column.cast(pa.string())).to_pandas()
+    return spelled.astype("str")

@@ -101,23 +101,32 @@ class Table:
         for chunk in self._read_chunks(schema, rows):
             yield to_frame(chunk.batches, schema, self._dialect.decimal)
 
-    def list_pieces(self, schema: pa.Schema, rows: int, *, elsewhere: bool) -> Iterator[Piece]:
+    def list_pieces(self, schema: pa.Schema, rows: int, *, elsewhere: bool, as_text: bool = False) -> Iterator[Piece]:
         """List the chunks of :meth:`read_chunks` for workers, each either as it was read or as the numbers of its rows.
 
-        Workers ``elsewhere``, in other processes, read Parquet files on S3 themselves.
+        Workers ``elsewhere``, in other processes, read Parquet files on S3 themselves. The cells of CSV files may stay
+        text, so that they can be told as they are written.
         """
         count = sum(footer.num_rows for footer in self.footers) if elsewhere and self.is_shared else 0
         if not count:
-            return self._read_chunks(schema, rows)
+            return self._read_chunks(schema, rows, as_text)
         return (range(count)[start : start + rows] for start in range(0, count, rows))
 
     def read_piece(self, schema: pa.Schema, piece: Piece) -> pd.DataFrame:
         """Read a chunk that :meth:`list_pieces` has listed, once, in this or in another process."""
-        if isinstance(piece, Chunk):
-            data = to_frame(piece.batches, schema, self._dialect.decimal)
-            piece.batches.clear()  # Whoever has listed the piece still refers to it.
-            return data
+        return self.convert(schema, self.fetch(schema, piece))
+
+    def convert(self, schema: pa.Schema, batches: list[pa.RecordBatch]) -> pd.DataFrame:
+        """Return what :meth:`fetch` has fetched as a frame of :meth:`read_chunks`."""
+        return to_frame(batches, schema, self._dialect.decimal)
+
+    def fetch(self, schema: pa.Schema, piece: Piece) -> list[pa.RecordBatch]:
+        """Return the batches of a piece as they were read; see :meth:`read_piece`."""
         batches: list[pa.RecordBatch] = []
+        if isinstance(piece, Chunk):
+            batches += piece.batches
+            piece.batches.clear()  # Whoever has listed the piece still refers to it.
+            return batches
         first = 0
         for file, footer in zip(self._files, self.footers, strict=True):
             if piece.start < first + footer.num_rows and first < piece.stop:
@@ -125,7 +134,7 @@ class Table:
                     rows = range(piece.start - first, piece.stop - first)
                     batches += read_parquet(file, schema, rows, footer)
             first += footer.num_rows
-        return to_frame(batches, schema, self._dialect.decimal)
+        return batches
 
     @functools.cached_property
     def footers(self) -> list[pq.FileMetaData]:
@@ -141,9 +150,9 @@ class Table:
         """Whether workers elsewhere can read its pieces: it consists of Parquet files on S3."""
         return all(isinstance(file, S3File) and _is_parquet(file) for file in self._files)
 
-    def _read_chunks(self, schema: pa.Schema, rows: int) -> Iterator[Chunk]:
+    def _read_chunks(self, schema: pa.Schema, rows: int, as_text: bool = False) -> Iterator[Chunk]:
         pending = Chunk([])
-        for batch in self._read_batches(schema):
+        for batch in self._read_batches(schema, as_text):
             rest = batch
             while (free := rows - len(pending)) < len(rest):
                 yield Chunk([*pending.batches, rest[:free]])
@@ -151,11 +160,12 @@ class Table:
             pending.batches.append(rest)
         yield pending
 
-    def _read_batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def _read_batches(self, schema: pa.Schema, as_text: bool = False) -> Iterator[pa.RecordBatch]:
+        text = pa.schema([field.with_type(pa.string()) for field in schema])
         for file in self._files:
             read = read_parquet if _is_parquet(file) else functools.partial(read_csv, dialect=self._dialect)
             with _explaining(file):
-                for batch in read(file, schema):
+                for batch in read(file, text if as_text and not _is_parquet(file) else schema):
                     if isinstance(file, LocalFile):
                         file.check_unchanged()  # Not only at the end: rows may be published before the end is read.
                     yield batch.select(schema.names)

@@ -14,6 +14,7 @@ from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.drift.shift import EstimatedAccuracy
 from gokart_pipeline_sample.pipeline.quality.metrics import Interval
 from gokart_pipeline_sample.pipeline.quality.scores import make_interval
+from gokart_pipeline_sample.pipeline.schemas.bad_rows import Breaches, screen_rows
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task
@@ -58,7 +59,10 @@ class JoinTruthTask(TableTask[Evaluation], PublisherTask[Evaluation], S3Destinat
         parts = (open_table(f"s3://{self.bucket}/{part['key']}").read(output) for part in manifest["parts"])
         rows, right = map(sum, zip(*(self.count_right(part, truth) for part in parts), strict=True))
         if not rows:
-            raise TableError(f"{self.table}: no row of {self.manifest} is in it: give the truth of that batch")
+            unreadable = Breaches(FeatureSchema.id_column())
+            unreadable.add(screen_rows(FeatureSchema, truth[[FeatureSchema.id_column()]])[1], truth)
+            problem = f"{unreadable}, and no other row" if unreadable.counts else "no row"
+            raise TableError(f"{self.table}: {problem} of {self.manifest} is in it: give the truth of that batch")
         accuracy, shift = right / rows, manifest["shift"]
         interval, estimated = make_interval(accuracy, rows), shift and shift["estimated_accuracy"]
         self.dump(Evaluation(rows=rows, accuracy=accuracy, interval=interval, estimated_accuracy=estimated))

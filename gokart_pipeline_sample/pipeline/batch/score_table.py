@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypedDict
 import gokart
 import luigi
 import pandas as pd
+import pyarrow as pa
 from gokart.utils import FlattenableItems
 from pandera.config import ValidationDepth, config_context
 from pandera.typing import DataFrame
@@ -18,6 +19,7 @@ from gokart_pipeline_sample.errors import PredictionError
 from gokart_pipeline_sample.io.compiled_model import ENGINES, Engine, choose_engines, get_default_folder
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, ParquetProcessor, PyArrowCsvProcessor
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
+from gokart_pipeline_sample.io.tables.casts import to_text
 from gokart_pipeline_sample.io.tables.table import Piece, Table
 from gokart_pipeline_sample.io.threads import count_threads
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult, GuardTableTask
@@ -36,13 +38,10 @@ from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+from gokart_pipeline_sample.pipeline.train import TrainTask
+from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 from gokart_pipeline_sample.utils.cluster_task import THREADS, ClusterTask
-from gokart_pipeline_sample.utils.parameters import (
-    NUMBER_OF_THREADS,
-    OptionalTaskParameter,
-    TableParameter,
-    TaskParameter,
-)
+from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, TableParameter, TaskParameter, borrow
 from gokart_pipeline_sample.utils.progress import showing_progress
 from gokart_pipeline_sample.utils.shown_task import S3DestinationTask, ShownTask
 from gokart_pipeline_sample.utils.table_task import TableTask
@@ -51,10 +50,7 @@ logger = getLogger(__name__)
 
 REJECTED = "rejected/"
 SHOWN_VALUES = 10
-PART_FORMATS: dict[str, FormatProcessor] = {
-    "csv": PyArrowCsvProcessor(),
-    "parquet": ParquetProcessor([OutputSchema.id_column()]),
-}
+REASON = "reason"
 
 
 class PartFigures(TypedDict):
@@ -72,26 +68,29 @@ class PartScorer(NamedTuple):
     duplicates: pd.Index[Any]  # the ids that occur more than once in the table
     table: Table
     target: S3ManifestTarget
+    processor: FormatProcessor
     with_proba: bool  # whether the probability of each class is published
     is_valid: bool = False  # whether the guard has found no bad row in the table
 
     def put(self, part: tuple[str, Piece]) -> tuple[str, int, dict[str, Part], PartFigures]:
         """Score a part, and put it after its figures and rejected rows; return name, rows, objects by name, figures."""
         name, piece = part
-        rows = self.table.read_piece(FeatureSchema.new_row_schema(), piece)
-        predictions, rejected, figures = self.score(rows, name)
+        batches = self.table.fetch(FeatureSchema.new_row_schema(), piece)
+        rows = self.table.convert(FeatureSchema.new_row_schema(), batches)
+        if self.is_valid:
+            batches.clear()
+        predictions, reasons, figures = self.score(rows, name)
         self.target.make_figures(name).dump(figures)
-        frames = {f"{REJECTED}{name}": rejected} if len(rejected) else {}
+        frames = {f"{REJECTED}{name}": describe_rejected(batches, reasons)} if len(reasons) else {}
         # Checked already, as a PredictionSchema.
         frames[name] = predictions if self.with_proba else predictions[[*OutputSchema.to_schema().columns]]
-        processor = PART_FORMATS[name.rpartition(".")[2]]
-        put = {name: self.target.put_part(name, frame, processor) for name, frame in frames.items()}
+        put = {name: self.target.put_part(name, frame, self.processor) for name, frame in frames.items()}
         return name, len(rows), put, figures
 
-    def score(self, data: pd.DataFrame, name: str) -> tuple[DataFrame[PredictionSchema], pd.DataFrame, PartFigures]:
+    def score(self, data: pd.DataFrame, name: str) -> tuple[DataFrame[PredictionSchema], pd.Series[str], PartFigures]:
         """Predict the valid rows of a part as it was read; see :func:`separate_rows`.
 
-        Return their predictions in order; invalid rows as text, with a column ``reason``; the figures of the former.
+        Return their predictions in order; why other rows are rejected, by their index; the figures of the former.
         """
         model = self.engine.model
         # The guard has checked the values of the very same rows; where all are valid, schemas need only convert them.
@@ -102,12 +101,11 @@ class PartScorer(NamedTuple):
         with passing_equal_ids():
             scored = PredictionSchema.validate(predictions, lazy=True, inplace=True)
         reasons = (breaches["column"] + " breaks " + breaches["check"]).groupby(breaches["row"]).agg("; ".join)
-        rejected = data.loc[reasons.index].astype("str").assign(reason=reasons)
         unseen = {
             column: UnseenValues(rows=int(rows.sum()), values=rows.index[:SHOWN_VALUES].tolist())
             for column, rows in count_unseen(model, features).items()
         }
-        return scored, rejected, PartFigures(counts=count_rows(features, scored, self.reference), unseen=unseen)
+        return scored, reasons, PartFigures(counts=count_rows(features, scored, self.reference), unseen=unseen)
 
 
 class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manifest], S3DestinationTask[Manifest]):
@@ -125,7 +123,7 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
     table: TableParameter = TableParameter(description="Path or URI of the table to score; its target is ignored.")
     prefix: luigi.Parameter[str] = luigi.Parameter(default="batch", description="Prefix of all published keys.")
     output_format: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
-        default="csv", choices=list(PART_FORMATS), description="Format of the parts."
+        default="csv", choices=["csv", "parquet"], description="Format of the parts."
     )
     rows_per_part: luigi.NumericalParameter[int] = luigi.NumericalParameter(
         default=250_000,
@@ -144,7 +142,8 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
         description="LightGBM, or pylignum with the same bits; auto is the fastest.",
     )
 
-    threads = NUMBER_OF_THREADS
+    bom = borrow(UploadS3Task, "bom")
+    threads = borrow(TrainTask, "threads")
 
     def output(self) -> S3ManifestTarget:
         """Return the manifest on S3."""
@@ -165,7 +164,9 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
         threads = 1 if self.dask_scheduler else max(1, count_threads(self.threads) // workers)
         engines, folder = choose_engines(self.engine, model, rows), get_default_folder(in_memory=self.is_on_s3)
         engine = Engine(model, engines, folder, threads)
-        scorer = PartScorer(engine, reference, duplicates, table, target, self.with_proba, is_valid)
+        unique = [OutputSchema.id_column()]
+        processor = PyArrowCsvProcessor(self.bom) if self.output_format == "csv" else ParquetProcessor(unique)
+        scorer = PartScorer(engine, reference, duplicates, table, target, processor, self.with_proba, is_valid)
         try:
             parts, figures = self.score_parts(scorer, target.find_parts(), rows)
         except PredictionError as error:
@@ -202,7 +203,10 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
 
             def list_missing() -> Iterator[tuple[str, Piece]]:
                 schema = FeatureSchema.new_row_schema()
-                pieces = scorer.table.list_pieces(schema, self.rows_per_part, elsewhere=bool(self.dask_scheduler))
+                # The cells of rejected rows are published as they are written.
+                pieces = scorer.table.list_pieces(
+                    schema, self.rows_per_part, elsewhere=bool(self.dask_scheduler), as_text=not scorer.is_valid
+                )
                 for number, piece in enumerate(pieces):
                     name = f"part-{number:05d}.{self.output_format}"
                     found = [parts[key]["rows"] for key in (name, f"{REJECTED}{name}") if key in parts]
@@ -228,6 +232,14 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
         if put + refused != rows:
             raise ValueError(f"{rows} rows came in, {put} are published and {refused} rejected: delete the parts")
         return published, rejected
+
+
+def describe_rejected(batches: list[pa.RecordBatch], reasons: pd.Series[str]) -> pd.DataFrame:
+    """Return the rejected rows of a part as text, with the reasons in a column that the table does not have."""
+    rows, name = to_text(batches).loc[reasons.index], REASON
+    while name in rows.columns.str.lower():  # SQL does not distinguish upper and lower case.
+        name += "_"
+    return rows.assign(**{name: reasons})
 
 
 def sort_names(names: Iterable[str]) -> list[str]:

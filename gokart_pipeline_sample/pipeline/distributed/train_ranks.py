@@ -23,7 +23,6 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.errors import ClusterError, TableError
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor, Losses, set_learning_curve
 from gokart_pipeline_sample.io.tables.table import Table, open_table
-from gokart_pipeline_sample.io.threads import count_threads
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.model.boosting import boost, make_datasets
@@ -168,10 +167,7 @@ def train_rank(path: str, text: str) -> None:
     folder, parameters = Path(path), json.loads(text)
     threading.Thread(target=_end_with_worker, daemon=True).start()
     train, valid = (cast("Rows", pd.read_parquet(folder / part)) for part in ("train", "valid"))
-    threads = count_threads(cells=train.size)
-    booster, curve = boost(
-        *make_datasets(train, valid, {}, "none"), parameters.pop("num_boost_round"), parameters, threads
-    )
+    booster, curve = boost(*make_datasets(train, valid, {}, "none"), parameters.pop("num_boost_round"), parameters)
     model = LightGBMModelProcessor().serialize(booster).decode()
     # These lines differ between ranks.
     model = re.sub(r"(?m)^\[(machines|local_listen_port): .*\]\n", "", model)

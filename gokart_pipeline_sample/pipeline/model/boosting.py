@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import pandas as pd
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, Losses
-from gokart_pipeline_sample.io.threads import limiting_threads
+from gokart_pipeline_sample.io.threads import count_threads, limit_threads
 from gokart_pipeline_sample.pipeline.model.model_input import encode_target, select_features
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.progress import showing_progress
@@ -40,14 +40,13 @@ LIGHTGBM_PARAMETERS = (
 )
 
 
-def boost(
-    train: Dataset, valid: Dataset, num_boost_round: int, parameters: dict[str, str | float], threads: int
-) -> tuple[Booster, Losses]:
+def boost(train: Dataset, valid: Dataset, num_boost_round: int, parameters: dict[str, Any]) -> tuple[Booster, Losses]:
     """Add trees until the loss of the validation rows stops falling; see :meth:`TrainTask.fit`."""
     import lightgbm as lgb
 
     curve: Losses = {}
-    with showing_progress("trained", num_boost_round, "rounds") as advance, limiting_threads(threads):
+    threads = count_threads(parameters.pop("threads", 0), cast("pd.DataFrame", train.data).size)
+    with showing_progress("trained", num_boost_round, "rounds") as advance, limit_threads(threads):
         booster = lgb.train(
             {**parameters, **FIXED_PARAMETERS, "num_class": len(PreprocessedSchema.target_classes())},
             train,

@@ -76,6 +76,31 @@ class TestCsvProcessor:
             f'id,width,name\n{2**53 + 1},0.30000000000000004,"a ""b"",\nc"\n-1,1e-300,NA\n0,,\n'
         )
 
+    @pytest.mark.parametrize("dtype", ["bool", "boolean"])
+    @pytest.mark.parametrize("processor", [CsvProcessor, PyArrowCsvProcessor])
+    def test_writes_truth_alike(self, processor: type[CsvProcessor], dtype: str) -> None:
+        data = pd.DataFrame({"id": [1, 2], "pred": pd.Series([True, False], dtype=dtype)})
+        assert processor().serialize(data) == b"id,pred\n1,true\n2,false\n"
+        assert processor().deserialize(b"id,pred\n1,true\n2,false\n")["pred"].tolist() == [True, False]
+
+    def test_writes_gaps_in_truth_as_others(self) -> None:
+        data = pd.DataFrame({"id": [1, 2], "pred": pd.Series([True, None], dtype="boolean")})
+        assert CsvProcessor().serialize(data) == PyArrowCsvProcessor().serialize(data) == b"id,pred\n1,true\n2,\n"
+
+    @pytest.mark.parametrize("processor", [CsvProcessor, PyArrowCsvProcessor])
+    def test_begins_with_a_byte_order_mark_only_if_so_wanted(self, processor: type[CsvProcessor]) -> None:
+        data = pd.DataFrame({"id": [1], "地域": ["東京"]})
+        assert processor(bom=True).serialize(data) == b"\xef\xbb\xbf" + processor().serialize(data)
+        read = processor().deserialize(processor(bom=True).serialize(data))
+        pd.testing.assert_frame_equal(read, data)
+
+    @pytest.mark.parametrize("processor", [CsvProcessor, PyArrowCsvProcessor])
+    @pytest.mark.parametrize("value", ["NA", "NULL", "nan", "00001", "1e3", "true", "2024-01-01", "=1+1", " x "])
+    def test_reads_text_as_it_was_written(self, processor: type[CsvProcessor], value: str) -> None:
+        data = pd.DataFrame({"id": [value, "x"], "pred": ["x", value], "width": [0.5, None]})
+        read = processor(text=["id", "pred"]).deserialize(processor().serialize(data))
+        pd.testing.assert_frame_equal(read, data)
+
 
 class TestParquetProcessor:
     def test_gives_back_the_frame_and_its_attributes(self, flowers: pd.DataFrame) -> None:

@@ -11,7 +11,7 @@ import pytest
 import threadpoolctl
 
 from gokart_pipeline_sample.io.lightgbm_model import predict_probabilities
-from gokart_pipeline_sample.io.threads import count_threads, limiting_threads
+from gokart_pipeline_sample.io.threads import count_threads, limit_threads
 
 COUNT = "from gokart_pipeline_sample.io.threads import count_threads; print(count_threads())"
 FORK = """
@@ -99,11 +99,11 @@ class TestCountThreads:
         assert after == [count, "3"]
 
 
-class TestLimitingThreads:
+class TestLimitThreads:
     def test_limits_openmp_and_restores_it(self) -> None:
-        with limiting_threads(7):
+        with limit_threads(7):
             assert count_openmp() == {7}
-            with limiting_threads(1):
+            with limit_threads(1):
                 assert count_openmp() == {1}
             assert count_openmp() == {7}
 
@@ -115,7 +115,7 @@ class TestLimitingThreads:
         options = {"objective": "multiclass", "num_class": 3, "deterministic": True, "force_row_wise": True}
 
         def train(number: int) -> lightgbm.Booster:
-            with limiting_threads(number):
+            with limit_threads(number):
                 return lightgbm.train({**options, "verbosity": -1}, lightgbm.Dataset(features, target), 10)
 
         expected, model = train(1), train(threads)

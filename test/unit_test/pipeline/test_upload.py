@@ -12,6 +12,7 @@ class TestUploadS3Task:
             {"bucket": "a"},
             {"bucket": "b"},
             {"bucket": "a", "key": "daily/output.csv"},
+            {"bucket": "a", "bom": True},
             {"bucket": "a", "server_side_encryption": "AES256"},
             {"bucket": "a", "server_side_encryption": "aws:kms"},
             {"bucket": "a", "server_side_encryption": "aws:kms", "kms_key_id": "alias/key"},
