@@ -143,6 +143,11 @@ class TestAccuracy:
             "and no other row of {manifest} is in it: give the truth of that batch",
         ),
         (
+            TRUTH.assign(id=None)[:2],
+            "{table}: id breaks not_nullable in 2 rows, the first of them with id [None, None], "
+            "and no other row of {manifest} is in it: give the truth of that batch",
+        ),
+        (
             pd.concat([TRUTH, TRUTH[3:5]]),
             "the truth has ids that occur more than once, the first of them [{id3}, {id4}]",
         ),
@@ -151,7 +156,7 @@ class TestAccuracy:
             "{table}: the target has values that are no class, the first of them [7]",
         ),
     ],
-    ids=["of other rows", "without ids that can be read", "with duplicates", "of other classes"],
+    ids=["of other rows", "without ids that can be read", "without ids", "with duplicates", "of other classes"],
 )
 def test_a_truth_that_does_not_fit_is_refused(
     published: Checkout, bucket: str, s3: S3Client, truth: pd.DataFrame, last_line: str

@@ -32,6 +32,15 @@ class TestTrainTask:
             "class_weight": "none",
         }
 
+    def test_is_the_same_task_with_any_number_of_threads(self) -> None:
+        tasks = [TrainTask(train_task=LoadDataTask(), valid_task=LoadDataTask(), threads=count) for count in (0, 1, 16)]
+        assert len({task.make_unique_id() for task in tasks}) == 1
+
+    @pytest.mark.parametrize("threads", ["-1", "4096", "many", "1.5"])
+    def test_takes_no_number_of_threads_that_there_cannot_be(self, threads: str) -> None:
+        with pytest.raises(ValueError, match=threads):
+            TrainTask.threads.parse(threads)
+
     @pytest.mark.parametrize("boosting", ["gbdt num_leaves=2", "gbdt\nseed=1", "goss", ""])
     def test_takes_no_other_options_with_the_boosting(self, boosting: str) -> None:
         with pytest.raises(ValueError, match="not a valid choice"):
@@ -45,6 +54,13 @@ class TestFit:
         text = TrainTask.fit(parts[0], parts[1], **parameters)[0].model_to_string()
         for line in ("[deterministic: 1]", "[num_threads: 0]", "[objective: multiclass]", "[metric: multi_logloss]"):
             assert line in text
+
+    @pytest.mark.parametrize("threads", [1, 2, 5])
+    def test_gives_the_same_model_with_any_number_of_threads(
+        self, parts: Parts, parameters: dict[str, Any], threads: int
+    ) -> None:
+        models = [TrainTask.fit(parts[0], parts[1], threads=count, **parameters)[0] for count in (0, threads)]
+        assert models[0].model_to_string() == models[1].model_to_string()
 
     def test_learns_from_the_features_of_the_schema(self, parts: Parts, parameters: dict[str, Any]) -> None:
         train, valid, _ = parts
