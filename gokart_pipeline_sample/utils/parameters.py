@@ -1,6 +1,5 @@
 """Parameters of tasks."""
 
-import codecs
 import copy
 import operator
 import re
@@ -37,29 +36,6 @@ class TableParameter(luigi.Parameter[str]):
     def serialize(self, x: str) -> str:
         """Return the fingerprint of the table, which makes the identity of a task, or raise a TableError."""
         return open_table(x).fingerprint if x else ""
-
-
-class EncodingParameter(luigi.Parameter[str]):
-    """Name of an encoding of text."""
-
-    def normalize(self, x: str) -> str:
-        """Return Python's name of the encoding; raise a ValueError if there is none."""
-        try:
-            "".encode(x)
-        except LookupError as error:
-            raise ValueError(f"{error}: give a name that Python knows, such as utf-8, cp932 or cp1252") from None
-        return codecs.lookup(x).name
-
-
-class DelimiterParameter(luigi.Parameter[str]):
-    """A character between cells."""
-
-    def normalize(self, x: str) -> str:
-        r"""Return the character, a tab for ``tab`` and ``\t``; raise a ValueError if it is not a possible one."""
-        delimiter = "\t" if x in ("tab", r"\t") else x
-        if len(delimiter) != 1 or not delimiter.isascii() or delimiter.isalnum() or delimiter in '"\r\n':
-            raise ValueError(f"the delimiter is {x!r}: give one character, such as ; or |, or tab")
-        return delimiter
 
 
 class TaskParameter(gokart.TaskInstanceParameter[gokart.TaskOnKart[T]]):

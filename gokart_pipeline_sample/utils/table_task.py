@@ -4,14 +4,13 @@ from typing import Any, TypeVar
 
 import luigi
 
-from gokart_pipeline_sample.io.tables.dialect import DEFAULT_DIALECT, Dialect
+from gokart_pipeline_sample.io.tables.dialect import Dialect
 from gokart_pipeline_sample.io.tables.table import Table, open_table
-from gokart_pipeline_sample.utils.parameters import DelimiterParameter, EncodingParameter, TableParameter
+from gokart_pipeline_sample.utils.parameters import TableParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
 T = TypeVar("T")
 
-# Names of the parameters, for a task that passes them on.
 TABLE_PARAMETERS = ("table", "encoding", "delimiter", "decimal")
 
 
@@ -19,14 +18,10 @@ class TableTask(GokartTask[T]):
     """A task that reads a table, and is told how the CSV files of it are written."""
 
     table: TableParameter = TableParameter(description="Path or URI of a table.")
-    encoding: EncodingParameter = EncodingParameter(
-        default=DEFAULT_DIALECT.encoding, description="Encoding of CSV files, such as cp932."
-    )
-    delimiter: DelimiterParameter = DelimiterParameter(
-        default=DEFAULT_DIALECT.delimiter, description="Character between the cells of CSV files, or tab."
-    )
+    encoding: luigi.Parameter[str] = luigi.Parameter(default="utf-8", description="Encoding of CSV files, as cp932.")
+    delimiter: luigi.Parameter[str] = luigi.Parameter(default=",", description="What separates cells in CSV, or tab.")
     decimal: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
-        default=DEFAULT_DIALECT.decimal, choices=[".", ","], description="Character before decimals in CSV files."
+        default=".", choices=[".", ","], description="Character before decimals in CSV files."
     )
 
     def open_table(self) -> Table:

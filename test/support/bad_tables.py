@@ -123,6 +123,14 @@ def _bomb(source: pd.DataFrame, folder: Path) -> Path:
     return folder / "table.parquet"
 
 
+def _quote(content: bytes, *lines: int) -> bytes:
+    """Put a quote before the last cell of some lines."""
+    rows = content.split(b"\n")
+    for line in lines:
+        rows[line] = b',"'.join(rows[line].rsplit(b",", 1))
+    return b"\n".join(rows)
+
+
 def _first_line(content: bytes, new: bytes) -> bytes:
     return new + b"\n" + content.partition(b"\n")[2]
 
@@ -172,7 +180,16 @@ BAD_TABLES: dict[str, Make] = {
     "cut off within a row": _content("table.csv", lambda content: content[: content.rfind(b",")]),
     "a quote that is not closed": _content("table.csv", lambda content: content + b'9999,"1.0,1.0,1.0,1.0,1\n'),
     "a quote in the middle": _content("table.csv", lambda content: content.replace(b"\n", b'\n"', 5)),
-    "UTF-16": _content("table.csv", lambda content: content.decode().encode("utf-16")),
+    "two quotes that are not closed": _content("table.csv", lambda content: _quote(content, 2, 7)),
+    "text after a closing quote": _content("table.csv", lambda content: content.replace(b"\n", b',"a" b\n')),
+    "quotes with backslashes": _content("table.csv", lambda content: content.replace(b"\n", b',"a\\"b\\""\n')),
+    "UTF-16 without its mark": _content("table.csv", lambda content: content.decode().encode("utf-16-le")),
+    "UTF-32 without its mark": _content("table.csv", lambda content: content.decode().encode("utf-32-be")),
+    "a name of full width": _content("table.csv", lambda content: content.replace(b"id", "\uff49\uff44".encode(), 1)),
+    "gzip within gzip": _content("table.csv.gz", lambda content: gzip.compress(gzip.compress(content))),
+    "a web page": _content("table.csv", lambda _: b"<!DOCTYPE html><html></html>"),
+    "JSON": _content("table.csv", lambda _: b'[{"id": 1}]'),
+    "a header longer than a block": _content("table.csv", lambda content: b"x," * 2**20 + content),
     "NUL bytes": _content("table.csv", lambda content: content.replace(b".", b"\0", 20)),
     "bytes that are no UTF-8": _content("table.csv", lambda content: content.replace(b".", b"\xff", 20)),
     "carriage returns alone": _content("table.csv", lambda content: content.replace(b"\n", b"\r")),
@@ -201,7 +218,8 @@ BAD_TABLES: dict[str, Make] = {
     "lists for numbers": _column(lambda data: [[1.0]] * len(data)),
     "records for numbers": _column(lambda data: [{"a": 1.0}] * len(data)),
     "categories for numbers": _column(lambda data: data[WIDTH].astype(str).astype("category")),
-    "floats for ids": _column(lambda data: data["id"].astype(float), "id"),
+    "fractions for ids": _column(lambda data: data["id"] + 0.5, "id"),
+    "floats that do not tell ids apart": _column(lambda data: data["id"] + 2.0**53, "id"),
     "text for ids": _column(lambda data: data["id"].astype(str), "id"),
     "ids without a value": _value(None, "id"),
     "ids that are all the same": _column(lambda _: 1, "id"),

@@ -40,26 +40,45 @@ def _read_cells(column: pa.ChunkedArray, wanted: pa.DataType, decimal: str) -> l
         cells: list[object] = cast(column, wanted, decimal).to_pylist()
         return cells
     except pa.ArrowInvalid:
-        halves = (column[: len(column) // 2], column[len(column) // 2 :])
-        return (
-            [str(column[0])]
-            if len(column) == 1
-            else [cell for half in halves for cell in _read_cells(half, wanted, decimal)]
-        )
+        if len(column) == 1:
+            return [str(column[0])]
+        middle = len(column) // 2
+        return _read_cells(column[:middle], wanted, decimal) + _read_cells(column[middle:], wanted, decimal)
 
 
 def cast(column: Any, wanted: pa.DataType, decimal: str = ".") -> Any:
-    """Convert an array, text to numbers as pyarrow reads CSV; raise an ArrowInvalid if a value cannot be converted."""
-    if not (types.is_string(column.type) and is_number(wanted)):
-        return column.cast(wanted)
-    trimmed = pc.ascii_trim(column, " \t")
-    if types.is_integer(wanted) and pc.any(pc.starts_with(trimmed, "0x", ignore_case=True)).as_py():
+    """Convert an array, text to numbers as pyarrow reads CSV; raise an ArrowInvalid if a value cannot be converted.
+
+    Whole floats become integers, because pandas makes floats of integers beside a gap, and integers the nearest floats.
+    """
+    found = column.type.value_type if types.is_dictionary(column.type) else column.type
+    if types.is_string(found) and is_number(wanted):
+        return _read_numbers(pc.ascii_trim(column, " \t"), wanted, decimal)
+    if types.is_floating(found) and types.is_integer(wanted):
+        return _to_integers(column, wanted)
+    return column.cast(wanted, safe=not (types.is_integer(found) and types.is_floating(wanted)))
+
+
+def _read_numbers(text: Any, wanted: pa.DataType, decimal: str) -> Any:
+    if types.is_floating(wanted) and decimal != ".":
+        text = pc.replace_substring(pc.replace_substring(text, ".", "thousands"), decimal, ".")
+    if types.is_floating(wanted):
+        return text.cast(wanted)
+    if pc.any(pc.starts_with(text, "0x", ignore_case=True)).as_py():
         raise pa.ArrowInvalid("a hexadecimal number")
-    if decimal != "." and types.is_floating(wanted):
-        if pc.any(pc.match_substring(trimmed, ".")).as_py():
-            raise pa.ArrowInvalid("another decimal point")
-        trimmed = pc.replace_substring(trimmed, decimal, ".")
-    return trimmed.cast(wanted)
+    try:
+        return text.cast(wanted)
+    except pa.ArrowInvalid:
+        is_float = pc.match_substring_regex(text, r"^[+-]?\d+\.0*$")
+        integers, floats = pc.if_else(is_float, None, text), pc.if_else(is_float, text, None)
+        return pc.coalesce(integers.cast(wanted), _to_integers(floats, wanted))
+
+
+def _to_integers(column: Any, wanted: pa.DataType) -> Any:
+    floats = column.cast(pa.float64())
+    if pc.any(pc.greater_equal(pc.abs(floats), 2**53)).as_py():
+        raise pa.ArrowInvalid("the float of several integers")
+    return pc.if_else(pc.is_nan(floats), None, floats).cast(wanted)
 
 
 def is_number(arrow_type: pa.DataType) -> bool:

@@ -7,7 +7,9 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from pyarrow import types
@@ -16,18 +18,20 @@ from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.s3 import is_s3
 from gokart_pipeline_sample.io.tables.casts import cast, is_number, is_text
 from gokart_pipeline_sample.io.tables.csv_text import BLOCK_BYTES, get_delimiter, open_csv
-from gokart_pipeline_sample.io.tables.dialect import Dialect
+from gokart_pipeline_sample.io.tables.diagnosis import explain
+from gokart_pipeline_sample.io.tables.dialect import DEFAULT_DIALECT, Dialect
 from gokart_pipeline_sample.io.tables.table_files import TableFile
 
 MISSING = ["", "NA", "NaN", "nan", "NULL", "null"]  # Cells of a CSV file without a value, unless they are quoted.
-_MISSING_CELLS = {"null_values": MISSING, "strings_can_be_null": True, "quoted_strings_can_be_null": False}
+LISTED = b"listed"  # metadata of a field: which of these words its column lists as values, separated by commas
+_NULLS = {"strings_can_be_null": True, "quoted_strings_can_be_null": False}
 _BATCH_ROWS = 131_072
 _READ_BYTES = 64 * 1024
 
 
 def infer_csv(file: TableFile, dialect: Dialect) -> pa.Table:
     """Read a whole CSV file with the types that pyarrow infers."""
-    options = pacsv.ConvertOptions(decimal_point=dialect.decimal, **_MISSING_CELLS)
+    options = pacsv.ConvertOptions(decimal_point=dialect.decimal, null_values=MISSING, **_NULLS)
     with open_csv(file, dialect) as text:
         return pacsv.read_csv(text, parse_options=_parsing(file.path, dialect), convert_options=options)
 
@@ -37,25 +41,36 @@ def read_csv(file: TableFile, schema: pa.Schema, dialect: Dialect) -> Iterator[p
 
     A column that is missing or repeated, and a quote that is not as it must be, is a TableError.
     """
-    parsing, as_text = _parsing(file.path, dialect), dict.fromkeys(schema.names, pa.string())
-    options = pacsv.ConvertOptions(include_columns=schema.names, column_types=as_text, **_MISSING_CELLS)
+    parsing = _parsing(file.path, dialect)
     with open_csv(file, dialect) as text:
-        header = io.StringIO(text.peek().decode(errors="replace"), newline="")
-        # pyarrow passes blank lines over, too.
-        names = next(filter(None, csv.reader(header, delimiter=parsing.delimiter)), [])
-        _check_names(names, file.path, schema)
+        names = _read_header(text, parsing)
+        inside = _find_columns(names, file, schema, dialect) or pa.schema([(names[0], pa.string())])
+        # A reader takes the same words as missing in all columns.
+        words = {field.name: {*field.metadata[LISTED].decode().split(",")} for field in inside if field.metadata}
+        listed = set[str]().union(*words.values())
+        as_text, missing = dict.fromkeys(inside.names, pa.string()), [word for word in MISSING if word not in listed]
+        options = pacsv.ConvertOptions(include_columns=[*as_text], column_types=as_text, null_values=missing, **_NULLS)
         for batch in pacsv.open_csv(text, pacsv.ReadOptions(block_size=BLOCK_BYTES), parsing, options):
-            columns = [_read_numbers(batch[field.name], field.type, dialect.decimal) for field in schema]
-            yield pa.record_batch(columns, schema.names)
+            others = {name: listed - words.get(name, set()) for name in inside.names}
+            columns = {field.name: _read(batch[field.name], field, others[field.name], dialect) for field in inside}
+            yield _make_batch(columns, len(batch), file, schema)
+
+
+def _read_header(text: io.BufferedReader, parsing: pacsv.ParseOptions) -> list[str]:
+    header = io.StringIO(text.peek().decode(errors="replace"), newline="")
+    # pyarrow passes blank lines over, too.
+    return next(filter(None, csv.reader(header, delimiter=parsing.delimiter)), [])
 
 
 def _parsing(path: str, dialect: Dialect) -> pacsv.ParseOptions:
     return pacsv.ParseOptions(delimiter=get_delimiter(path, dialect), newlines_in_values=True)
 
 
-def _read_numbers(text: pa.Array, wanted: pa.DataType, decimal: str) -> pa.Array:
+def _read(text: pa.Array, field: pa.Field, missing: set[str], dialect: Dialect) -> pa.Array:
+    if missing:
+        text = pc.if_else(pc.is_in(text, pa.array([*missing])), None, text)
     try:
-        return cast(text, wanted, decimal) if is_number(wanted) else text
+        return cast(text, field.type, dialect.decimal) if is_number(field.type) else text
     except pa.ArrowInvalid:
         return text
 
@@ -70,9 +85,11 @@ def read_parquet(
     first = 0
     # Small reads keep no row group in memory; from S3, where each is a request, they are few and large.
     reads: dict[str, Any] = {} if is_s3(file.path) else {"pre_buffer": False, "buffer_size": _READ_BYTES}
+    # Spark's timestamps may be outside the range of nanoseconds.
+    reads["coerce_int96_timestamp_unit"] = "us"
     with file.open() as content, pq.ParquetFile(content, metadata=footer, **reads) as parquet:
-        _check_names(parquet.schema_arrow.names, file.path, schema)
-        for field in schema:
+        inside = _find_columns(parquet.schema_arrow.names, file, schema, DEFAULT_DIALECT)
+        for field in inside:
             found = parquet.schema_arrow.field(field.name).type
             if not _is_convertible(found, field.type):
                 raise TableError(f"{file.path}: the column {field.name} is {found} instead of {field.type}")
@@ -83,19 +100,42 @@ def read_parquet(
             if first + size <= wanted.start:
                 first += size
                 continue
-            for batch in parquet.iter_batches(_BATCH_ROWS, [group], schema.names, use_threads=False):
-                yield batch[max(wanted.start - first, 0) : wanted.stop - first]
+            for batch in parquet.iter_batches(_BATCH_ROWS, [group], inside.names, use_threads=False):
+                part = batch[max(wanted.start - first, 0) : wanted.stop - first]
+                columns = dict(zip(part.schema.names, part.columns, strict=True))
+                for name in columns:
+                    _check_text(columns[name], f"{file.path}: the column {name}")
+                yield _make_batch(columns, len(part), file, schema)
                 first += len(batch)
                 if first >= wanted.stop:
                     return
 
 
-def _check_names(found: list[str], path: str, schema: pa.Schema) -> None:
-    """Raise a TableError unless a file has each column of a schema once."""
-    if missing := [name for name in schema.names if name not in found]:
-        raise TableError(f"{path}: columns are missing: {', '.join(missing)}")
+def _check_text(column: pa.Array, name: str) -> None:
+    text = column.dictionary if types.is_dictionary(column.type) else column
+    data = np.frombuffer(text.buffers()[-1] or b"\0", np.uint8)
+    try:
+        # To see that all is ASCII takes a fiftieth of the time.
+        if types.is_string_view(text.type) or (is_text(text.type) and data.max() >= 0x80):
+            text.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise TableError(f"{name} has text that is not UTF-8: write it in UTF-8") from error
+
+
+def _find_columns(found: list[str], file: TableFile, schema: pa.Schema, dialect: Dialect) -> pa.Schema:
+    """Return the fields of a schema that a file has, each once, and its path lacks; raise a TableError otherwise."""
+    if missing := [name for name in schema.names if name not in found and name not in file.keys]:
+        reason = explain(file, dialect, missing, found)
+        raise TableError(f"{file.path}: columns are missing: {', '.join(missing)}{reason}")
     if repeated := [name for name in schema.names if found.count(name) > 1]:
-        raise TableError(f"{path}: columns occur more than once: {', '.join(repeated)}")
+        raise TableError(f"{file.path}: columns occur more than once: {', '.join(repeated)}")
+    return pa.schema([field for field in schema if field.name in found])
+
+
+def _make_batch(columns: dict[str, pa.Array], rows: int, file: TableFile, schema: pa.Schema) -> pa.RecordBatch:
+    """Make a batch of columns as they were read, and of those that only the path has, as text."""
+    in_path = {name: pa.repeat(pa.scalar(value, pa.string()), rows) for name, value in file.keys.items()}
+    return pa.record_batch([(in_path | columns)[name] for name in schema.names], schema.names)
 
 
 def _is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
@@ -105,7 +145,7 @@ def _is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
         found.id == wanted.id
         or types.is_null(found)
         or (is_text(wanted) and is_text(found))
-        or (types.is_integer(wanted) and types.is_integer(found))
+        or (types.is_integer(wanted) and is_number(found))
         or (types.is_floating(wanted) and (is_number(found) or types.is_decimal(found)))
         or (types.is_timestamp(wanted) and types.is_date(found))
     )

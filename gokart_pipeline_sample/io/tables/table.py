@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.tables.casts import to_frame
 from gokart_pipeline_sample.io.tables.csv_text import BLOCK_BYTES
+from gokart_pipeline_sample.io.tables.diagnosis import explain
 from gokart_pipeline_sample.io.tables.dialect import DEFAULT_DIALECT, Dialect
 from gokart_pipeline_sample.io.tables.readers import infer_csv, read_csv, read_parquet
 from gokart_pipeline_sample.io.tables.table_files import LocalFile, S3File, TableFile, list_files
@@ -66,7 +67,8 @@ class Table:
     @property
     def fingerprint(self) -> str:
         """A hash of the content of the table, in hexadecimal digits."""
-        return hashlib.sha256("\n".join(file.digest for file in self._files).encode()).hexdigest()
+        told = (file.digest + "".join(f"\n{key}={value}" for key, value in file.keys.items()) for file in self._files)
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
     def read(self, schema: pa.Schema, max_bytes: float = math.inf) -> pd.DataFrame:
         """Read the whole table as :meth:`read_chunks` does; raise a TableError if it takes more than ``max_bytes``."""
@@ -85,7 +87,7 @@ class Table:
         """Read the whole table with the types of its Parquet files, or those that pyarrow infers from CSV files."""
         tables = []
         for file in self._files:
-            with _explaining(file), file.open() as content:
+            with _explaining(file, self._dialect), file.open() as content:
                 tables.append(pq.read_table(content) if _is_parquet(file) else infer_csv(file, self._dialect))
         try:
             return pa.concat_tables(tables, promote_options="permissive")
@@ -130,7 +132,7 @@ class Table:
         first = 0
         for file, footer in zip(self._files, self.footers, strict=True):
             if piece.start < first + footer.num_rows and first < piece.stop:
-                with _explaining(file):
+                with _explaining(file, self._dialect):
                     rows = range(piece.start - first, piece.stop - first)
                     batches += read_parquet(file, schema, rows, footer)
             first += footer.num_rows
@@ -141,7 +143,7 @@ class Table:
         """The metadata of each of the Parquet files; a copy in another process has them if this one has."""
         footers = []
         for file in self._files:
-            with _explaining(file), file.open() as content:
+            with _explaining(file, self._dialect), file.open() as content:
                 footers.append(pq.read_metadata(content))
         return footers
 
@@ -164,11 +166,11 @@ class Table:
         text = pa.schema([field.with_type(pa.string()) for field in schema])
         for file in self._files:
             read = read_parquet if _is_parquet(file) else functools.partial(read_csv, dialect=self._dialect)
-            with _explaining(file):
+            with _explaining(file, self._dialect):
                 for batch in read(file, text if as_text and not _is_parquet(file) else schema):
                     if isinstance(file, LocalFile):
                         file.check_unchanged()  # Not only at the end: rows may be published before the end is read.
-                    yield batch.select(schema.names)
+                    yield batch
 
 
 # Lists the files of a table once per process; reading it later fails if a file has changed since then.
@@ -180,11 +182,11 @@ def _is_parquet(file: TableFile) -> bool:
 
 
 @contextmanager
-def _explaining(file: TableFile) -> Iterator[None]:
+def _explaining(file: TableFile, dialect: Dialect) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError, UnicodeError, csv.Error) as error:
-        problem = f"it cannot be read: {error}"
+    except (pa.ArrowException, OSError, LookupError, ValueError, csv.Error) as error:
+        problem = f"it cannot be read: {error}{explain(file, dialect)}"
         if "straddling object" in problem:
             problem = f"a row is longer than {BLOCK_BYTES:,} bytes: shorten its cells, or use Parquet"
         raise TableError(f"{file.path}: {problem}") from error

@@ -5,32 +5,37 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import unquote
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.s3 import get_object, is_s3, list_objects
+from gokart_pipeline_sample.io.s3 import get_object, list_objects
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _BLOCK_BYTES = 8 * 1024 * 1024  # Of a read from S3: a larger block costs memory, a smaller one time.
-_HIDDEN = ("_", ".")  # Spark and other tools keep their metadata in files with these prefixes.
+# The names of files and folders with metadata of Spark and other tools, Hadoop on S3, and Athena.
+_HIDDEN = re.compile(r"[_.][^=]*|.*_\$folder\$|.*\.csv\.metadata")
+_NO_VALUE = ("", "__HIVE_DEFAULT_PARTITION__")
 _IF_MISSING = "correct the parameter table"
 _get_state = attrgetter("st_size", "st_mtime_ns")
 
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file on this machine, with the SHA-256 of its content, and its size and modification time (ns)."""
+    """A file here: the SHA-256 of its content, its size and modification time (ns), and what its folders tell."""
 
     path: str
     digest: str
     state: tuple[int, int]
+    keys: dict[str, str | None] = field(default_factory=dict)
 
     def open(self) -> io.BufferedReader:
         """Open the file."""
@@ -44,11 +49,12 @@ class LocalFile:
 
 @dataclass(frozen=True)
 class S3File:
-    """An object on S3, with its URI, its ETag and its length in bytes."""
+    """An object on S3: its URI, its ETag, its length in bytes, and what its folders tell."""
 
     path: str
     digest: str
     size: int
+    keys: dict[str, str | None] = field(default_factory=dict)
 
     def open(self) -> io.BufferedReader:
         """Open the object; reading raises an S3Error if it has changed since it was listed."""
@@ -65,8 +71,11 @@ def list_files(uri: str) -> Sequence[TableFile]:
     """
     if not uri:
         raise TableError("there is no table to read: set the parameter table")
+    scheme, place = uri.split("://", 1) if "://" in uri else ("", uri)
+    if scheme.lower() not in ("", "file", "s3", "s3a", "s3n"):
+        raise TableError(f"the table {uri} is neither a path nor an s3:// URI: copy it to one of these")
     try:
-        files = _list_objects(uri) if is_s3(uri) else _list_local_files(Path(uri.removeprefix("file://")))
+        files = _list_objects(place) if "3" in scheme else _list_local_files(Path(place).expanduser())
     except OSError as error:
         problem = f"{error.filename}: {error.strerror}"
         raise TableError(f"the table {uri} cannot be read ({problem}): {_IF_MISSING}") from None
@@ -75,12 +84,22 @@ def list_files(uri: str) -> Sequence[TableFile]:
     return files
 
 
+def find_keys(folders: Sequence[str]) -> dict[str, str | None]:
+    """Return the columns that the names of folders tell, as Hive writes them: ``day=2026-01-31``."""
+    pairs = [folder.partition("=") for folder in folders if "=" in folder]
+    return {unquote(name): None if value in _NO_VALUE else unquote(value) for name, _, value in pairs}
+
+
 def _list_local_files(path: Path) -> list[LocalFile]:
     files = []
     for found in sorted(_walk(path), key=Path.as_posix):
         with _open_regular(found) as file:
             state = _get_state(os.fstat(file.fileno()))
-            files.append(LocalFile(str(found), hashlib.file_digest(file, "sha256").hexdigest(), state))
+            digest, keys = (
+                hashlib.file_digest(file, "sha256").hexdigest(),
+                find_keys(found.relative_to(path).parts[:-1]),
+            )
+            files.append(LocalFile(str(found), digest, state, keys))
     return files
 
 
@@ -92,7 +111,7 @@ def _walk(path: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
         raise TableError(f"{path}: it is a link to a folder that it lies in: remove the link")
     else:
         for child in path.iterdir():
-            if not child.name.startswith(_HIDDEN):
+            if not _HIDDEN.fullmatch(child.name):
                 yield from _walk(child, (*above, path))
 
 
@@ -105,16 +124,16 @@ def _open_regular(path: Path) -> io.BufferedReader:
     return os.fdopen(descriptor, "rb")
 
 
-def _list_objects(uri: str) -> list[S3File]:
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
+def _list_objects(place: str) -> list[S3File]:
+    bucket, _, key = place.partition("/")
     folder = f"{key.rstrip('/')}/" if key.strip("/") else ""
     listed = list_objects(bucket, folder.rstrip("/"), _IF_MISSING)
     # S3's console creates a key that ends in a slash for each folder.
     found = {item["Key"]: item for item in listed if not item["Key"].endswith("/")}
     parts = {name: name.removeprefix(folder).split("/") for name in found if name.startswith(folder)}
-    inside = [name for name in parts if not any(part.startswith(_HIDDEN) for part in parts[name])]
-    names = [key] if key in found else inside
-    return [S3File(f"s3://{bucket}/{name}", found[name]["ETag"], found[name]["Size"]) for name in names]
+    inside = {name: find_keys(parts[name][:-1]) for name in parts if not any(map(_HIDDEN.fullmatch, parts[name]))}
+    names = {key: {}} if key in found else inside
+    return [S3File(f"s3://{bucket}/{name}", found[name]["ETag"], found[name]["Size"], names[name]) for name in names]
 
 
 class _S3Reader(io.RawIOBase):

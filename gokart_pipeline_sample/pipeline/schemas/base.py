@@ -13,6 +13,7 @@ import pandera.pandas as pa
 import pyarrow
 
 from gokart_pipeline_sample.errors import SchemaDefinitionError
+from gokart_pipeline_sample.io.tables.readers import LISTED, MISSING
 from gokart_pipeline_sample.pipeline.schemas.column_types import find_isin, find_problem, name_type
 
 ID = {"role": "id"}  # metadata of the field that identifies a row, an int or a str, and is never a feature
@@ -99,8 +100,12 @@ class BaseSchema(pa.DataFrameModel):
 
     @classmethod
     def arrow_schema(cls, columns: list[str]) -> pyarrow.Schema:
-        """Return the Arrow types of the given columns."""
-        return pyarrow.Schema.from_pandas(cls.empty()[columns], preserve_index=False).remove_metadata()
+        """Return the Arrow types of the given columns, with the words that their ``isin`` lists as ``LISTED``."""
+        schema = pyarrow.Schema.from_pandas(cls.empty()[columns], preserve_index=False).remove_metadata()
+        for number, name in enumerate(columns):
+            if words := sorted({*MISSING} & {*find_isin(cls.to_schema().columns[name])}):
+                schema = schema.set(number, schema.field(name).with_metadata({LISTED: ",".join(words)}))
+        return schema
 
     @classmethod
     @functools.cache

@@ -32,32 +32,6 @@ def configured() -> Iterator[luigi.configuration.LuigiConfigParser]:
 
 
 class TestTableTask:
-    @pytest.mark.parametrize(
-        ("name", "value", "normal"),
-        [
-            *(("encoding", value, "cp932") for value in ("cp932", "CP932", "ms932")),
-            *(("encoding", value, "utf-8") for value in ("utf-8", "UTF8", "U8")),
-            *(("delimiter", value, "\t") for value in ("\t", "\\t", "tab")),
-            ("delimiter", "|", "|"),
-            ("decimal", ",", ","),
-        ],
-    )
-    def test_takes_a_parameter_by_any_of_its_names(self, table: str, name: str, value: str, normal: str) -> None:
-        given = {"table": table, name: value}
-        assert getattr(LoadDataTask(**given), name) == normal
-        assert LoadDataTask(**given).make_unique_id() == LoadDataTask(**{**given, name: normal}).make_unique_id()
-
-    @pytest.mark.parametrize(
-        ("name", "value", "message"),
-        [
-            *(("encoding", value, "such as utf-8, cp932") for value in ("cp9320", "", "hex", "windows-31j")),
-            *(("delimiter", value, "the delimiter is") for value in (";;", "", '"', "\n", "、", "a", "0")),
-        ],
-    )
-    def test_refuses_what_cannot_be_meant(self, table: str, name: str, value: str, message: str) -> None:
-        with pytest.raises(ValueError, match=message):
-            LoadDataTask(**{"table": table, name: value})
-
     @pytest.mark.parametrize("name", ["encoding", "delimiter", "decimal"])
     def test_has_another_identity_if_the_table_is_read_otherwise(self, table: str, name: str) -> None:
         other = {"encoding": "cp1252", "delimiter": ";", "decimal": ","}[name]

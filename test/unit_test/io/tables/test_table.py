@@ -4,6 +4,7 @@ import datetime
 import os
 import pickle
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.tables.readers import BLOCK_BYTES, MISSING
+from gokart_pipeline_sample.io.tables.readers import BLOCK_BYTES, LISTED, MISSING
 from gokart_pipeline_sample.io.tables.table import Chunk, Table, open_table, read_iris
 
 SCHEMA = pa.schema([("id", pa.int64()), ("width", pa.float64()), ("name", pa.string())])
@@ -229,6 +230,113 @@ class TestReadChunks:
         pd.testing.assert_frame_equal(table.read(SCHEMA), ROWS)
 
 
+class TestListedWords:
+    """A word that a column lists is a value of it, and missing in all other columns."""
+
+    SCHEMA = pa.schema(
+        [
+            pa.field("id", pa.int64()),
+            pa.field("country", pa.string(), metadata={LISTED: "NA,null"}),
+            pa.field("width", pa.float64()),
+            pa.field("unit", pa.string(), metadata={LISTED: ""}),
+            pa.field("name", pa.string()),
+        ]
+    )
+
+    @pytest.mark.parametrize("cell", MISSING)
+    def test_are_values(self, write: Write, cell: str) -> None:
+        text = f'id,country,width,unit,name\n1,{cell},{cell},{cell},{cell}\n2,"{cell}",2,"{cell}","{cell}"\n'
+        data = Table(write("table.csv", text)).read(self.SCHEMA)
+        own = {"country": ("NA", "null"), "unit": ("",)}
+        for column, words in own.items():
+            assert data[column].fillna("missing")[0] == (cell if cell in words else "missing")
+            if cell in words or cell not in ("NA", "null", ""):
+                assert data[column][1] == cell
+        assert data["name"].isna()[0]
+        assert data["width"].isna().tolist() == [True, False]
+
+    def test_are_values_in_each_block_of_a_large_file(self, write: Write) -> None:
+        rows = 3 * BLOCK_BYTES // len("100000,NA,NA,cm,a\n")
+        lines = [f"{100_000 + row},NA,NA,cm,a{row}" for row in range(rows)]
+        chunks = Table(write("table.csv.gz", "\n".join(["id,country,width,unit,name", *lines]))).read_chunks(
+            self.SCHEMA, 40_000
+        )
+        data = pd.concat(chunks, ignore_index=True)
+        assert data["id"].tolist() == list(range(100_000, 100_000 + rows))
+        assert data["name"].tolist() == [f"a{row}" for row in range(rows)]
+        assert set(data["country"]) == {"NA"}
+        assert data["width"].isna().all()
+
+    def test_leave_the_error_of_a_missing_column_whole(self, write: Write) -> None:
+        with pytest.raises(TableError, match="columns are missing: country, name: it has"):
+            Table(write("table.csv", "id,width,unit\n1,2,cm\n")).read(self.SCHEMA)
+
+
+class TestColumnsOfThePath:
+    SCHEMA = pa.schema([("id", pa.int64()), ("day", pa.timestamp("ns")), ("shop", pa.int64()), ("city", pa.string())])
+
+    def write_parts(self, write: Write, kind: str) -> None:
+        parts = {
+            "day=2024-01-01/shop=007/city=S%C3%A3o%20Paulo": [1, 2],
+            "day=2024-01-02/shop=8/city=NA": [3],
+            "day=__HIVE_DEFAULT_PARTITION__/shop=9/city=a=b": [4, 5],
+        }
+        for folder, ids in parts.items():
+            content: Content = pa.table({"id": ids})
+            if kind != "parquet":
+                content = "\n".join(["id", *map(str, ids)])
+            write(f"table/{folder}/part-0.{kind}", content)
+
+    @pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet"])
+    def test_have_the_types_of_the_schema(self, write: Write, tmp_path: Path, kind: str) -> None:
+        self.write_parts(write, kind)
+        data = Table(str(tmp_path / "table")).read(self.SCHEMA)
+        assert data["id"].tolist() == [1, 2, 3, 4, 5]
+        assert data["day"].tolist() == [*[pd.Timestamp("2024-01-01")] * 2, pd.Timestamp("2024-01-02"), pd.NaT, pd.NaT]
+        assert data["shop"].tolist() == [7, 7, 8, 9, 9]
+        assert data["city"].tolist() == ["São Paulo", "São Paulo", "NA", "a=b", "a=b"]
+        assert data.dtypes.astype(str).tolist() == ["int64", "datetime64[ns]", "int64", "str"]
+
+    def test_are_read_by_the_numbers_of_rows_in_another_process(self, write: Write, tmp_path: Path) -> None:
+        self.write_parts(write, "parquet")
+        table = Table(str(tmp_path / "table"))
+        elsewhere = pickle.loads(pickle.dumps(table))  # noqa: S301
+        expected = table.read(self.SCHEMA)
+        pd.testing.assert_frame_equal(
+            elsewhere.read_piece(self.SCHEMA, range(1, 4)), expected[1:4].reset_index(drop=True)
+        )
+
+    @pytest.mark.parametrize("kind", ["csv", "parquet"])
+    def test_give_way_to_those_of_the_file(self, write: Write, tmp_path: Path, kind: str) -> None:
+        write(f"id=7/a.{kind}", "id\n1\n" if kind == "csv" else pa.table({"id": [1]}))
+        assert Table(str(tmp_path)).read(pa.schema([("id", pa.int64())]))["id"].tolist() == [1]
+
+    @pytest.mark.parametrize(("kind", "value"), [(pa.int64(), "x"), (pa.timestamp("ns"), "x"), (pa.bool_(), "x")])
+    def test_that_cannot_be_read_stay_text(self, write: Write, tmp_path: Path, kind: pa.DataType, value: str) -> None:
+        write(f"key={value}/a.csv", "id\n1\n")
+        data = Table(str(tmp_path)).read(pa.schema([("id", pa.int64()), ("key", kind)]))
+        assert data["key"].tolist() == [value]
+
+    def test_may_be_all_that_is_asked_for(self, write: Write, tmp_path: Path) -> None:
+        write("shop=1/a.csv", "id\n1\n2\n")
+        write("shop=2/a.parquet", pa.table({"id": [1]}))
+        assert Table(str(tmp_path)).read(pa.schema([("shop", pa.int64())]))["shop"].tolist() == [1, 1, 2]
+
+    def test_begin_below_the_table(self, write: Write, tmp_path: Path) -> None:
+        write("day=1/a.csv", "id\n1\n")
+        schema = pa.schema([("id", pa.int64()), ("day", pa.int64())])
+        for table in (tmp_path / "day=1", tmp_path / "day=1" / "a.csv"):
+            with pytest.raises(TableError, match="missing: day: day is in the path alone: give the folder above"):
+                Table(str(table)).read(schema)
+
+    def test_change_the_fingerprint(self, write: Write, tmp_path: Path) -> None:
+        write("1/day=1/a.csv", "id\n1\n")
+        write("2/day=2/a.csv", "id\n1\n")
+        write("3/day=1/b.csv", "id\n1\n")
+        one, other, renamed = (Table(str(tmp_path / name)).fingerprint for name in "123")
+        assert one == renamed != other
+
+
 class TestReadPiece:
     @pytest.mark.parametrize("rows", [1, 3, 7, 100])
     def test_reads_the_chunk_from_its_numbers_in_another_process(self, tmp_path: Path, rows: int) -> None:
@@ -281,14 +389,15 @@ class TestRead:
 
     @pytest.mark.parametrize(
         ("name", "content"),
-        [("table.csv", "id,Width\n1,2.0\n"), ("table.csv", ""), ("table.parquet", pa.table({"id": [1]}))],
+        [("table.csv", "id,x\n1,2.0\n"), ("table.csv", ""), ("table.parquet", pa.table({"id": [1], "x": [1]}))],
         ids=["CSV", "empty", "Parquet"],
     )
     def test_names_the_file_and_all_columns_that_are_missing(self, write: Write, name: str, content: Content) -> None:
-        missing = "width, name" if content else "id, width, name"
+        missing = "width, name: it has ['id', 'x']: give another table, or correct the schema"
         path = write(name, content)
         with pytest.raises(TableError) as caught:
             Table(path).read(SCHEMA)
+        missing = missing if content else "id, width, name: it is empty: write it again"
         assert str(caught.value) == f"{path}: columns are missing: {missing}"
 
     @pytest.mark.parametrize(
@@ -306,7 +415,7 @@ class TestRead:
     def test_names_the_file_of_a_folder_that_is_not_as_the_others(self, write: Write, tmp_path: Path) -> None:
         write("1.csv", to_csv(ROWS))
         write("2.csv", to_csv(ROWS.drop(columns="width")))
-        with pytest.raises(TableError, match=r"2\.csv: columns are missing: width$"):
+        with pytest.raises(TableError, match=r"2\.csv: columns are missing: width: it has .'id', 'name'."):
             Table(str(tmp_path)).read(SCHEMA)
 
     @pytest.mark.parametrize("name", ["table.txt", "table", "table.csv.bz2", "tablecsv"])
@@ -403,7 +512,14 @@ class TestReadCsv:
     @pytest.mark.parametrize(
         ("column", "cells", "values"),
         [
-            ("id", ["1", "x", "NA", "3.0"], [1, "x", None, "3.0"]),
+            ("id", ["1", "x", "NA", "3.5"], [1, "x", None, "3.5"]),
+            ("id", ["1.0", "", "3.0"], [1, None, 3]),
+            ("id", ["1.0", "x", "-3.", "007.00"], [1, "x", -3, 7]),
+            (
+                "id",
+                ["1e3", "1.50", ".0", "1.0.0", f"{2**53}.0", f"{2**53 - 1}.0", "0x1.0"],
+                ["1e3", "1.50", ".0", "1.0.0", f"{2**53}.0", 2**53 - 1, "0x1.0"],
+            ),
             ("id", [str(2**63), str(2**63 - 1), "1_000", '"1,5"'], [str(2**63), 2**63 - 1, "1_000", "1,5"]),
             ("width", ["1", "x", "NA", "1.5"], [1.0, "x", None, 1.5]),
             ("width", ["1e3", '"1,5"', "5 cm", "NA"], [1000.0, "1,5", "5 cm", None]),
@@ -479,6 +595,24 @@ class TestReadParquet:
             pytest.param("id", pa.array([1, 1]).dictionary_encode(), [1, 1], id="dictionary of integers"),
             pytest.param("id", pa.nulls(2), [None, None], id="no integers"),
             pytest.param("id", pa.array([2**63, 1], pa.uint64()), [str(2**63), 1], id="integer that is too large"),
+            pytest.param("id", pa.array([1.0, None]), [1, None], id="floats with gaps for integers"),
+            pytest.param("id", pa.array([3.0, np.nan]), [3, None], id="floats with NaN for integers"),
+            pytest.param("id", pa.array([3.5, 1.0]), ["3.5", 1], id="fraction for integers"),
+            pytest.param("id", pa.array([np.inf, 1.0]), ["inf", 1], id="infinity for integers"),
+            pytest.param("id", pa.array([2.0**53, 2.0**53 - 1]), [str(2.0**53), 2**53 - 1], id="inexact for integers"),
+            pytest.param("id", pa.array([3.0, 1.5], pa.float32()), [3, "1.5"], id="narrow floats for integers"),
+            pytest.param("id", pa.array(np.array([3, 1.5], "float16")), [3, "1.5"], id="halves for integers"),
+            pytest.param("id", pa.array([3.0, None]).dictionary_encode(), [3, None], id="dictionary of floats"),
+            pytest.param("width", pa.array([2**53 + 1, -(2**53) - 1]), [2.0**53, -(2.0**53)], id="large integers"),
+            pytest.param("width", pa.array([2**64 - 1, None], pa.uint64()), [2.0**64, None], id="largest integer"),
+            pytest.param(
+                "width", pa.array([2**53 + 1, 1]).dictionary_encode(), [2.0**53, 1.0], id="dictionary of large integers"
+            ),
+            pytest.param("width", pa.array(np.array([1.5, np.nan], "float16")), [1.5, None], id="halves for floats"),
+            *(
+                pytest.param("width", pa.array([Decimal("1.50"), None], kind), [1.5, None], id=f"{kind} for floats")
+                for kind in (pa.decimal32(7, 2), pa.decimal64(9, 2), pa.decimal128(20, 2), pa.decimal256(50, 2))
+            ),
             pytest.param("name", pa.array(["a", "NA"]), ["a", "NA"], id="text"),
             pytest.param("name", pa.nulls(2), [None, None], id="no text"),
         ],
@@ -488,7 +622,7 @@ class TestReadParquet:
             column
         ]
         assert [None if value is None or value != value else value for value in series] == values
-        if None not in values and not isinstance(values[0], str):
+        if None not in values and not any(isinstance(value, str) for value in values):
             assert series.dtype == DTYPES[column]
 
     @pytest.mark.parametrize("wanted", [pa.string(), pa.large_string()], ids=str)
@@ -512,7 +646,6 @@ class TestReadParquet:
             pytest.param("width", pa.array(["1.5"]), "string instead of double", id="text for floats"),
             pytest.param("width", pa.array([True]), "bool instead of double", id="truth for floats"),
             pytest.param("id", pa.array(["1"]), "string instead of int64", id="text for integers"),
-            pytest.param("id", pa.array([1.0]), "double instead of int64", id="floats for integers"),
             pytest.param(
                 "id", pa.array(["1"]).dictionary_encode(), "dictionary<.*> instead of int64", id="dictionary of text"
             ),
@@ -540,6 +673,46 @@ class TestReadParquet:
             write(f"{number}.parquet", pa.table(arrays))
         expected = pd.DataFrame({"id": [1, 2, 3], "width": [1.0, None, 3.0], "name": ["a", "b", None]})
         pd.testing.assert_frame_equal(Table(str(tmp_path)).read(SCHEMA), expected)
+
+    @pytest.mark.parametrize(
+        ("moment", "value"),
+        [
+            *((datetime.datetime(year, 3, 29, 1, 2, 3, 456789), None) for year in (1, 1600, 2263, 9999)),
+            (datetime.datetime(1970, 1, 1), "1970-01-01"),
+            (datetime.datetime(1678, 1, 1), "1678-01-01"),
+            (datetime.datetime(2262, 4, 11, 23, 47, 16, 854775), "2262-04-11T23:47:16.854775"),
+            (datetime.datetime(2024, 2, 29, 1, 2, 3, 456789), "2024-02-29T01:02:03.456789"),
+            (None, "NaT"),
+        ],
+    )
+    @pytest.mark.parametrize("is_int96", [True, False], ids=["INT96", "microseconds"])
+    def test_reads_timestamps_alike_however_they_are_stored(
+        self, tmp_path: Path, moment: datetime.datetime | None, value: str | None, is_int96: bool
+    ) -> None:
+        path = tmp_path / "table.parquet"
+        times = pa.array([moment, datetime.datetime(2024, 1, 1)], pa.timestamp("us"))
+        pq.write_table(pa.table({"at": times}), path, use_deprecated_int96_timestamps=is_int96)
+        read = Table(str(path)).read(pa.schema([("at", pa.timestamp("ns"))]))["at"]
+        assert read[1] == pd.Timestamp("2024-01-01")
+        if value is None:
+            assert read[0] == str(moment)
+        else:
+            assert read[0] is pd.NaT if moment is None else read[0] == pd.Timestamp(value)
+
+    @pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()], ids=str)
+    @pytest.mark.parametrize("as_dictionary", [True, False])
+    @pytest.mark.parametrize("bad", [b"\xff", "é".encode("cp1252"), "東京".encode("cp932"), b"\xed\xa0\x80", b"\xc3"])
+    def test_refuses_text_that_is_not_utf_8(
+        self, tmp_path: Path, kind: pa.DataType, as_dictionary: bool, bad: bytes
+    ) -> None:
+        path = tmp_path / "table.parquet"
+        text = pa.array([b"good"] * 1000 + [bad]).view(pa.string()).cast(kind)
+        text = text.cast(pa.string()).dictionary_encode() if as_dictionary else text
+        pq.write_table(pa.table({"id": range(1001), "name": text, "other": text}), path)
+        schema = pa.schema([("id", pa.int64()), ("name", pa.string())])
+        with pytest.raises(TableError, match=r"table\.parquet: the column name has text that is not UTF-8: write it"):
+            Table(str(path)).read(schema)
+        assert len(Table(str(path)).read(schema.remove(1))) == 1001
 
     def test_names_the_file_whose_type_is_another(self, write: Write, tmp_path: Path) -> None:
         write("1.parquet", to_arrow(ROWS))

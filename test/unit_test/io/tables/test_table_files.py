@@ -67,6 +67,32 @@ class TestListFiles:
         write(folder, "a.csv")
         assert list_files(f"file://{folder}") == list_files(str(folder)) == list_files(f"{folder}/")
 
+    @pytest.mark.parametrize("scheme", ["file://", "FILE://"])
+    def test_takes_a_scheme_in_any_case(self, folder: Path, scheme: str) -> None:
+        write(folder, "a.csv")
+        assert list_files(f"{scheme}{folder}") == list_files(str(folder))
+
+    def test_begins_at_home(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        write(folder, "a.csv")
+        monkeypatch.setenv("HOME", str(folder.parent))
+        assert list_files("~/folder/a.csv") == list_files(str(folder / "a.csv"))
+
+    @pytest.mark.parametrize("scheme", ["gs", "https", "hdfs", "abfss", "S4", "dbfs"])
+    def test_names_a_uri_that_it_cannot_read(self, scheme: str) -> None:
+        with pytest.raises(TableError, match=f"the table {scheme}://a/b.csv is neither a path nor an s3:// URI: copy"):
+            list_files(f"{scheme}://a/b.csv")
+
+    def test_passes_markers_of_hadoop_and_athena_over(self, folder: Path) -> None:
+        write(folder, "a.csv", "a.csv.metadata", "b/c.csv", "b/c.csv.metadata", "d.csv.metadata")
+        for name in ("_$folder$", "b_$folder$", "b/day=1_$folder$"):
+            (folder / name).touch()
+        assert list_names(folder) == ["a.csv", "b/c.csv"]
+
+    def test_takes_keys_that_begin_as_hidden_names(self, folder: Path) -> None:
+        write(folder, "_day=1/a.csv", "_day/b.csv", "_day=1/_c.csv")
+        assert list_names(folder) == ["_day=1/a.csv"]
+        assert list_files(str(folder))[0].keys == {"_day": "1"}
+
     def test_names_what_is_not_there(self, folder: Path) -> None:
         with pytest.raises(TableError, match=r"/folder .*No such file or directory"):
             list_files(str(folder))

@@ -10,6 +10,7 @@ from pandera.typing import Series
 from support.fruits import FruitSchema
 
 from gokart_pipeline_sample.errors import SchemaDefinitionError
+from gokart_pipeline_sample.io.tables.readers import LISTED
 from gokart_pipeline_sample.pipeline.schemas import (
     BaseSchema,
     IrisFeatureSchema,
@@ -99,6 +100,26 @@ class TestNewRowColumns:
 
 
 class TestArrowSchema:
+    def test_has_the_words_that_are_missing_elsewhere(self) -> None:
+        class Schema(BaseSchema):
+            id: Series[str] = pa.Field(metadata=ID)
+            country: Series[str] = pa.Field(isin=["NZ", "null", "NA"])
+            unit: Series[str] = pa.Field(isin=["", "cm"], nullable=True)
+            name: Series[str]
+            size: Series[int] = pa.Field(isin=[0, 1])
+            label: Series[str] | None = pa.Field(isin=["NA", "b"], metadata=TARGET)
+
+        schema = Schema.arrow_schema(["label", *Schema.new_row_columns()])
+        listed = {field.name: field.metadata for field in schema}
+        assert listed == {
+            "label": {LISTED: b"NA"},
+            "id": None,
+            "country": {LISTED: b"NA,null"},
+            "unit": {LISTED: b""},
+            "name": None,
+            "size": None,
+        }
+
     def test_has_the_types_and_the_order_that_is_asked_for(self) -> None:
         schema = FruitSchema.arrow_schema(["label", "weight", "number of seeds", "key"])
         assert schema.names == ["label", "weight", "number of seeds", "key"]
