@@ -1,5 +1,6 @@
 """Threads of the libraries that compute with OpenMP, such as LightGBM and scikit-learn."""
 
+import functools
 import os
 import sys
 from typing import Any
@@ -27,11 +28,16 @@ def count_threads(wanted: int = 0, cells: int | None = None) -> int:
 def limit_threads(threads: int) -> Any:
     """Let OpenMP start so many threads for this thread, until the context manager that is returned exits, if it does.
 
-    That tells libraries which are loaded, and is not a parameter of LightGBM, which its models would contain.
+    That is no parameter of LightGBM, which its models would contain; LightGBM must be imported before.
     """
-    from threadpoolctl import threadpool_limits
+    return _find_pools().limit(limits=threads, user_api="openmp")
 
-    return threadpool_limits(threads, user_api="openmp")
+
+@functools.cache
+def _find_pools() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def settle_fork() -> None:

@@ -64,6 +64,14 @@ def published(published_batch: Published, bucket: str, s3: S3Client, tmp_path: P
     return published_batch.checkout.copy(tmp_path / "checkout")
 
 
+def put_batch(s3: S3Client, bucket: str, part: bytes) -> None:
+    """Put a batch of one part."""
+    manifest = json.dumps({"parts": [{"key": "batch/mine/part.csv"}], "shift": None}).encode()
+    for name, body in (("part.csv", part), ("manifest.json", manifest)):
+        metadata = {"sha256": hashlib.sha256(body).hexdigest()}
+        s3.put_object(Bucket=bucket, Key=f"batch/mine/{name}", Body=body, Metadata=metadata)
+
+
 def measure(s3: S3Client, bucket: str, truth: pd.DataFrame) -> tuple[int, float]:
     """Return how many published rows have a truth, and the accuracy on them."""
     joined = read_batch(s3, bucket).published.merge(truth.dropna(), on="id")
@@ -114,15 +122,22 @@ class TestAccuracy:
         new = read_objects(s3, bucket).keys() - before
         assert sorted(key.rpartition("/")[2] for key in new) == ["evaluation.html", "evaluation.json"]
 
+    def test_of_a_class_that_elsewhere_means_nothing(self, published: Checkout, bucket: str, s3: S3Client) -> None:
+        schema = "gokart_pipeline_sample/pipeline/schemas/iris_feature.py"
+        published.edit(schema, "target: Series[int]", "target: Series[str]")
+        published.edit(schema, "isin=[0, 1, 2]", 'isin=["NA", "JP", "null"]')
+        put_batch(s3, bucket, b'id,pred\n7,"NA"\n8,"JP"\n9,"null"\n10,"NA"\n')
+        truth = pd.DataFrame({"id": [7, 8, 9, 10], "target": ["NA", "JP", "null", "JP"]})
+        run = evaluate(published, truth, "--manifest", "batch/mine/manifest.json")
+
+        assert run.exit_code == 0, run.stderr
+        assert run.stdout.splitlines()[:2] == ["accuracy   0.7500", "rows       4"]
+
     @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
     def test_of_ids_that_look_like_numbers(self, published: Checkout, bucket: str, s3: S3Client, mark: bytes) -> None:
         """What was published is read with the types of the schema."""
         published.edit("gokart_pipeline_sample/pipeline/schemas/iris_feature.py", "id: Series[int]", "id: Series[str]")
-        part = mark + b'id,pred\n"007",1\n"08",2\n"1e3",0\n'
-        manifest = json.dumps({"parts": [{"key": "batch/mine/part.csv"}], "shift": None}).encode()
-        for name, body in (("part.csv", part), ("manifest.json", manifest)):
-            metadata = {"sha256": hashlib.sha256(body).hexdigest()}
-            s3.put_object(Bucket=bucket, Key=f"batch/mine/{name}", Body=body, Metadata=metadata)
+        put_batch(s3, bucket, mark + b'id,pred\n"007",1\n"08",2\n"1e3",0\n')
         truth = pd.DataFrame({"id": ["007", "08", "1000"], "target": [1, 1, 0]})
         run = evaluate(published, truth, "--manifest", "batch/mine/manifest.json")
 

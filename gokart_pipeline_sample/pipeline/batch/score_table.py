@@ -50,7 +50,6 @@ logger = getLogger(__name__)
 
 REJECTED = "rejected/"
 SHOWN_VALUES = 10
-REASON = "reason"
 
 
 class PartFigures(TypedDict):
@@ -236,7 +235,7 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
 
 def describe_rejected(batches: list[pa.RecordBatch], reasons: pd.Series[str]) -> pd.DataFrame:
     """Return the rejected rows of a part as text, with the reasons in a column that the table does not have."""
-    rows, name = to_text(batches).loc[reasons.index], REASON
+    rows, name = to_text(batches).loc[reasons.index], "reason"
     while name in rows.columns.str.lower():  # SQL does not distinguish upper and lower case.
         name += "_"
     return rows.assign(**{name: reasons})

@@ -8,6 +8,7 @@ import pandas as pd
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted, number_categories
+from gokart_pipeline_sample.io.threads import count_threads, limit_threads
 from gokart_pipeline_sample.pipeline.model.model_input import encode_target, select_features
 from gokart_pipeline_sample.pipeline.quality import metrics
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
@@ -111,16 +112,17 @@ def measure_importances(
     losses: list[tuple[float | None, float | None]] = [(None, None)] * features.shape[1]
     if permutation_repeats:
         most_rows = SHUFFLED_TREES // (permutation_repeats * features.shape[1] * max(model.num_trees(), 1))
-        shuffled = permutation_importance(
-            FrozenEstimator(model),
-            number_categories(model, features).to_numpy(dtype=float),
-            encode_target(PreprocessedSchema, test).to_numpy(),
-            # scikit-learn's accuracy_score takes longer than the prediction.
-            scoring=lambda frozen, rows, truth: (frozen.predict(rows).argmax(axis=1) == truth).mean(),
-            n_repeats=permutation_repeats,
-            random_state=random_state,
-            max_samples=max(min(len(test), SHUFFLED_ROWS, most_rows), 1),
-        )
+        with limit_threads(count_threads(cells=features.size)):
+            shuffled = permutation_importance(
+                FrozenEstimator(model),
+                number_categories(model, features).to_numpy(dtype=float),
+                encode_target(PreprocessedSchema, test).to_numpy(),
+                # scikit-learn's accuracy_score takes longer than the prediction.
+                scoring=lambda frozen, rows, truth: (frozen.predict(rows).argmax(axis=1) == truth).mean(),
+                n_repeats=permutation_repeats,
+                random_state=random_state,
+                max_samples=max(min(len(test), SHUFFLED_ROWS, most_rows), 1),
+            )
         losses = list(zip(shuffled.importances_mean.tolist(), shuffled.importances_std.tolist(), strict=True))
     gains = model.feature_importance("gain").tolist()
     return [

@@ -19,11 +19,11 @@ SHOWN_IDS = 5
 LONGEST_CHECK = 100  # its name may list thousands of values
 # Why text is not read, as far as it tells: the kinds of types that it is no value of, and a pattern.
 _OBSTACLES = {
-    "quoted": ("biufM", r"""(["']).*\1|NA|NaN|nan|NULL|null"""),
-    "decimal comma": ("iuf", r"[+-]?\d*,\d+"),
-    "thousands separators": ("iuf", r"[+-]?\d{1,3}([,.' \xa0]\d{3})+([.,]\d*)?"),
-    "fraction": ("iu", r"[+-]?\d+\.\d*"),
-    "zone": ("M", r".*\d ?([A-Z]{1,5}|[+-]\d\d:?\d\d|\[?[A-Z]\w+/\w+\]?)"),
+    "quoted": ("biufM", r"""^(?:(["']).*\1|NA|NaN|nan|NULL|null)$"""),
+    "decimal comma": ("iuf", r"^[+-]?\d*,\d+$"),
+    "thousands separators": ("iuf", r"^[+-]?\d{1,3}([,.' \xa0]\d{3})+([.,]\d*)?$"),
+    "fraction": ("iu", r"^[+-]?\d+\.\d*$"),
+    "zone": ("M", r"\d ?([A-Z]{1,5}|[+-]\d\d:?\d\d|\[?[A-Z]\w+/\w+\]?)$"),
 }
 
 Schema = type[BaseSchema]
@@ -127,12 +127,8 @@ def describe_breach(column: str, check: str, rows: int, id_column: str, ids: lis
 def find_obstacles(check: str, values: list[Any]) -> str:
     """Return why text does not have the type that a check demands, as far as it tells; nothing for other checks."""
     wanted = re.fullmatch(r"dtype\('(.*)'\)", check)
-    kind = pandas_dtype(wanted[1]).kind if wanted else " "
-    found = [
-        name
-        for name, (kinds, pattern) in _OBSTACLES.items()
-        if kind in kinds and any(re.fullmatch(pattern, str(value)) for value in values)
-    ]
+    kind, text = pandas_dtype(wanted[1]).kind if wanted else " ", "\n".join(map(str, values))
+    found = [name for name, (kinds, pattern) in _OBSTACLES.items() if kind in kinds and re.search(pattern, text, re.M)]
     return f" ({' or '.join(found)})" if found else ""
 
 
