@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pandera.pandas as pandera
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pandera.typing import Series
 
 from gokart_pipeline_sample.io.compiled_model import Engine
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.io.tables.table import Table
 from gokart_pipeline_sample.pipeline.batch.score_table import PartScorer, describe_rejected
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
+from gokart_pipeline_sample.pipeline.schemas.base import ID, BaseSchema
 from gokart_pipeline_sample.pipeline.schemas.iris_feature import IrisFeatureSchema
 
 SCHEMA = IrisFeatureSchema.new_row_schema()
@@ -131,3 +134,52 @@ class TestReason:
         assert rejected[expected].tolist() == ["too wide", "too long"]
         for name in columns:
             assert rejected[name].tolist() == [f"{name} 0", f"{name} 2"]
+
+
+class KindsSchema(BaseSchema):
+    """A column of each kind, each of which may be missing if its type allows that."""
+
+    id: Series[str] = pandera.Field(metadata=ID)
+    number: Series[float] = pandera.Field(nullable=True)
+    count: Series[int] = pandera.Field()
+    size: Series[pd.Int64Dtype] = pandera.Field(nullable=True)
+    flag: Series[pd.BooleanDtype] = pandera.Field(nullable=True)
+    day: Series[pd.Timestamp] = pandera.Field(nullable=True)
+    country: Series[str] = pandera.Field(isin=["NA", "JP"], nullable=True)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 100])
+def test_cells_that_stay_text_have_the_same_values(tmp_path: Path, rows: int) -> None:
+    """A table with bad rows is read as text, and one without is not."""
+    cells = [
+        '""',
+        "",
+        "NA",
+        '"NA"',
+        "NULL",
+        "00007",
+        "3.0",
+        " 7 ",
+        "1e400",
+        "x",
+        "true",
+        "2024-01-31",
+        "JP",
+        "2.5",
+        "1,5",
+    ]
+    lines = [",".join(KindsSchema.new_row_columns())]
+    for place in range(len(cells) * 7):
+        row = [str(place), "0.5", "1", "2", "true", "2024-01-31T09:00:00Z", "JP"]
+        row[place % 7] = cells[place // 7] if "," not in cells[place // 7] else f'"{cells[place // 7]}"'
+        lines.append(",".join(row))
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    table, schema = Table(str(tmp_path / "table.csv")), KindsSchema.new_row_schema()
+    as_text = [
+        table.convert(schema, table.fetch(schema, piece))
+        for piece in table.list_pieces(schema, rows, elsewhere=False, as_text=True)
+    ]
+    expected = list(table.read_chunks(schema, rows))
+    assert len(as_text) == len(expected) == -(-len(cells) * 7 // rows)
+    for found, other in zip(as_text, expected, strict=True):
+        pd.testing.assert_frame_equal(found, other, check_exact=True)
