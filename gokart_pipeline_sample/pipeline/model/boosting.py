@@ -55,6 +55,8 @@ def boost(train: Dataset, valid: Dataset, num_boost_round: int, parameters: dict
             valid_names=["train", "valid"],
             callbacks=[lgb.record_evaluation(curve), lambda _: advance(1)],
         )
+    if not booster.feature_importance("split").any():
+        raise ValueError(f"no feature splits the {train.num_data()} training rows, 20 to a side: add features or rows")
     return booster, curve
 
 
@@ -76,6 +78,8 @@ def make_datasets(
     datasets = []
     for rows, target in zip((train, valid), targets, strict=True):
         features = select_features(rows, fitted)
+        if features.columns.empty:
+            raise ValueError("the model has no feature: declare a column beside the id and the target")
         features.columns = pd.Index(name_features(list(features.columns)))
         datasets.append(lgb.Dataset(features, label=target, weight=None if weights is None else weights[target]))
     return datasets[0], datasets[1]
@@ -88,6 +92,6 @@ def weigh_classes(target: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float6
 
 
 def name_features(columns: list[str]) -> list[str]:
-    """Return names that LightGBM accepts: without white space and without the punctuation of JSON, and unique."""
-    names = [re.sub(r'[\s",:\[\]{}]', "_", column) for column in columns]
+    """Return names that LightGBM accepts: not empty, unique, without white space, NUL and the punctuation of JSON."""
+    names = [re.sub(r'[\s\0",:\[\]{}]', "_", column) or "_" for column in columns]
     return names if len(set(names)) == len(names) else [f"{name}_{place}" for place, name in enumerate(names)]

@@ -10,6 +10,7 @@ from pandera.errors import SchemaErrors
 from gokart_pipeline_sample.errors import AccuracyTooLowError
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
+from gokart_pipeline_sample.pipeline.model import boosting
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.train import TrainTask
 
@@ -68,6 +69,31 @@ class TestFit:
         features = ["sepal_length", "sepal_width", "petal_length", "petal_width", "petal_area"]
         assert booster.feature_name() == features
         assert booster.num_model_per_iteration() == 3
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda rows: rows.groupby("target").head(12),
+            lambda rows: rows.assign(
+                sepal_length=1.0, sepal_width=1.0, petal_length=1.0, petal_width=1.0, petal_area=1.0
+            ),
+            lambda rows: rows.iloc[:39],
+        ],
+        ids=["few rows of each class", "constant features", "few rows"],
+    )
+    def test_a_model_without_a_split_is_none(self, parts: Parts, parameters: dict[str, Any], change: Any) -> None:
+        train = change(parts[0])
+        with pytest.raises(
+            ValueError, match=f"no feature splits the {len(train)} training rows, 20 to a side: add features"
+        ):
+            TrainTask.fit(train, parts[1], **parameters)
+
+    def test_a_model_without_a_feature_is_none(
+        self, parts: Parts, parameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(boosting, "select_features", lambda rows, _: rows[[]])
+        with pytest.raises(ValueError, match="the model has no feature: declare a column beside the id and the targ"):
+            TrainTask.fit(parts[0], parts[1], **parameters)
 
     def test_records_the_loss_of_each_round(self, parts: Parts, parameters: dict[str, Any]) -> None:
         train, valid, _ = parts

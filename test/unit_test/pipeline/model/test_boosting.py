@@ -37,7 +37,7 @@ class TestNameFeatures:
         assert boosting.name_features(["petal_area", "漢字", "x.y-z"]) == ["petal_area", "漢字", "x.y-z"]
 
     def test_replaces_what_lightgbm_refuses(self) -> None:
-        names = boosting.name_features(["a b", 'c: "d"', "[e], {f}", "a_b"])
-        assert len(set(names)) == 4
-        data = lgb.Dataset(pd.DataFrame(np.eye(4), columns=names), label=[0, 1, 0, 1], params={"verbosity": -1})
+        names = boosting.name_features(["a b", 'c: "d"', "[e], {f}", "a_b", "", "\u3000", "a\0b", "a\0c", "\n"])
+        assert len(set(names)) == 9
+        data = lgb.Dataset(pd.DataFrame(np.eye(9), columns=names), label=[0, 1, 0] * 3, params={"verbosity": -1})
         assert data.construct().get_feature_name() == names
