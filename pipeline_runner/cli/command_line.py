@@ -5,6 +5,7 @@ import configparser
 import contextlib
 import gc
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from pipeline_runner.cli.configuration import load_config
 from pipeline_runner.cli.streams import guard_streams, require_utf8
 from pipeline_runner.errors import UsageError
 from pipeline_runner.local_s3 import embedded_s3
-from pipeline_runner.paths import IS_INSTALLED
+from pipeline_runner.paths import IS_INSTALLED, PROJECT
 from pipeline_runner.signals import handling_signals
 
 
@@ -43,7 +44,7 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
     started = datetime.now(UTC)
     config = load_config()
     workspace = config.get("TaskOnKart", "workspace_directory")
-    with providing_s3(options, arguments, config) as server:
+    with importing_no_table(options), providing_s3(options, arguments, config) as server:
         # The pipeline is imported while the server starts.
         import gokart
 
@@ -86,6 +87,20 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
         except Exception as error:
             print(f"error: {type(root.graph.root).__name__}: {describe(error)}", file=sys.stderr)
             return UNHANDLED
+
+
+@contextlib.contextmanager
+def importing_no_table(options: argparse.Namespace) -> Iterator[None]:
+    """Let a new table be adopted even if today's schema is broken: import a copy of the pipeline that has none."""
+    with contextlib.ExitStack() as stack:
+        if options.new_table and not IS_INSTALLED:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            package = shutil.copytree(PROJECT / "gokart_pipeline_sample", Path(folder, "gokart_pipeline_sample"))
+            templates = PROJECT / "pipeline_runner" / "adopt" / "templates" / "no_table"
+            for template in templates.rglob("*.tmpl"):
+                shutil.copy(template, package / template.relative_to(templates).with_suffix(".py"))
+            sys.path.insert(0, folder)
+        yield
 
 
 @contextlib.contextmanager

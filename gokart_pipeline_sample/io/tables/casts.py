@@ -12,6 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
+# Cells of a CSV file without a value, unless they are quoted; the last one is that of MySQL.
+MISSING = ["", "NA", "NaN", "nan", "NULL", "null", r"\N"]
+LISTED = b"listed"  # metadata of a field: which of these words its column lists as values, separated by commas
+# Those of columns that are no text, also in quotes and between spaces.
+NO_VALUE = [*MISSING, "N/A", "n/a", "#N/A", "None", "none", "-", "?"]
+
 
 def to_frame(batches: list[pa.RecordBatch], schema: pa.Schema, decimal: str) -> pd.DataFrame:
     """Convert batches, as they were read, to a frame with the types of a schema; unreadable cells stay text."""
@@ -30,11 +36,11 @@ def _to_series(column: pa.ChunkedArray, wanted: pa.DataType, decimal: str) -> pd
         # Integers with nulls would become floats, which represent large integers inexactly.
         series: pd.Series[Any] = cast(column, wanted, decimal).to_pandas(integer_object_nulls=True)
     except pa.ArrowInvalid:
-        series = pd.Series(_read_cells(column, wanted, decimal), dtype=object)
+        series = pd.Series(read_cells(column, wanted, decimal), dtype=object)
     return series
 
 
-def _read_cells(column: pa.ChunkedArray, wanted: pa.DataType, decimal: str) -> list[object]:
+def read_cells(column: pa.ChunkedArray, wanted: pa.DataType, decimal: str) -> list[object]:
     """Read the cells one by one if they cannot be read all at once; unreadable cells stay text."""
     try:
         cells: list[object] = cast(column, wanted, decimal).to_pylist()
@@ -43,26 +49,38 @@ def _read_cells(column: pa.ChunkedArray, wanted: pa.DataType, decimal: str) -> l
         if len(column) == 1:
             return [str(column[0])]
         middle = len(column) // 2
-        return _read_cells(column[:middle], wanted, decimal) + _read_cells(column[middle:], wanted, decimal)
+        return read_cells(column[:middle], wanted, decimal) + read_cells(column[middle:], wanted, decimal)
 
 
 def cast(column: Any, wanted: pa.DataType, decimal: str = ".") -> Any:
-    """Convert an array, text to numbers as pyarrow reads CSV; raise an ArrowInvalid if a value cannot be converted.
+    """Convert an array, text as pyarrow reads CSV, times as UTC; raise an ArrowInvalid if a value cannot be.
 
     Whole floats become integers, because pandas makes floats of integers beside a gap, and integers the nearest floats.
     """
     found = column.type.value_type if types.is_dictionary(column.type) else column.type
-    if types.is_string(found) and is_number(wanted):
-        return _read_numbers(pc.ascii_trim(column, " \t"), wanted, decimal)
+    if types.is_string(found) and not is_text(wanted):
+        trimmed = pc.ascii_trim(column, " \t")
+        try:
+            return _read(trimmed, wanted, decimal)
+        except pa.ArrowInvalid:
+            # Few columns have such cells, and looking for them takes time.
+            return _read(pc.if_else(pc.is_in(trimmed, pa.array(NO_VALUE)), None, trimmed), wanted, decimal)
     if types.is_floating(found) and types.is_integer(wanted):
         return _to_integers(column, wanted)
     return column.cast(wanted, safe=not (types.is_integer(found) and types.is_floating(wanted)))
 
 
-def _read_numbers(text: Any, wanted: pa.DataType, decimal: str) -> Any:
+def _read(text: Any, wanted: pa.DataType, decimal: str) -> Any:
+    if types.is_timestamp(wanted):
+        # As ISO 8601, PostgreSQL, BigQuery and Ruby write zones.
+        plain = pc.replace_substring_regex(text, r" ?(?:UTC|GMT|Z)$| ([+-]\d\d:?\d\d)$", r"\1Z")
+        plain = pc.replace_substring_regex(plain, r"([+-]\d\d:?\d\d)Z$", r"\1")
+        is_zoned = pc.match_substring_regex(plain, r":\d\d(?:\.\d+)?(?:Z|[+-]\d\d(?::?\d\d)?)$")
+        zoned = pc.if_else(is_zoned, plain, None).cast(pa.timestamp(wanted.unit, "UTC")).cast(wanted)
+        return pc.coalesce(zoned, pc.if_else(is_zoned, None, plain).cast(wanted))
     if types.is_floating(wanted) and decimal != ".":
         text = pc.replace_substring(pc.replace_substring(text, ".", "thousands"), decimal, ".")
-    if types.is_floating(wanted):
+    if not types.is_integer(wanted):
         return text.cast(wanted)
     if pc.any(pc.starts_with(text, "0x", ignore_case=True)).as_py():
         raise pa.ArrowInvalid("a hexadecimal number")

@@ -49,7 +49,7 @@ def _find_reasons(file: TableFile, dialect: Dialect, missing: Sequence[str], fou
             lines = iter(lambda: text.readline(BLOCK_BYTES), b"")
             header = next(filter(bytes.strip, lines), b"")
             others = itertools.islice((line for line in lines if not line.isascii()), _EXAMINED_LINES)
-            encoding = _guess_encoding(header + b"".join(others))
+            encoding = guess_encoding(header + b"".join(others))
         if len(header) == BLOCK_BYTES:
             yield f"its first line has more than {BLOCK_BYTES:,} bytes: shorten it, or use Parquet"
         if encoding != "utf-8":
@@ -63,7 +63,8 @@ def _find_reasons(file: TableFile, dialect: Dialect, missing: Sequence[str], fou
         yield from _compare_names(file, missing, found)
 
 
-def _guess_encoding(text: bytes) -> str:
+def guess_encoding(text: bytes) -> str:
+    """Return the name of an encoding that reads a text, in which all lines that are ASCII may be missing."""
     # Western letters that are not ASCII stand alone or in pairs, and those of Japan in long runs.
     long, high = (len(b"".join(re.findall(pattern, text))) for pattern in (rb"[\x80-\xff]{3,}", rb"[\x80-\xff]"))
     for encoding in ("utf-8", "cp1252" if 2 * long < high else "cp932"):

@@ -16,24 +16,24 @@ from pyarrow import types
 
 from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.s3 import is_s3
-from gokart_pipeline_sample.io.tables.casts import cast, is_number, is_text
+from gokart_pipeline_sample.io.tables.casts import LISTED, MISSING, cast, is_number, is_text
 from gokart_pipeline_sample.io.tables.csv_text import BLOCK_BYTES, get_delimiter, open_csv
 from gokart_pipeline_sample.io.tables.diagnosis import explain
 from gokart_pipeline_sample.io.tables.dialect import DEFAULT_DIALECT, Dialect
 from gokart_pipeline_sample.io.tables.table_files import TableFile
 
-MISSING = ["", "NA", "NaN", "nan", "NULL", "null"]  # Cells of a CSV file without a value, unless they are quoted.
-LISTED = b"listed"  # metadata of a field: which of these words its column lists as values, separated by commas
 _NULLS = {"strings_can_be_null": True, "quoted_strings_can_be_null": False}
 _BATCH_ROWS = 131_072
 _READ_BYTES = 64 * 1024
 
 
-def infer_csv(file: TableFile, dialect: Dialect) -> pa.Table:
-    """Read a whole CSV file with the types that pyarrow infers."""
-    options = pacsv.ConvertOptions(decimal_point=dialect.decimal, null_values=MISSING, **_NULLS)
+def read_text(file: TableFile, dialect: Dialect) -> pa.Table:
+    """Read a whole CSV file with all its columns as text."""
+    parsing = _parsing(file.path, dialect)
     with open_csv(file, dialect) as text:
-        return pacsv.read_csv(text, parse_options=_parsing(file.path, dialect), convert_options=options)
+        as_text = dict.fromkeys(_read_header(text, parsing), pa.string())
+        options = pacsv.ConvertOptions(column_types=as_text, null_values=MISSING, **_NULLS)
+        return pacsv.read_csv(text, parse_options=parsing, convert_options=options)
 
 
 def read_csv(file: TableFile, schema: pa.Schema, dialect: Dialect) -> Iterator[pa.RecordBatch]:

@@ -20,7 +20,7 @@ from gokart_pipeline_sample.io.tables.casts import to_frame
 from gokart_pipeline_sample.io.tables.csv_text import BLOCK_BYTES
 from gokart_pipeline_sample.io.tables.diagnosis import explain
 from gokart_pipeline_sample.io.tables.dialect import DEFAULT_DIALECT, Dialect
-from gokart_pipeline_sample.io.tables.readers import infer_csv, read_csv, read_parquet
+from gokart_pipeline_sample.io.tables.readers import read_csv, read_parquet, read_text
 from gokart_pipeline_sample.io.tables.table_files import LocalFile, S3File, TableFile, list_files
 
 
@@ -57,17 +57,17 @@ class Table:
     """
 
     def __init__(self, uri: str, dialect: Dialect = DEFAULT_DIALECT, files: Sequence[TableFile] | None = None) -> None:
-        self._uri, self._dialect = uri, dialect
-        self._files = list_files(uri) if files is None else files
+        self._uri, self.dialect = uri, dialect
+        self.files = list_files(uri) if files is None else files
 
     def with_dialect(self, dialect: Dialect) -> Table:
         """Return the table with the same files, whose CSV files are read as a dialect."""
-        return self if dialect == self._dialect else Table(self._uri, dialect, self._files)
+        return self if dialect == self.dialect else Table(self._uri, dialect, self.files)
 
     @property
     def fingerprint(self) -> str:
         """A hash of the content of the table, in hexadecimal digits."""
-        told = (file.digest + "".join(f"\n{key}={value}" for key, value in file.keys.items()) for file in self._files)
+        told = (file.digest + "".join(f"\n{key}={value}" for key, value in file.keys.items()) for file in self.files)
         return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
     def read(self, schema: pa.Schema, max_bytes: float = math.inf) -> pd.DataFrame:
@@ -81,18 +81,18 @@ class Table:
                     f"the table {self._uri} takes more than {max_bytes / 2**20:,.0f} MiB of memory, its first "
                     f"{len(data):,} rows alone: train on a sample of it, or raise max_memory_share of LoadDataTask"
                 )
-        return to_frame(data.batches, schema, self._dialect.decimal)
+        return to_frame(data.batches, schema, self.dialect.decimal)
 
-    def infer(self) -> pa.Table:
-        """Read the whole table with the types of its Parquet files, or those that pyarrow infers from CSV files."""
-        tables = []
-        for file in self._files:
-            with _explaining(file, self._dialect), file.open() as content:
-                tables.append(pq.read_table(content) if _is_parquet(file) else infer_csv(file, self._dialect))
-        try:
-            return pa.concat_tables(tables, promote_options="permissive")
-        except pa.ArrowException as error:
-            raise TableError(f"the files of the table {self._uri} do not fit together: {error}") from error
+    def read_files(self) -> Iterator[tuple[dict[str, pa.ChunkedArray], dict[str, pa.ChunkedArray]]]:
+        """Yield the columns of each file that have a type, and those of text whose type nothing tells."""
+        for file in self.files:
+            with _explaining(file, self.dialect), file.open() as content:
+                read_typed = functools.partial(pq.read_table, content, coerce_int96_timestamp_unit="us")
+                read = read_typed() if _is_parquet(file) else read_text(file, self.dialect)
+            columns = dict(zip(read.column_names, read.columns, strict=True))
+            told = {name: pa.repeat(pa.scalar(value, pa.string()), len(read)) for name, value in file.keys.items()}
+            others = {name: pa.chunked_array([values]) for name, values in told.items() if name not in columns}
+            yield (columns, others) if _is_parquet(file) else ({}, others | columns)
 
     def read_chunks(self, schema: pa.Schema, rows: int) -> Iterator[pd.DataFrame]:
         """Yield the columns of a schema in frames of that many rows: at least one, each with an index from 0.
@@ -101,7 +101,7 @@ class Table:
         TableError names a file that cannot be read, lacks a column or has it with another type.
         """
         for chunk in self._read_chunks(schema, rows):
-            yield to_frame(chunk.batches, schema, self._dialect.decimal)
+            yield to_frame(chunk.batches, schema, self.dialect.decimal)
 
     def list_pieces(self, schema: pa.Schema, rows: int, *, elsewhere: bool, as_text: bool = False) -> Iterator[Piece]:
         """List the chunks of :meth:`read_chunks` for workers, each either as it was read or as the numbers of its rows.
@@ -120,7 +120,7 @@ class Table:
 
     def convert(self, schema: pa.Schema, batches: list[pa.RecordBatch]) -> pd.DataFrame:
         """Return what :meth:`fetch` has fetched as a frame of :meth:`read_chunks`."""
-        return to_frame(batches, schema, self._dialect.decimal)
+        return to_frame(batches, schema, self.dialect.decimal)
 
     def fetch(self, schema: pa.Schema, piece: Piece) -> list[pa.RecordBatch]:
         """Return the batches of a piece as they were read; see :meth:`read_piece`."""
@@ -130,9 +130,9 @@ class Table:
             piece.batches.clear()  # Whoever has listed the piece still refers to it.
             return batches
         first = 0
-        for file, footer in zip(self._files, self.footers, strict=True):
+        for file, footer in zip(self.files, self.footers, strict=True):
             if piece.start < first + footer.num_rows and first < piece.stop:
-                with _explaining(file, self._dialect):
+                with _explaining(file, self.dialect):
                     rows = range(piece.start - first, piece.stop - first)
                     batches += read_parquet(file, schema, rows, footer)
             first += footer.num_rows
@@ -142,15 +142,15 @@ class Table:
     def footers(self) -> list[pq.FileMetaData]:
         """The metadata of each of the Parquet files; a copy in another process has them if this one has."""
         footers = []
-        for file in self._files:
-            with _explaining(file, self._dialect), file.open() as content:
+        for file in self.files:
+            with _explaining(file, self.dialect), file.open() as content:
                 footers.append(pq.read_metadata(content))
         return footers
 
     @property
     def is_shared(self) -> bool:
         """Whether workers elsewhere can read its pieces: it consists of Parquet files on S3."""
-        return all(isinstance(file, S3File) and _is_parquet(file) for file in self._files)
+        return all(isinstance(file, S3File) and _is_parquet(file) for file in self.files)
 
     def _read_chunks(self, schema: pa.Schema, rows: int, as_text: bool = False) -> Iterator[Chunk]:
         pending = Chunk([])
@@ -164,9 +164,9 @@ class Table:
 
     def _read_batches(self, schema: pa.Schema, as_text: bool = False) -> Iterator[pa.RecordBatch]:
         text = pa.schema([field.with_type(pa.string()) for field in schema])
-        for file in self._files:
-            read = read_parquet if _is_parquet(file) else functools.partial(read_csv, dialect=self._dialect)
-            with _explaining(file, self._dialect):
+        for file in self.files:
+            read = read_parquet if _is_parquet(file) else functools.partial(read_csv, dialect=self.dialect)
+            with _explaining(file, self.dialect):
                 for batch in read(file, text if as_text and not _is_parquet(file) else schema):
                     if isinstance(file, LocalFile):
                         file.check_unchanged()  # Not only at the end: rows may be published before the end is read.

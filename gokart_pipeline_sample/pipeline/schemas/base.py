@@ -13,7 +13,7 @@ import pandera.pandas as pa
 import pyarrow
 
 from gokart_pipeline_sample.errors import SchemaDefinitionError
-from gokart_pipeline_sample.io.tables.readers import LISTED, MISSING
+from gokart_pipeline_sample.io.tables.casts import LISTED, MISSING
 from gokart_pipeline_sample.pipeline.schemas.column_types import find_isin, find_problem, name_type
 
 ID = {"role": "id"}  # metadata of the field that identifies a row, an int or a str, and is never a feature

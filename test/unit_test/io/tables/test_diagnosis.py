@@ -79,7 +79,7 @@ class TestKind:
     def test_is_named_if_the_table_is_adopted(self, tmp_path: Path) -> None:
         (tmp_path / "a.parquet").write_text(TEXT)
         with pytest.raises(TableError, match="it is neither Parquet nor compressed"):
-            Table(str(tmp_path)).infer()
+            list(Table(str(tmp_path)).read_files())
 
     def test_is_named_if_all_columns_are_in_the_first_block_of_the_header(self, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text("id,region,width" + ",x" * BLOCK_BYTES + "\n")

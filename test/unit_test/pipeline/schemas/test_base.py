@@ -10,7 +10,7 @@ from pandera.typing import Series
 from support.fruits import FruitSchema
 
 from gokart_pipeline_sample.errors import SchemaDefinitionError
-from gokart_pipeline_sample.io.tables.readers import LISTED
+from gokart_pipeline_sample.io.tables.casts import LISTED
 from gokart_pipeline_sample.pipeline.schemas import (
     BaseSchema,
     IrisFeatureSchema,
