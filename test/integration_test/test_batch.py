@@ -492,6 +492,30 @@ class TestTables:
         assert (run.exit_code, run.tasks) == (2, [])
         assert run.stderr.splitlines()[-1].startswith(last_line.format(bucket=bucket))
 
+    def test_are_read_as_the_options_and_the_folders_say(
+        self, published: Checkout, table: Path, bucket: str, s3: S3Client
+    ) -> None:
+        folder = published.directory / "tables"
+        for width, rows in FLOWERS.groupby("petal_width", sort=False):
+            part = folder / f"petal_width={width}" / "part-0.csv"
+            part.parent.mkdir(parents=True)
+            text = to_csv(rows.drop(columns="petal_width").assign(産地="東京"), sep=";", decimal=",")
+            part.write_text(text, encoding="cp932")
+        assert score(published, table).exit_code == 0
+        expected = read_batch(s3, bucket).published.sort_values("id")
+
+        refused = score(published, folder, "--prefix", "refused")
+        assert refused.exit_code == 40
+        assert refused.stderr.splitlines()[-1].endswith(
+            "cp932 reads it, and UTF-8 does not: set encoding=cp932 beside table"
+        )
+        options = ("--encoding", "cp932", "--delimiter", ";", "--decimal", ",", "--prefix", "other")
+        run = score(published, folder, *options)
+        assert run.exit_code == 0, run.stderr
+        read = read_batch(s3, bucket, "other").published.sort_values("id")
+        assert read["id"].tolist() == FLOWERS["id"].tolist()
+        assert read["pred"].tolist() == expected["pred"].tolist()
+
     def test_of_which_one_file_has_another_schema_name_it(self, published: Checkout) -> None:
         folder = published.directory / "tables"
         folder.mkdir()

@@ -133,9 +133,11 @@ def _find_columns(found: list[str], file: TableFile, schema: pa.Schema, dialect:
 
 
 def _make_batch(columns: dict[str, pa.Array], rows: int, file: TableFile, schema: pa.Schema) -> pa.RecordBatch:
-    """Make a batch of columns as they were read, and of those that only the path has, as text."""
-    in_path = {name: pa.repeat(pa.scalar(value, pa.string()), rows) for name, value in file.keys.items()}
-    return pa.record_batch([(in_path | columns)[name] for name in schema.names], schema.names)
+    """Make a batch of columns as they were read, and of those that only the path has, whose decimal is a point."""
+    for field in (field for field in schema if field.name not in columns):
+        value = _read(pa.array([file.keys[field.name]], pa.string()), field, set(), DEFAULT_DIALECT)
+        columns[field.name] = pa.repeat(value[0], rows)
+    return pa.record_batch([columns[name] for name in schema.names], schema.names)
 
 
 def _is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:

@@ -17,6 +17,7 @@ from sklearn.datasets import load_iris
 
 from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.tables.casts import LISTED, MISSING
+from gokart_pipeline_sample.io.tables.dialect import Dialect
 from gokart_pipeline_sample.io.tables.readers import BLOCK_BYTES
 from gokart_pipeline_sample.io.tables.table import Chunk, Table, open_table, read_iris
 
@@ -317,6 +318,12 @@ class TestColumnsOfThePath:
         write(f"key={value}/a.csv", "id\n1\n")
         data = Table(str(tmp_path)).read(pa.schema([("id", pa.int64()), ("key", kind)]))
         assert data["key"].tolist() == [value]
+
+    def test_have_a_decimal_point_whatever_the_files_have(self, write: Write, tmp_path: Path) -> None:
+        write("height=1.5/a.csv", "id;width\n1;2,5\n")
+        schema = pa.schema([(name, pa.float64()) for name in ("height", "width")])
+        data = Table(str(tmp_path), Dialect(delimiter=";", decimal=",")).read(schema)
+        assert data.to_numpy().tolist() == [[1.5, 2.5]]
 
     def test_may_be_all_that_is_asked_for(self, write: Write, tmp_path: Path) -> None:
         write("shop=1/a.csv", "id\n1\n2\n")
