@@ -81,7 +81,7 @@ def make_files(uri: str, id_column: str, target_column: str, name: str | None) -
     good, found = separate_rows(schema, data)
     bad_rows = found.groupby("column", sort=False)["row"].nunique().to_dict()
     words |= sketch(columns, data, bad_rows)
-    options = [f"table={uri if '://' in uri else str(Path(uri).resolve()).removeprefix(f'{PROJECT}/')}"]
+    options = [f"table={uri if '://' in uri else str(Path(uri).expanduser().resolve()).removeprefix(f'{PROJECT}/')}"]
     for option, value, default in zip(table.dialect._fields, table.dialect, DEFAULT_DIALECT, strict=True):
         options += [f"{option}={value}".replace("\t", "tab")] if value != default else []
     notes += [f"{option}, because the files of the table look so" for option in options[1:]]

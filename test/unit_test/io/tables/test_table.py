@@ -479,6 +479,7 @@ class TestReadCsv:
             pytest.param("\ufeffid,width,name\n1,0.5,a\n2,1.5,b\n", id="byte order mark"),
             pytest.param('\ufeff"id","width","name"\n"1","0.5","a"\n"2","1.5","b"\n', id="all quoted"),
             pytest.param("id,width,name\n1,0.5,a\n\n2,1.5,b\n\n", id="blank lines"),
+            pytest.param("\n\r\nid,width,name\n1,0.5,a\n2,1.5,b\n", id="blank lines before the header"),
             pytest.param("id,width,größe,name\n1,0.5,ü,a\n2,15e-1,ü,b\n", id="other columns"),
             pytest.param('id,"a\nnote",width,name\n1,x,0.5,a\n2,"x\ny",1.5,b\n', id="name of two lines"),
             pytest.param(b"id,note,width,name\n1,\xff,0.5,a\n2,x,1.5,b\n", id="another column not in UTF-8"),

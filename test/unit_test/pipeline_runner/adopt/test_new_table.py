@@ -118,6 +118,11 @@ class TestMakeFiles:
         entries = '    "nr": [1, 2, 3],\n    "size": [0.0, 19.5, 0.0],\n    "label": ["a", "b", "a"],\n'
         assert f"\nROWS = {{\n{entries}}}\n" in rows
 
+    def test_the_settings_have_a_path_from_home_as_it_is(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", str(project.parent))
+        settings = make_files(f"~/{project.name}/table.csv", "nr", "label", "table")[0]["conf/param.ini"]
+        assert "\ntable=table.csv\n" in settings
+
 
 class TestAdoptTable:
     @pytest.mark.parametrize("answer", [None, "y\n", "yes\n", " Y \n"])
