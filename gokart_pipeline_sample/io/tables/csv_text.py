@@ -62,7 +62,7 @@ class _CheckedText(io.RawIOBase):
         self._is_edge = np.isin(np.arange(256), [*edges.encode(), _QUOTE])
         self._quoted_cell = re.compile(f'"(?:(?<=[{re.escape(edges)}]")((?:[^"]+|"")*"?))?'.encode())
         # The last byte is checked with the next ones; a quote before it may be open.
-        self._last, self._is_quoted, self._is_at_end, self._line = ord("\n"), False, False, 1
+        self._last, self._is_quoted, self._is_at_end, self._line, self._quote_line = ord("\n"), False, False, 1, 0
 
     def readable(self) -> bool:
         return True
@@ -78,7 +78,7 @@ class _CheckedText(io.RawIOBase):
         elif content:
             self._last = content[-1]
         if self._is_at_end and self._is_quoted:
-            raise TableError(f"{self._path}: a quote is not closed: all text after it would be one cell")
+            raise TableError(f"{self._path}: a quote is not closed, line {self._quote_line} has the last one: close it")
         self._line += int(np.count_nonzero(np.frombuffer(content, np.uint8) == ord("\n")))
         view[: len(content)] = content
         return len(content)
@@ -94,6 +94,7 @@ class _CheckedText(io.RawIOBase):
                 line = self._line + content.count(b"\n", 0, wrong[0] - 2)
                 advice = "close the quote before it, and write quotes within a cell twice, not with a backslash"
                 raise TableError(f"{self._path}: line {line}: text follows a closing quote: {advice}")
+        self._quote_line = self._line + content.count(b"\n", 0, content.rfind(b'"') + 1)
         self._last = int(text[-1])
         self._is_quoted = np.count_nonzero(text[:-1] == _QUOTE) % 2 == 1
 

@@ -72,8 +72,8 @@ class TestQuotes:
             pytest.param(["1,a", '2,"a" '], "line 3: text follows", id="a space after a closing quote"),
             pytest.param(["1,a", '2,""b""'], "line 3: text follows", id="quotes twice without quotes around them"),
             pytest.param(['1,5" pipe', '2,"a"b'], "line 3: text follows", id="after a quote that is text"),
-            pytest.param(["1,a", '2,"b'], "a quote is not closed", id="not closed"),
-            pytest.param(["1,a", '2,"b""'], "a quote is not closed", id="closed by half of a quote"),
+            pytest.param(["1,a", '2,"b', "3,c"], "a quote is not closed, line 3 has the last", id="not closed"),
+            pytest.param(["1,a", '2,"b""', "3,c"], "a quote is not closed, line 3 has", id="closed by half of a quote"),
         ],
     )
     @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=repr)
