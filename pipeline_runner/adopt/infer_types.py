@@ -14,7 +14,7 @@ from pyarrow import types
 
 from gokart_pipeline_sample.io.tables.casts import NO_VALUE, read_cells
 from gokart_pipeline_sample.io.tables.csv_text import decode
-from gokart_pipeline_sample.io.tables.diagnosis import guess_encoding
+from gokart_pipeline_sample.io.tables.diagnosis import explain, guess_encoding
 from gokart_pipeline_sample.io.tables.dialect import DEFAULT_DIALECT, Dialect
 from gokart_pipeline_sample.io.tables.table import Table
 from gokart_pipeline_sample.io.tables.table_files import TableFile
@@ -45,7 +45,8 @@ def read_columns(table: Table, id_column: str, target_column: str) -> list[Colum
     for name in roles.keys() - names:
         near = difflib.get_close_matches(name.casefold(), [each.casefold() for each in names])
         likely = [each for each in names if each.casefold() in near] or names
-        raise UsageError(f"the table has no column {name}: give --{roles[name]} one of {', '.join(likely[:20])}")
+        advice = explain(table.files[0], table.dialect) or f": give --{roles[name]} one of {', '.join(likely[:20])}"
+        raise UsageError(f"the table has no column {name}{advice}")
     columns = []
     for name in names:
         typed, cells = ([columns[name] for columns in each if name in columns] for each in zip(*files, strict=True))

@@ -118,6 +118,23 @@ class TestMakeFiles:
         entries = '    "nr": [1, 2, 3],\n    "size": [0.0, 19.5, 0.0],\n    "label": ["a", "b", "a"],\n'
         assert f"\nROWS = {{\n{entries}}}\n" in rows
 
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"<!DOCTYPE html>\n<html></html>\n", "no column .*: it is HTML or XML: download the file itself"),
+            (b'[{"nr": 1, "label": 2}]', "no column .*: it is JSON: write it as CSV"),
+            (b"PK\x03\x04 xl/workbook.xml\n", "no column .*: it is an Excel workbook or a ZIP archive: save its sheet"),
+            (b"\x1f\x8b\x08\n", "it is compressed by gzip: let its name end in .csv.gz"),
+            (b"", "it is empty: write it again"),
+            (b"NR,label\n1,a\n", "no column nr: give --id one of NR"),
+        ],
+        ids=["HTML", "JSON", "Excel", "gzip", "nothing", "case"],
+    )
+    def test_names_what_is_no_table(self, project: Path, content: bytes, message: str) -> None:
+        (project / "other.csv").write_bytes(content)
+        with pytest.raises((UsageError, TableError), match=message):
+            make_files(str(project / "other.csv"), "nr", "label", "table")
+
     def test_the_settings_have_a_path_from_home_as_it_is(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(project.parent))
         settings = make_files(f"~/{project.name}/table.csv", "nr", "label", "table")[0]["conf/param.ini"]
