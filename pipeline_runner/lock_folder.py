@@ -1,50 +1,46 @@
-"""The folder of the PID files in which luigi notes the running commands."""
+"""The folder of the lock file in which each running command locks a byte; a lock ends with its process."""
 
 import contextlib
+import fcntl
+import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-import luigi.lock
+from typing import IO
 
 from pipeline_runner.errors import UsageError
 
+_FILE = "commands.lock"
+
 
 @contextlib.contextmanager
-def using_lock_folder(folder: Path) -> Iterator[None]:
-    """Make the folder, writable by this user only, and remove the PID files of dead processes and of this one."""
+def locking(folder: Path, command: Sequence[str]) -> Iterator[bool]:
+    """Lock a command in the folder, which is made for this user only; yield whether no other process has locked it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+            is_foreign = status.st_uid != os.geteuid()
+            problem = "belongs to another user" if is_foreign else "is a link, or others can write to it"
+            raise UsageError(f"the lock folder {folder} {problem}: remove it, or set lock_pid_dir of [core]")
+        file = (folder / _FILE).open("a")
     except OSError as error:
         remedy = "correct workspace_directory, or set lock_pid_dir of [core]"
-        raise UsageError(f"the lock folder {folder} cannot be made: {remedy} ({error})") from error
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
-        remedy = "remove it, or set lock_pid_dir of [core]"
-        raise UsageError(f"the lock folder {folder} is a link, or others can write to it: {remedy}")
-    find_running(folder)  # It removes what dead processes have left.
-    try:
-        yield
-    finally:
-        process_id, _, note = luigi.lock.get_info(str(folder))
-        if _read_process_ids(Path(note)) == [process_id]:
-            Path(note).unlink()
+        raise UsageError(f"the lock folder {folder} cannot be used: {remedy} ({error})") from error
+    with file:
+        yield _try_lock(file, int(hashlib.sha256(repr(command).encode()).hexdigest()[:15], 16), 1)
 
 
-def find_running(folder: Path) -> list[int]:
-    """Return the other processes that run a command of the pipeline now, and remove the PID files of dead ones."""
-    running = set[int]()
-    for note in folder.glob("*.pid"):
-        alive = {number for number in _read_process_ids(note) if Path(f"/proc/{number}").exists()}
-        if note.is_symlink() or not alive:
-            note.unlink(missing_ok=True)
-        else:
-            running |= alive
-    return sorted(running - {os.getpid()})
+def is_running(folder: Path) -> bool:
+    """Return whether another process runs a command now."""
+    with contextlib.suppress(FileNotFoundError), (folder / _FILE).open("a") as file:
+        return not _try_lock(file)
+    return False
 
 
-def _read_process_ids(note: Path) -> list[int]:
-    with contextlib.suppress(OSError, ValueError):
-        return [int(line) for line in note.read_text().split()]
-    return []
+def _try_lock(file: IO[str], first: int = 0, length: int = 0) -> bool:
+    with contextlib.suppress(BlockingIOError):
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, length, first)
+        return True
+    return False

@@ -15,6 +15,7 @@ import pipeline_runner.cli.root_task  # noqa: F401 (registers the tasks)
 from gokart_pipeline_sample.io.s3 import client_of_process
 from gokart_pipeline_sample.io.tables.table import open_table
 from gokart_pipeline_sample.utils.luigi_internals import restoring_luigi
+from gokart_pipeline_sample.utils.task_definition import define_task
 from pipeline_runner.cli.arguments import parse_arguments
 from pipeline_runner.cli.command_line import providing_s3
 from pipeline_runner.cli.configuration import check_names, load_config
@@ -43,10 +44,11 @@ def configured() -> Iterator[None]:
         if server is not None:
             server.wait_until_ready()
             os.environ.update(server.environment())
-        # What an earlier run in this process has seen may have changed: the objects, the server, the tables.
+        # What an earlier run in this process has seen may have changed: objects, the server, tables, the code.
         Register.clear_instance_cache()
         client_of_process.cache_clear()
         open_table.cache_clear()
+        define_task.cache_clear()
         recorder = RunRecorder()
         try:
             yield

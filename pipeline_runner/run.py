@@ -4,18 +4,17 @@ import contextlib
 import itertools
 import logging
 import sys
-from datetime import datetime
+from pathlib import Path
 
 import luigi
 from gokart.build import WorkerSchedulerFactory
 from luigi.execution_summary import LuigiStatusCode
-from luigi.interface import PidLockAlreadyTakenExit
 
 from gokart_pipeline_sample.errors import S3Error
 from gokart_pipeline_sample.io.s3 import is_s3
 from gokart_pipeline_sample.utils.shown_task import PUBLISHED
 from pipeline_runner import signals
-from pipeline_runner.lock_folder import using_lock_folder
+from pipeline_runner.lock_folder import locking
 from pipeline_runner.watch import slack
 from pipeline_runner.watch.history import History
 from pipeline_runner.watch.plan import REMEMBERED_RUNS
@@ -41,11 +40,11 @@ EXIT_STATUSES = {
 LAST_LINES = {ALREADY_RUNNING: "this command is running already: wait for it to end, or stop it"}
 
 
-def run(root: RootTask, workspace: str, fetch: str, started: datetime) -> int:
+def run(root: RootTask, workspace: str, fetch: str, started: float) -> int:
     """Run a task, print what it has published and where, or what went wrong, and return the exit status.
 
-    The command ``fetch`` fetches the published object ``{url}``; the process began when it ``started``. Raises a
-    UsageError if the arguments or the configuration are wrong, and a KeyboardInterrupt if a signal has stopped the run.
+    The command ``fetch`` fetches the published object ``{url}``; the process ``started`` then, by time.monotonic().
+    Raises a UsageError for wrong arguments or settings, and a KeyboardInterrupt if a signal has stopped the run.
     """
     # luigi's summary lists tasks with all their parameters; ours is printed below.
     logging.getLogger("luigi-interface").setLevel(logging.WARNING)
@@ -80,17 +79,18 @@ def run(root: RootTask, workspace: str, fetch: str, started: datetime) -> int:
 
 def run_luigi(root: RootTask) -> int:
     """Return the exit status that ``gokart.run`` would end with; that function builds luigi's parser seven times."""
-    locking = using_lock_folder(root.lock_folder) if root.lock_folder else contextlib.nullcontext()
-    with locking:
+    command = [str(Path(sys.argv[0]).resolve()), *root.arguments]
+    with locking(root.lock_folder, command) if root.lock_folder else contextlib.nullcontext(True) as is_free:
+        if not is_free:
+            return ALREADY_RUNNING
         try:
+            # luigi would know other processes by their numbers alone.
             done = luigi.build(
                 [root.graph.root],
                 worker_scheduler_factory=WorkerSchedulerFactory(),
                 detailed_summary=True,
-                no_lock=root.lock_folder is None,
+                no_lock=True,
             )
-        except PidLockAlreadyTakenExit:
-            return ALREADY_RUNNING
         except Exception:
             logging.getLogger("luigi-interface").exception("Uncaught exception in luigi")
             return UNHANDLED

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Iterator
 from typing import NoReturn
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+HANGUP = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)  # nohup ignores it.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, *HANGUP)
 SIGNALLED = 128  # A shell adds this to the number of a signal.
 
 _block = functools.partial(signal.pthread_sigmask, signal.SIG_BLOCK, STOP_SIGNALS)

@@ -65,8 +65,11 @@ class LocalWorkspaceTarget(TargetOnKart):
         # In this order: if the process is killed in between, the file does not count as existing.
         digest = self._describe(hashlib.sha256(content).hexdigest())
         for path, data in ((self._file, content), (self._digest_file, digest)):
-            with luigi.LocalTarget(path, format=luigi.format.Nop).open("w") as file:
-                file.write(data)
+            try:
+                with luigi.LocalTarget(path, format=luigi.format.Nop).open("w") as file:
+                    file.write(data)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(path)) from error
 
     def _remove(self) -> None:
         self._file.unlink()

@@ -1,20 +1,25 @@
 """The code of a task as an input of the task, without its comments, docstrings and layout."""
 
 import ast
+import contextlib
 import functools
 import hashlib
 import inspect
+import sys
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gokart_pipeline_sample.errors import PipelineError
+
 # Libraries whose new versions may change results. Import name: distribution name.
 _COMPUTING_LIBRARIES = {"lightgbm": "lightgbm", "pandas": "pandas", "scipy": "scipy", "sklearn": "scikit-learn"}
 
 # Reading a version takes a millisecond.
 get_version = functools.cache(version)
+_sources: dict[str, bytes] = {}  # of modules, noted when they were imported
 
 
 class TaskDefinition(NamedTuple):
@@ -40,10 +45,23 @@ def define_task(task_class: type) -> TaskDefinition:
     packages = {_package(task_class.__module__), _package(__name__)}
     while pending := {module for module in modules if _package(module) in packages} - codes.keys():
         for module in pending:
-            codes[module], imported = _analyse(module)
+            source = _read(module)
+            if _sources.setdefault(module, source) != source:
+                raise PipelineError(f"{module} has changed since it was imported: run again, or restart the kernel")
+            codes[module], imported = _analyse(module, source)
             modules |= imported
     libraries = {name for library, name in _COMPUTING_LIBRARIES.items() if library in map(_package, modules)}
+    for name, library in _COMPUTING_LIBRARIES.items():
+        if library in libraries and name in sys.modules and import_module(name).__version__ != get_version(library):
+            raise PipelineError(f"{library} has been replaced since it was imported: run again, or restart the kernel")
     return TaskDefinition(dict(sorted(codes.items())), {name: get_version(name) for name in sorted(libraries)})
+
+
+def note_sources(package: str) -> None:
+    """Note the sources of the modules of a package that are imported by now: their files may change meanwhile."""
+    for name in [name for name in sys.modules if _package(name) == package and name not in _sources]:
+        with contextlib.suppress(OSError):
+            _sources[name] = _read(name)
 
 
 def hash_code(code: str) -> str:
@@ -55,16 +73,21 @@ def _package(module: str) -> str:
     return module.partition(".")[0]
 
 
-@functools.cache
-def _analyse(name: str) -> tuple[str, set[str]]:
-    """Return the code of a module without docstrings, and the names of all modules that it imports."""
-    module, imported = import_module(name), set[str]()
+def _read(name: str) -> bytes:
+    module = import_module(name)
     if not getattr(module, "__file__", None):
-        return "", imported  # Code typed at a prompt has no source.
+        return b""  # Code typed at a prompt has no source.
     path = Path(inspect.getsourcefile(module) or "")
     if not path.is_file():
         raise OSError(f"there is no source of {name}: set serialized_task_definition_check to false, or add it")
-    nodes: list[Any] = [ast.parse(path.read_bytes())]
+    return path.read_bytes()
+
+
+@functools.cache
+def _analyse(name: str, content: bytes) -> tuple[str, set[str]]:
+    """Return the code of a module without docstrings, and the names of all modules that it imports."""
+    module, imported = import_module(name), set[str]()
+    nodes: list[Any] = [ast.parse(content)]
     for node in nodes:
         # The list grows. Expressions have neither docstrings nor imports; most nodes are expressions.
         nodes += [child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr)]

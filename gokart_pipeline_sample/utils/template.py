@@ -1,6 +1,7 @@
 """The bases of all tasks."""
 
 import functools
+import time
 from logging import getLogger
 from pathlib import PurePath
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ from gokart_pipeline_sample.io.s3 import is_s3
 from gokart_pipeline_sample.io.targets import LocalWorkspaceTarget, S3WorkspaceTarget
 from gokart_pipeline_sample.io.threads import settle_fork
 from gokart_pipeline_sample.utils.parameters import get_encryption
-from gokart_pipeline_sample.utils.task_definition import define_task
+from gokart_pipeline_sample.utils.task_definition import define_task, note_sources
 
 logger = getLogger(__name__)
 
@@ -42,6 +43,11 @@ class GokartTask(gokart.TaskOnKart[T]):
 
     # Whether another run has made the output meanwhile; None from the start of a run until gokart has looked.
     is_made: bool | None = False
+    run_started = 0.0  # time.monotonic() then: luigi's duration is wrong if the clock is set meanwhile
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        note_sources(cls.__module__.partition(".")[0])
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
@@ -141,11 +147,11 @@ class ViewTask(GokartTask[T]):
 
 @GokartTask.event_handler(luigi.Event.START)  # type: ignore[no-untyped-call, untyped-decorator]
 def _prepare_run(task: GokartTask[object]) -> None:
-    task.is_made = None
+    task.is_made, task.run_started = None, time.monotonic()
     settle_fork()
 
 
 @GokartTask.event_handler(luigi.Event.PROCESSING_TIME)  # type: ignore[no-untyped-call, untyped-decorator]
-def _log_processing_time(task: GokartTask[object], seconds: float) -> None:
+def _log_processing_time(task: GokartTask[object], _: float) -> None:
     if type(task).run is not luigi.Task.run and not task.is_made:  # A view has no run.
-        logger.info("%s took %.2f s", type(task).__name__, seconds)
+        logger.info("%s took %.2f s", type(task).__name__, time.monotonic() - task.run_started)

@@ -8,14 +8,14 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline_runner.cli.arguments import needs_bucket_name, parse_arguments
 from pipeline_runner.cli.configuration import load_config
 from pipeline_runner.cli.streams import guard_streams, require_utf8
-from pipeline_runner.errors import UsageError
+from pipeline_runner.errors import UsageError, advise
 from pipeline_runner.local_s3 import embedded_s3
 from pipeline_runner.paths import IS_INSTALLED, PROJECT
 from pipeline_runner.signals import handling_signals
@@ -33,15 +33,16 @@ def main() -> None:
         except Exception as error:
             # By name: the import of the package that defines this error has failed.
             is_schema = type(error).__name__ == "SchemaDefinitionError"
-            if not is_schema and not isinstance(error, (UsageError, configparser.Error)):
+            if not (is_schema or isinstance(error, (UsageError, configparser.Error, OSError)) or advise(error)):
                 raise
-            print("error: the schema" if is_schema else "error:", *str(error).split(), file=sys.stderr)
+            problem = " ".join(str(error).split()) or type(error).__name__
+            print("error: the schema" if is_schema else "error:", problem + advise(error), file=sys.stderr)
             sys.exit(2)
 
 
 def execute(options: argparse.Namespace, arguments: list[str]) -> int:
     """Do what our own options say, with a task and its options as luigi takes them, and return the exit status."""
-    started = datetime.now(UTC)
+    started = time.monotonic()
     config = load_config()
     workspace = config.get("TaskOnKart", "workspace_directory")
     with importing_no_table(options), providing_s3(options, arguments, config) as server:

@@ -23,9 +23,9 @@ def load_config() -> ConfigParser:
     A file that cannot be used is a UsageError, and one that is no ini file a configparser.Error.
     """
     # luigi reads these variables when it is imported.
-    os.environ.setdefault("LUIGI_CONFIG_PARSER", "ini")
+    os.environ["LUIGI_CONFIG_PARSER"] = "ini"
     files = find_files()
-    os.environ["LUIGI_CONFIG_PATH"] = files[-1]
+    os.environ.pop("LUIGI_CONFIG_PATH", None)  # luigi would ignore that it cannot read a file.
     # luigi and dill ask for the temporary directory when they are imported, and Python would write a file to find one.
     found, tempfile.tempdir = tempfile.tempdir, os.environ.get("TMPDIR", "/tmp")  # noqa: S108
     try:
@@ -36,7 +36,9 @@ def load_config() -> ConfigParser:
         config.clear()
         config["DEFAULT"].clear()
         config.read_dict({"TaskOnKart": {"workspace_directory": "resources"}})
-        config.read(files, "utf-8")
+        for file in files:
+            config.read_string(Path(file).read_text("utf-8-sig"), file)
+        os.environ["LUIGI_CONFIG_PATH"] = files[-1]
     except UnicodeDecodeError as error:
         raise UsageError(f"the configuration file {files[-1]} is no text in UTF-8: save it as such") from error
     workspace = config.get("TaskOnKart", "workspace_directory")
@@ -54,6 +56,8 @@ def load_config() -> ConfigParser:
         if value and "://" not in value:
             folder = DEFAULTS if option == "logging_conf_file" and not (PROJECT / value).exists() else PROJECT
             config.set(section, option, str(folder / value).replace("%", "%%"))
+            if option == "logging_conf_file":
+                (folder / value).read_bytes()  # luigi would take an error for one of its own.
     return config
 
 

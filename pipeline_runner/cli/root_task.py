@@ -38,6 +38,8 @@ def resolving(arguments: list[str]) -> Iterator[RootTask]:
             except Exception as caught:
                 # luigi is about to hit the same error, and reports it.
                 graph, failure = TaskGraph(task, alone=True), caught
+            if settings.take_lock or settings.lock_size != 1:
+                raise UsageError("take_lock and lock_size are not available: stop the other run, or set no_lock")
             lock_folder = None if settings.no_lock else Path(settings.lock_pid_dir)
             only_looks = bool(gokart.tree_info().mode or gokart.test_run().pandas)
             root = RootTask(

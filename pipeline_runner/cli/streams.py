@@ -29,6 +29,7 @@ def guard_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # It gets the lowest free number.
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name)
         # Python has no stream for a descriptor that was closed.

@@ -1,8 +1,8 @@
 """The embedded S3: a local S3 server (SeaweedFS), which is used when there is no bucket to publish to.
 
-All processes that use a folder share a server: the first one starts it, the last one stops it, also one that a killed
-process has left behind. The kernel releases file locks however a process ends: ``server.json`` is locked while the
-server runs, ``users.lock`` while any process uses it.
+All processes that use a folder share a server, which the first one starts. It ends with the last one: the kernel
+releases the locks of a process however that ends. ``server.json`` is locked while the server runs, ``users.lock`` while
+any process uses it; no process is known by its number, which may be that of another one in another container.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import json
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
+import sys
 import sysconfig
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from pipeline_runner.errors import EmbeddedS3Error
+from pipeline_runner.local_s3 import keep_server
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -38,7 +39,7 @@ OTHER_S3_VARIABLES = (
     *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
 )
 LOG, IDENTITIES = "weed.log", "identities.json"
-START_SECONDS = 30.0
+START_SECONDS, STOP_SECONDS = 30.0, 5.0
 POLL_SECONDS = 0.02
 START_ATTEMPTS = 3
 
@@ -67,14 +68,17 @@ def running(directory: Path, options: Sequence[str] = ()) -> Iterator[EmbeddedS3
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             users = stack.enter_context((directory / "users.lock").open("a"))
             fcntl.flock(users, fcntl.LOCK_SH)
+            stack.callback(fcntl.flock, users, fcntl.LOCK_UN)  # Forked processes may keep the file open.
             server.start_unless_running()
         except OSError as error:
             raise EmbeddedS3Error(f"the embedded S3 cannot use the folder {directory}: {error}") from error
         try:
             yield server
         finally:
-            if _try_lock(users):
-                server.stop()
+            is_last = _try_lock(users)
+            stack.close()
+            if is_last:
+                server.wait_until_stopped()
 
 
 class EmbeddedS3:
@@ -102,7 +106,7 @@ class EmbeddedS3:
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if time.monotonic() > deadline:
-                raise self._start_error(f"did not answer within {START_SECONDS:.0f} s")
+                raise self._start_error(f"did not answer within {START_SECONDS:.0f} s, or runs in another container")
             time.sleep(POLL_SECONDS)
             # If another process took one of the free ports first, the server has ended: restart it on other ports.
             self.start_unless_running()
@@ -110,19 +114,11 @@ class EmbeddedS3:
         with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
             client.create_bucket(Bucket=BUCKET)
 
-    def stop(self) -> None:
-        """Kill the server: a graceful shutdown takes 2 to 30 s and saves nothing that is not saved yet."""
-        with self._state_file.open() as state:
-            while not _try_lock(state):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self._state()["process_id"], signal.SIGKILL)
-                time.sleep(POLL_SECONDS)
-        for process in self._processes:
-            process.wait()
-        # The server has created sockets in /tmp; no option prevents them.
-        for port in self._state()["ports"]:
-            for leftover in Path("/tmp").glob(f"seaweedfs-*-grpc-{port}.sock"):  # noqa: S108
-                leftover.unlink()
+    def wait_until_stopped(self) -> None:
+        """Wait some seconds at most until the server has ended: somebody may use it again."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            for process in self._processes:
+                process.wait(STOP_SECONDS)
 
     @property
     def endpoint(self) -> str:
@@ -202,18 +198,14 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def _launch(directory: Path, options: Sequence[str], state: int) -> subprocess.Popen[bytes]:
-    """Start the server, which keeps the descriptor ``state`` open: its process id and ports stand there, S3's first."""
+    """Start the server, which keeps the descriptor ``state`` open: its ports stand in that file, S3's first."""
     (directory / "data").mkdir(exist_ok=True)
     ports = _find_free_ports()
     parts = ("s3", "master", "volume", "filer", "admin")
     port_options = [f"-{part}.{kind}" for part in parts for kind in ("port", "port.grpc")]
 
-    def write_state() -> None:
-        # In the new process, before it becomes the server: so no server lacks its state.
-        os.ftruncate(state, 0)
-        os.write(state, json.dumps({"process_id": os.getpid(), "ports": ports}).encode())
-
     command = [
+        *(sys.executable, "-P", keep_server.__file__, str(state)),
         *(_find_program(), "-logtostderr=true", "mini", "-dir=data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
         *("-master.telemetry=false", "-disableHttp", "-admin.ui=false", "-webdav=false"),
         *("-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={IDENTITIES}"),
@@ -223,6 +215,9 @@ def _launch(directory: Path, options: Sequence[str], state: int) -> subprocess.P
         *options,
         *(f"{option}={port}" for option, port in zip(port_options, ports, strict=True)),
     ]
+    # Before the start: so no server lacks its state.
+    os.ftruncate(state, 0)
+    os.write(state, json.dumps({"ports": ports}).encode())
     with (directory / LOG).open("wb") as log:
         return subprocess.Popen(
             command,
@@ -233,7 +228,6 @@ def _launch(directory: Path, options: Sequence[str], state: int) -> subprocess.P
             stdout=log,
             stderr=log,
             pass_fds=[state],
-            preexec_fn=write_state,
             start_new_session=True,  # Ctrl-C must reach only the pipeline, which then stops the server.
         )
 

@@ -13,7 +13,7 @@ from gokart_pipeline_sample.pipeline.batch.manifest import get_intact_object, ma
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
 from pipeline_runner.errors import UsageError
-from pipeline_runner.lock_folder import find_running
+from pipeline_runner.lock_folder import is_running
 from pipeline_runner.watch.history import History
 
 _UNIQUE_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
@@ -35,8 +35,8 @@ class Limits(NamedTuple):
 
 def clean(workspace: str, lock_folder: str, limits: Limits, is_agreed: bool) -> int:
     """Print what no pointer and none of the last runs needs, delete it if agreed, and return the exit status."""
-    if lock_folder and (running := find_running(Path(lock_folder))):
-        raise UsageError(f"process {running[0]} is running the pipeline: wait until it ends")
+    if lock_folder and is_running(Path(lock_folder)):
+        raise UsageError("a command of the pipeline is running: wait until it ends")
     history = History(workspace)
     kept, old_runs, needed = sort_runs(history, limits.runs)
     files = [] if is_s3(workspace) else list(find_files(Path(workspace), needed, limits))

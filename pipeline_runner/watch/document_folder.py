@@ -39,9 +39,11 @@ class DocumentFolder:
             return
         folder = Path(self._location)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as file:
-            file.write(content)
-        Path(file.name).replace(place)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".") as temporary:
+            file = Path(temporary, name)
+            file.touch(0o600)
+            file.write_bytes(content)
+            file.replace(place)
 
     def delete(self, name: str) -> None:
         """Delete a document if it exists."""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -55,7 +56,9 @@ class RunRecorder(logging.Handler):
             luigi.Event.DEPENDENCY_DISCOVERED: self._note_planned,
             luigi.Event.START: lambda task: self._note(task, STOPPED),
             luigi.Event.PROCESSING_TIME: lambda task, seconds: self._note(
-                task, UP_TO_DATE if getattr(task, "is_made", False) else RAN, seconds
+                task,
+                UP_TO_DATE if getattr(task, "is_made", False) else RAN,
+                time.monotonic() - getattr(task, "run_started", time.monotonic() - seconds),
             ),
             **dict.fromkeys(ERRORS, self._note_error),
         }
@@ -85,8 +88,7 @@ class RunRecorder(logging.Handler):
         self._note(requirement, NOT_RUN)
 
     def _note_error(self, task: luigi.Task, error: BaseException | str) -> None:
-        # A process that has died leaves a text.
-        message = f"{type(task).__name__}: {error if isinstance(error, str) else describe(error)}"
+        message = f"{type(task).__name__}: {describe(error)}"
         self._note(task, FAILED, None, message, isinstance(error, AccuracyTooLowError))
 
     def _note(self, task: luigi.Task | None, *note: Any) -> None:

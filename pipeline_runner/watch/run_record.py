@@ -1,9 +1,10 @@
 """The result of a run, and its record."""
 
 import platform
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from logging import getLogger
 from typing import Any, cast
 
@@ -85,10 +86,11 @@ class RunResult:
         return {**summary, "published": url, "fetch": fetch.format(url=url)}
 
 
-def make_result(root: RootTask, notes: Sequence[Note], started: datetime, exit_status: int) -> RunResult:
-    """Collect the result of a run when luigi has ended."""
+def make_result(root: RootTask, notes: Sequence[Note], started: float, exit_status: int) -> RunResult:
+    """Collect the result of a run when luigi has ended; it started at that time of ``time.monotonic()``."""
     outcomes = merge_outcomes(root.graph, notes, exit_status)
-    result = RunResult(root, started, exit_status, outcomes, find_failure(notes))
+    began = datetime.now(UTC) - timedelta(seconds=time.monotonic() - started)
+    result = RunResult(root, began, exit_status, outcomes, find_failure(notes))
     if result.publisher and exit_status == 0:
         try:
             return replace(result, published=result.publisher.describe())

@@ -122,7 +122,7 @@ class RootTask(NamedTuple):
     graph: TaskGraph  # only the task if its dependencies cannot be determined
     report: Report
     slack: SlackConfig
-    lock_folder: Path | None = None  # where luigi notes the running commands, if it does
+    lock_folder: Path | None = None  # where the running commands hold their locks, if they do
     encryption: Encryption = BUCKET_ENCRYPTION
     only_looks: bool = False  # whether one of gokart's modes looks at the task instead of running it
     error: Exception | None = None  # why its dependencies cannot be determined

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from mypy_boto3_s3 import S3Client
-from support.checkout import Checkout
+from support.checkout import Checkout, make_environment
 from support.luigid import list_tasks, scheduling
 
 from pipeline_runner.local_s3.embedded_s3 import OTHER_S3_VARIABLES
@@ -117,6 +119,8 @@ def test_two_projects_run_at_once(published: Checkout, tmp_path: Path) -> None:
             "main.py: error: argument --gokart-pipeline-sample.UploadS3Task-key: expected a value",
             id="empty value",
         ),
+        pytest.param(["--take-lock"], {}, "error: take_lock and lock_size are not available", id="signal to others"),
+        pytest.param(["--lock-size", "2"], {}, "error: take_lock and lock_size are not available", id="two at once"),
         pytest.param(["--require-acc="], {}, "main.py: error: argument --require-acc: expected", id="no value"),
     ],
 )
@@ -127,6 +131,84 @@ def test_a_wrong_command_line_is_said_in_one_line(
 
     assert run.exit_code == 2
     assert run.stderr.splitlines()[-1].startswith(last_line)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(published: Checkout) -> None:
+    path = published.directory / "conf" / "param.ini"
+    path.write_text(path.read_text(), "utf-8-sig")
+
+    run = published.main(LUIGI_CONFIG_PARSER="toml")  # What luigi's own command line would need does not matter.
+
+    assert (run.exit_code, run.tasks) == (0, []), run.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize(
+    ("path", "mode", "file"),
+    [("conf/param.ini", 0o600, "conf/param.ini"), ("conf", 0o700, "conf/param.ini")],
+)
+def test_a_configuration_of_another_user_is_not_taken_for_none(path: str, mode: int, file: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        checkout = Checkout.create(Path(folder) / "checkout", make_environment(BUCKET_NAME="some-bucket"))
+        (checkout.directory / path).chmod(mode)
+        as_nobody = ["setpriv", "--reuid", "65534", "--clear-groups"]
+
+        run = checkout.execute([*as_nobody, sys.executable, "main.py"])
+
+    assert (run.exit_code, run.stdout) == (2, "")
+    assert run.stderr.splitlines() == [f"error: [Errno 13] Permission denied: '{checkout.directory}/{file}'"]
+
+
+def test_a_logging_configuration_that_cannot_be_read_is_said_in_one_line(checkout: Checkout) -> None:
+    path = checkout.directory / "conf" / "logging.ini"
+    path.unlink()
+    path.symlink_to(path)
+
+    run = checkout.main()
+
+    assert run.exit_code == 2
+    assert run.stderr.splitlines() == [f"error: [Errno 40] Too many levels of symbolic links: '{path}'"]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "arguments", "last_line"),
+    [
+        pytest.param(
+            "exec <&-",
+            "--new-table table.csv --id id --target target",
+            "error: nobody can be asked whether to write this: add --yes",
+            id="no stdin",
+        ),
+        pytest.param(
+            "ulimit -v 300000",
+            "--history",
+            "the memory does not suffice: raise its limit (ulimit -v, or that of the container)",
+            id="little memory",
+        ),
+    ],
+)
+def test_a_shell_that_gives_little_is_said_in_one_line(
+    checkout: Checkout, prepare: str, arguments: str, last_line: str
+) -> None:
+    rows = "".join(f"{number},{number % 7},{number % 2}\n" for number in range(300))
+    (checkout.directory / "table.csv").write_text(f"id,x,target\n{rows}")
+    code = f'{prepare}; exec "{sys.executable}" main.py {arguments}'
+
+    run = checkout.execute(["sh", "-c", code])
+
+    assert run.exit_code == 2
+    assert run.stderr.startswith("error: ")
+    assert run.stderr.splitlines()[-1].endswith(last_line)
+    assert "Traceback" not in run.stderr
+
+
+def test_a_mode_of_gokart_that_fails_is_said_in_one_line(checkout: Checkout) -> None:
+    run = checkout.main("--tree-info-mode", "all", BUCKET_NAME="not-there")
+
+    assert run.exit_code == 4
+    assert run.stderr.splitlines()[-1].startswith("error: RunTask: s3://not-there/output.csv: S3 refuses to look at it")
+    assert "Traceback" not in run.stderr
 
 
 @pytest.mark.parametrize("from_file", [True, False])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shlex
@@ -18,6 +19,14 @@ from support.checkout import Checkout, make_environment
 
 from pipeline_runner.errors import EmbeddedS3Error
 from pipeline_runner.local_s3 import embedded_s3
+
+USE = """
+import os, pathlib, signal, subprocess
+from pipeline_runner.local_s3 import embedded_s3
+with embedded_s3.running(pathlib.Path({0!r})) as server:
+    {1}
+"""
+CAN_UNSHARE = os.geteuid() == 0 and subprocess.run(["unshare", "--pid", "--fork", "true"], check=False).returncode == 0  # noqa: S607
 
 
 @pytest.fixture
@@ -130,62 +139,85 @@ def test_keeps_its_secrets(alone: Checkout) -> None:
     assert all(path.stat().st_mode & 0o077 == 0 for path in holders)
 
 
-def test_the_last_user_stops_the_server(tmp_path: Path) -> None:
+def test_ends_with_its_last_user(tmp_path: Path) -> None:
     with embedded_s3.running(tmp_path) as first:
         first.wait_until_ready()
         with embedded_s3.running(tmp_path) as second:
             second.wait_until_ready()
             assert second.endpoint == first.endpoint
         first.wait_until_ready()
-        process_id = server_process(tmp_path)
-    with pytest.raises(ProcessLookupError):
-        os.kill(process_id, 0)
+        assert is_running(tmp_path)
+    assert not is_running(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("end", "exit_code"), [("os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL), ("os._exit(3)", 3)]
+)
+def test_ends_with_its_last_user_however_that_ends(tmp_path: Path, end: str, exit_code: int) -> None:
+    code = USE.format(str(tmp_path), f"server.wait_until_ready()\n    {end}")
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == exit_code
+
+    with (tmp_path / "server.json").open() as state:
+        fcntl.flock(state, fcntl.LOCK_SH)  # It waits until the server has ended.
 
 
 @pytest.mark.long
-def test_a_server_that_was_left_behind_is_used_and_stopped(tmp_path: Path) -> None:
-    abandon = f"""
-import os, pathlib, signal
-from pipeline_runner.local_s3 import embedded_s3
-with embedded_s3.running(pathlib.Path({str(tmp_path)!r})) as server:
-    server.wait_until_ready()
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-    assert subprocess.run([sys.executable, "-c", abandon], check=False).returncode == -signal.SIGKILL
-    left_behind = server_process(tmp_path)
-    os.kill(left_behind, 0)
-
-    with embedded_s3.running(tmp_path) as server:
-        server.wait_until_ready()
-        assert server_process(tmp_path) == left_behind
-
-    with embedded_s3.running(tmp_path) as server:
-        assert server_process(tmp_path) != left_behind
-
-
-@pytest.mark.long
-def test_a_server_whose_starter_was_killed_at_once_is_used(tmp_path: Path) -> None:
+def test_ends_with_a_user_that_is_killed_at_once(tmp_path: Path) -> None:
     """It is killed where it knows of the server, and nobody else does."""
-    abandon = f"""
-import os, pathlib, signal, subprocess
-from pipeline_runner.local_s3 import embedded_s3
+    kill = """pass
 class Popen(subprocess.Popen):
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
         os.kill(os.getpid(), signal.SIGKILL)
-embedded_s3.subprocess.Popen = Popen
-with embedded_s3.running(pathlib.Path({str(tmp_path)!r})):
-    pass
-"""
-    assert subprocess.run([sys.executable, "-c", abandon], check=False).returncode == -signal.SIGKILL
-    left_behind = server_process(tmp_path)
-    os.kill(left_behind, 0)
+embedded_s3.subprocess.Popen = Popen"""
+    prepare, _, use = USE.partition("with ")
+    code = f"{prepare}{kill}\nwith {use}".format(str(tmp_path), "pass")
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
 
     with embedded_s3.running(tmp_path) as server:
         server.wait_until_ready()
-        assert server_process(tmp_path) == left_behind
-    with embedded_s3.running(tmp_path):
-        assert server_process(tmp_path) != left_behind
+    with (tmp_path / "server.json").open() as state:
+        fcntl.flock(state, fcntl.LOCK_SH)  # It waits until the server has ended.
+
+
+def test_ends_with_the_user_and_not_with_what_that_has_forked(tmp_path: Path) -> None:
+    with embedded_s3.running(tmp_path) as server:
+        server.wait_until_ready()
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+    try:
+        assert not is_running(tmp_path)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_a_process_that_has_the_number_of_a_dead_server_is_left_alone(tmp_path: Path) -> None:
+    """The folder is on a volume, and another container has left it."""
+    with subprocess.Popen(["sleep", "60"]) as foreign:  # noqa: S607
+        (tmp_path / "server.json").write_text(json.dumps({"process_id": foreign.pid, "ports": [1] * 10}))
+        with embedded_s3.running(tmp_path) as server:
+            server.wait_until_ready()
+        assert foreign.poll() is None
+        foreign.kill()
+
+
+@pytest.mark.skipif(not CAN_UNSHARE, reason="only root may make namespaces")
+@pytest.mark.parametrize("options", [["--pid"], ["--pid", "--net"]], ids=["same network", "another network"])
+def test_another_container_uses_the_server_or_says_why_not(tmp_path: Path, options: list[str]) -> None:
+    code = "embedded_s3.START_SECONDS = 2\n    server.wait_until_ready()\n    print(server.endpoint)"
+    command = ["unshare", "--fork", "--mount-proc", *options, sys.executable, "-c", USE.format(str(tmp_path), code)]
+    with embedded_s3.running(tmp_path) as server:
+        server.wait_until_ready()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert is_running(tmp_path)
+        endpoint = server.endpoint
+    assert not is_running(tmp_path)
+    if "--net" in options:
+        assert "did not answer within 2 s, or runs in another container: see" in done.stderr
+    else:
+        assert (done.returncode, done.stdout) == (0, f"{endpoint}\n")
 
 
 @pytest.mark.long
@@ -248,5 +280,7 @@ def test_a_server_that_is_not_installed_is_an_error_that_says_what_to_do(alone: 
     )
 
 
-def server_process(directory: Path) -> int:
-    return int(json.loads((directory / "server.json").read_text())["process_id"])
+def is_running(directory: Path) -> bool:
+    """Return whether the server of a folder runs: it holds a lock."""
+    with (directory / "server.json").open() as state:
+        return not embedded_s3._try_lock(state)

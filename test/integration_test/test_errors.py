@@ -219,7 +219,7 @@ class TestWorkspace:
         checkout.edit("conf/param.ini", "workspace_directory=./resources", "workspace_directory=./main.py/resources")
 
         assert_fails(
-            checkout.main(), 2, r"error: the lock folder .*main.py/resources/locks cannot be made: correct work"
+            checkout.main(), 2, r"error: the lock folder .*main.py/resources/locks cannot be used: correct work"
         )
 
     def test_full_disk(self, checkout: Checkout, bucket: str, s3: S3Client) -> None:
@@ -232,7 +232,9 @@ class TestWorkspace:
         finally:
             subprocess.run(["umount", str(checkout.workspace)], check=True)  # noqa: S607
 
-        assert_fails(run, 40, r"error: \w+Task: OSError: .*No space left on device")
+        path, advice = checkout.workspace / "LoadDataTask_", "the disk is full: make room there, or set workspace"
+        assert_fails(run, 40, rf"error: LoadDataTask: OSError: .*No space left on device: '{path}.*': {advice}")
+        assert not any(checkout.workspace.rglob("*"))
         assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
         assert checkout.main().exit_code == 0
 

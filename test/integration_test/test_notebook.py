@@ -30,6 +30,7 @@ from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from luigi.configuration import get_config
 from luigi.setup_logging import InterfaceLogging
+from pipeline_runner.local_s3.embedded_s3 import _try_lock
 from pipeline_runner.notebook import configured
 
 def look():
@@ -53,10 +54,9 @@ def read_settings():
 def runs_server():
     try:
         with open(sys.argv[1]) as state:
-            os.kill(json.load(state)["process_id"], 0)
-    except (FileNotFoundError, ProcessLookupError):
+            return not _try_lock(state)
+    except FileNotFoundError:
         return False
-    return True
 
 def count_files():
     gc.collect()

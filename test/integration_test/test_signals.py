@@ -16,6 +16,8 @@ import pytest
 from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout, make_environment
 
+from pipeline_runner.local_s3 import embedded_s3
+
 # Rounds for minutes of training.
 LONG = (
     "--gokart-pipeline-sample.TrainTask-num-boost-round=1000000",
@@ -24,9 +26,9 @@ LONG = (
 
 
 @contextlib.contextmanager
-def training(checkout: Checkout, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run the pipeline in a process group of its own until it trains."""
-    command = [sys.executable, str(checkout.directory / "main.py"), *LONG, *arguments]
+def training(checkout: Checkout, *arguments: str, before: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[str]]:
+    """Run the pipeline, after other words of a command, in a process group of its own until it trains."""
+    command = [*before, sys.executable, str(checkout.directory / "main.py"), *LONG, *arguments]
     with subprocess.Popen(
         command,
         cwd=checkout.directory,
@@ -64,6 +66,7 @@ def living(group: int) -> list[str]:
         pytest.param(signal.SIGTERM, True, "2", id="SIGTERM to all"),
         pytest.param(signal.SIGINT, True, "1", id="Ctrl-C"),
         pytest.param(signal.SIGINT, True, "2", id="Ctrl-C with workers"),
+        pytest.param(signal.SIGHUP, True, "2", id="a closed terminal with workers"),
     ],
 )
 def test_a_signal_ends_the_run_and_all_that_belongs_to_it(
@@ -98,8 +101,47 @@ def test_the_embedded_s3_ends_with_the_run(checkout: Checkout, tmp_path: Path) -
         process.terminate()
         assert process.wait(timeout=20) == 128 + signal.SIGTERM
 
-    with pytest.raises(ProcessLookupError):
-        os.kill(json.loads((checkout.workspace / "s3" / "server.json").read_text())["process_id"], 0)
+    with (checkout.workspace / "s3" / "server.json").open() as state:
+        assert embedded_s3._try_lock(state)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may make namespaces")
+def test_a_killed_container_leaves_nothing_that_stops_the_next_one(checkout: Checkout, tmp_path: Path) -> None:
+    """The run is the process number 1 of its container, and so is the next one, on the same volume."""
+    checkout.environment = make_environment(TMPDIR=str(tmp_path))
+    container = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+    with training(checkout, before=container) as process:
+        process.kill()
+        process.wait()
+
+    run = checkout.execute([*container, sys.executable, str(checkout.directory / "main.py"), *LONG[:1]])
+
+    assert run.exit_code == 0, run.stderr
+    assert checkout.main("--clean").exit_code == 0
+
+
+def test_nohup_goes_on_when_the_terminal_closes(checkout: Checkout) -> None:
+    with training(checkout, "--workers", "2", before=("nohup",)) as process:
+        os.killpg(process.pid, signal.SIGHUP)
+        process.terminate()
+        _, errors = process.communicate(timeout=20)
+
+    assert process.returncode == 128 + signal.SIGTERM
+    assert errors.splitlines()[-1] == "error: stopped by SIGTERM: the next run goes on where this one stopped"
+
+
+def test_a_terminal_that_closes_ends_the_run_with_a_record(checkout: Checkout, tmp_path: Path) -> None:
+    checkout.environment = make_environment(TMPDIR=str(tmp_path))
+    with training(checkout) as process:
+        process.stderr.close()  # Nobody reads what it says.
+        os.killpg(process.pid, signal.SIGHUP)
+        assert process.wait(timeout=20) == 128 + signal.SIGHUP
+
+    (record,) = (checkout.workspace / "runs").glob("*.json")
+    assert json.loads(record.read_text())["verdict"] == "stopped"
+    with (checkout.workspace / "s3" / "server.json").open() as state:
+        assert embedded_s3._try_lock(state)
 
 
 @pytest.mark.long

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import py_compile
 import sys
 import types
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from gokart_pipeline_sample.errors import PipelineError
 from gokart_pipeline_sample.utils import task_definition
-from gokart_pipeline_sample.utils.task_definition import define_task
+from gokart_pipeline_sample.utils.task_definition import define_task, note_sources
 
 TASK = '''
 """A task."""
@@ -56,6 +58,18 @@ SOURCES = {
 Define = Callable[..., str]
 
 
+def import_again() -> types.ModuleType:
+    """Import the task as another process would."""
+    for module in [name for name in sys.modules if name.partition(".")[0] == "some_project"]:
+        del sys.modules[module]
+    for module in [name for name in task_definition._sources if name.partition(".")[0] == "some_project"]:
+        del task_definition._sources[module]
+    define_task.cache_clear()
+    task_definition._analyse.cache_clear()
+    importlib.invalidate_caches()
+    return importlib.import_module("some_project.task")
+
+
 @pytest.fixture
 def define(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Define]:
     """Write the modules down, some of them changed, and serialize the task."""
@@ -69,18 +83,11 @@ def define(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Define]:
             old, new = changes.get(name.replace("/", "_"), ("", ""))
             assert old in source
             path.write_text(source.replace(old, new))
-        for module in [name for name in sys.modules if name.partition(".")[0] == "some_project"]:
-            monkeypatch.delitem(sys.modules, module)
-        for cached in vars(task_definition).values():
-            if hasattr(cached, "cache_clear"):
-                cached.cache_clear()
-        importlib.invalidate_caches()
-        return define_task(importlib.import_module("some_project.task").SomeTask).serialize()
+        return define_task(import_again().SomeTask).serialize()
 
     yield write_and_serialize
-    for cached in vars(task_definition).values():
-        if hasattr(cached, "cache_clear"):
-            cached.cache_clear()
+    for module in [name for name in sys.modules if name.partition(".")[0] == "some_project"]:
+        del sys.modules[module]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +127,7 @@ def test_nothing_else_counts(define: Define, change: dict[str, tuple[str, str]])
 def test_versions_of_the_libraries_that_compute_count(define: Define, monkeypatch: pytest.MonkeyPatch) -> None:
     before = define()
     monkeypatch.setattr(task_definition, "get_version", lambda name: "99.0" if name == "lightgbm" else "1.0")
+    monkeypatch.setattr(importlib.import_module("lightgbm"), "__version__", "99.0")
     assert define() != before
     assert "lightgbm==99.0" in define()
     assert "scikit-learn" not in define()
@@ -138,8 +146,66 @@ def test_a_module_without_source_says_what_to_do(define: Define, tmp_path: Path)
     helpers = tmp_path / "some_project" / "helpers.py"
     py_compile.compile(str(helpers), str(helpers.with_suffix(".pyc")))
     helpers.unlink()
-    for cached in vars(task_definition).values():
-        if hasattr(cached, "cache_clear"):
-            cached.cache_clear()
     with pytest.raises(OSError, match=r"no source of some_project\.helpers: set serialized_task_definition_check"):
-        define_task(sys.modules["some_project.task"].SomeTask)
+        define_task(import_again().SomeTask)
+
+
+class TestCodeThatChangesAfterItsImport:
+    """The code that runs is not that of the file."""
+
+    @pytest.fixture
+    def change(self, define: Define, tmp_path: Path) -> Callable[[str], type]:
+        """Import a task, and deploy another module, of the same length, with the same time of modification."""
+        define()
+        task: type = import_again().SomeTask
+        note_sources("some_project")
+
+        def change(name: str) -> type:
+            path = tmp_path / "some_project" / name
+            state = path.stat()
+            (tmp_path / "deployed").write_text(
+                path.read_text().replace("2", "3").replace("double(LATE)", "double(LITE)")
+            )
+            os.utime(tmp_path / "deployed", ns=(state.st_atime_ns, state.st_mtime_ns))
+            (tmp_path / "deployed").replace(path)
+            return task
+
+        return change
+
+    @pytest.mark.parametrize("name", ["constants", "task"])
+    def test_is_refused(self, change: Callable[[str], type], name: str) -> None:
+        task = change(f"{name}.py")
+        with pytest.raises(PipelineError, match=f"some_project.{name} has changed since it was imported: run again, "):
+            define_task(task)
+
+    def test_is_refused_after_a_reload_of_a_part(self, change: Callable[[str], type]) -> None:
+        task = change("constants.py")
+        importlib.reload(importlib.import_module("some_project.constants"))
+        with pytest.raises(PipelineError, match="has changed since it was imported: run again, or restart the kernel"):
+            define_task(task)
+
+    def test_does_not_matter_where_the_task_does_not_use_it(self, change: Callable[[str], type]) -> None:
+        assert define_task(change("unused.py"))
+
+    def test_is_noted_when_a_task_is_made(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.syspath_prepend(tmp_path)
+        path = tmp_path / "some_tasks.py"
+        path.write_text(
+            "from gokart_pipeline_sample.utils.template import GokartTask\nclass A(GokartTask[int]):\n    x = 1\n"
+        )
+        task = importlib.import_module("some_tasks").A
+        path.write_text(path.read_text().replace("1", "2"))
+        with pytest.raises(PipelineError, match="some_tasks has changed since it was imported"):
+            define_task(task)
+
+
+@pytest.mark.parametrize(("name", "library"), [("lightgbm", "lightgbm"), ("sklearn", "scikit-learn")])
+def test_a_library_that_was_replaced_since_its_import_is_refused(
+    define: Define, monkeypatch: pytest.MonkeyPatch, name: str, library: str
+) -> None:
+    define(task=("import lightgbm", f"import {name}"))
+    importlib.import_module(name)
+    monkeypatch.setattr(task_definition, "get_version", lambda _: "99.0")
+    define_task.cache_clear()
+    with pytest.raises(PipelineError, match=f"{library} has been replaced since it was imported: run again, "):
+        define_task(importlib.import_module("some_project.task").SomeTask)

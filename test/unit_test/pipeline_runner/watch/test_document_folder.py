@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,17 @@ class TestLocalFolder:
         assert folder.names() == ["a.json", "b.json"]
         assert folder.read("b.json") == b"three"
         assert Path(folder.locate("a.json")).read_bytes() == b"one"
+
+    def test_leaves_nothing_half_written_on_a_full_disk(self, tmp_path: Path) -> None:
+        mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(tmp_path)]
+        if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+            pytest.skip("only root may mount a small disk")
+        try:
+            with pytest.raises(OSError, match="No space left on device"):
+                DocumentFolder(f"{tmp_path}/runs", BUCKET_ENCRYPTION).write("a.json", b"1" * 100_000, "text/plain")
+            assert list((tmp_path / "runs").iterdir()) == []
+        finally:
+            subprocess.run(["umount", str(tmp_path)], check=True)  # noqa: S607
 
     def test_deletes_documents(self, tmp_path: Path) -> None:
         folder = DocumentFolder(str(tmp_path), BUCKET_ENCRYPTION)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterator
 
 import luigi
@@ -38,7 +39,7 @@ class TestNotes:
         trigger(luigi.Event.PROCESSING_TIME, second, 1.5)
         trigger(luigi.Event.FAILURE, third, ValueError("no"))
 
-        assert recorder.read() == [
+        assert [note._replace(seconds=note.seconds and 1.5) for note in recorder.read()] == [
             Note(second.task_id, NOT_RUN),
             Note(first.task_id, NOT_RUN),
             Note(first.task_id, UP_TO_DATE),
@@ -51,11 +52,20 @@ class TestNotes:
     def test_of_many_tasks_in_a_worker(self, recorder: RunRecorder, tasks: list[Task]) -> None:
         process = os.fork()
         if process == 0:
-            for number in range(2000):  # More than a pipe would hold.
-                trigger(luigi.Event.PROCESSING_TIME, tasks[0], float(number))
+            for task in tasks[:1] * 2000:  # More than a pipe would hold.
+                trigger(luigi.Event.START, task)
+                trigger(luigi.Event.PROCESSING_TIME, task, 1.0)
             os._exit(0)
         assert os.waitpid(process, 0)[1] == 0
-        assert recorder.read()[-1] == Note(tasks[0].task_id, RAN, 1999.0)
+        assert [note.state for note in recorder.read()] == [STOPPED, RAN] * 2000
+
+    def test_of_a_duration_while_the_clock_is_set_back(
+        self, recorder: RunRecorder, tasks: list[Task], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trigger(luigi.Event.START, tasks[0])
+        monkeypatch.setattr(time, "time", lambda: 0.0)
+        trigger(luigi.Event.PROCESSING_TIME, tasks[0], -3598.0)
+        assert 0 <= recorder.read()[-1].seconds < 60
 
 
 class TestFullDisk:
@@ -68,12 +78,13 @@ class TestFullDisk:
     ) -> None:
         with open("/dev/full", "a+b", buffering=0) as full:  # noqa: PTH123 - pathlib opens no such file unbuffered
             monkeypatch.setattr(recorder, "_notes", full)
-            trigger(luigi.Event.PROCESSING_TIME, tasks[0], 1.0)
+            trigger(luigi.Event.DEPENDENCY_PRESENT, tasks[0])
         assert "the outcome of LoadDataTask cannot be recorded: [Errno 28] No space left on device" in caplog.text
 
 
 class TestFindFailure:
     def test_is_none_when_nothing_fails(self, recorder: RunRecorder, tasks: list[Task]) -> None:
+        trigger(luigi.Event.START, tasks[0])
         trigger(luigi.Event.PROCESSING_TIME, tasks[0], 1.0)
         assert find_failure(recorder.read()) is None
 
@@ -86,6 +97,20 @@ class TestFindFailure:
         trigger(luigi.Event.FAILURE, tasks[0], AccuracyTooLowError("too low"))
         failure = find_failure(recorder.read())
         assert (failure.message, failure.is_low_accuracy) == ("LoadDataTask: too low", True)
+
+    @pytest.mark.parametrize(
+        ("code", "message"),
+        [
+            (-9, "LoadDataTask: a worker was killed, mostly for lack of memory: give it more, or run with fewer "),
+            (-11, "LoadDataTask: Task LoadDataTask() died unexpectedly with exit code -11"),
+            (9, "LoadDataTask: Task LoadDataTask() died unexpectedly with exit code 9"),
+        ],
+    )
+    def test_says_what_to_do_about_a_worker_that_was_killed(
+        self, recorder: RunRecorder, tasks: list[Task], code: int, message: str
+    ) -> None:
+        trigger(luigi.Event.PROCESS_FAILURE, tasks[0], f"Task LoadDataTask() died unexpectedly with exit code {code}")
+        assert find_failure(recorder.read()).message.startswith(message)
 
     def test_is_what_luigi_breaks_on(self, recorder: RunRecorder) -> None:
         try:
