@@ -73,8 +73,8 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
             if options.champion is not None:
                 return champion.show_champions(options.champion)
             if options.clean:
-                limits = clean.Limits(options.keep, options.min_age)
-                return clean.clean(workspace, config.get("core", "lock_pid_dir", fallback=""), limits, options.yes)
+                lock_folder = config.get("core", "lock_pid_dir", fallback="")
+                return clean.clean(workspace, lock_folder, options.keep, options.min_age, is_agreed=options.yes)
         except (OSError, PipelineError) as error:
             raise UsageError(describe(error)) from error
         with resolving(arguments) as root:

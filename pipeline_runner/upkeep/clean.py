@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from gokart_pipeline_sample.io.s3 import find_metadata, is_s3, list_objects, read_metadata, s3_client, split_uri
 from gokart_pipeline_sample.io.targets import DIGEST_SUFFIX, UNIQUE_ID, identify
@@ -22,25 +21,14 @@ _FILE = re.compile(r"[^/]*_([0-9a-f]{32})\.\w+")
 _OBJECT = re.compile(r"([0-9a-f]{32})/.*", re.DOTALL)
 
 
-class Limits(NamedTuple):
-    """What is kept: a number of runs of each task, and files and objects younger than this many hours."""
-
-    runs: int
-    hours: float
-
-    def are_passed(self, modified: float) -> bool:
-        """Return whether a file of that time, in seconds since 1970, is old enough."""
-        return time.time() - modified >= self.hours * 3600
-
-
-def clean(workspace: str, lock_folder: str, limits: Limits, is_agreed: bool) -> int:
-    """Print what no pointer and none of the last runs needs, delete it if agreed, and return the exit status."""
+def clean(workspace: str, lock_folder: str, keep: int, hours: float, *, is_agreed: bool) -> int:
+    """Print what is some hours old and neither a pointer nor the last runs of a task need, and delete it if agreed."""
     if lock_folder and is_running(Path(lock_folder)):
         raise UsageError("a command of the pipeline is running: wait until it ends")
-    history = History(workspace)
-    kept, old_runs, needed = sort_runs(history, limits.runs)
-    files = [] if is_s3(workspace) else list(find_files(Path(workspace), needed, limits))
-    objects = list(find_objects(workspace, needed, limits))
+    history, limit = History(workspace), time.time() - hours * 3600
+    kept, old_runs, needed = sort_runs(history, keep)
+    files = [] if is_s3(workspace) else list(find_files(Path(workspace), needed, limit))
+    objects = list(find_objects(workspace, needed, limit))
     for name in [*files, *(f"s3://{bucket}/{key}" for bucket, key in objects)]:
         print(name)
     print(f"{len(files)} files, {len(objects)} objects and {len(old_runs)} of {kept + len(old_runs)} runs")
@@ -69,17 +57,17 @@ def sort_runs(history: History, keep: int) -> tuple[int, list[str], set[str]]:
     return seen.total() - len(old), old, needed - {""}
 
 
-def find_files(workspace: Path, needed: set[str], limits: Limits) -> Iterator[Path]:
-    """Yield the files of tasks that are not needed; the pipeline has written those with a digest beside them."""
+def find_files(workspace: Path, needed: set[str], limit: float) -> Iterator[Path]:
+    """Yield our files of tasks that are not needed, until a limit in seconds since 1970; a digest lies beside each."""
     paths = {path.name: path for path in sorted(workspace.glob("*")) if path.is_file()}
     for name, path in paths.items():
         content = name.removesuffix(DIGEST_SUFFIX)
-        is_ours = f"{content}{DIGEST_SUFFIX}" in paths and limits.are_passed(path.lstat().st_mtime)
+        is_ours = f"{content}{DIGEST_SUFFIX}" in paths and path.lstat().st_mtime <= limit
         if is_ours and (owner := _FILE.fullmatch(content)) and owner[1] not in needed:
             yield path
 
 
-def find_objects(workspace: str, needed: set[str], limits: Limits) -> Iterator[tuple[str, str]]:
+def find_objects(workspace: str, needed: set[str], limit: float) -> Iterator[tuple[str, str]]:
     """Yield bucket and key of the objects of batches, champions and tasks that neither runs nor pointers need."""
     champions = LoadChampionTask(champion="").champions()
     batches = make_folder(ScoreTableTask.prefix.task_value(ScoreTableTask.task_family, "prefix"))
@@ -87,22 +75,22 @@ def find_objects(workspace: str, needed: set[str], limits: Limits) -> Iterator[t
     pointers = (f"{batches}latest.json", champions.pointer_key)
     kept = needed.union(*(read_pointed(champions.bucket, key) for key in pointers))
     for folder in sorted({batches, champions.folder}):
-        yield from find_old(champions.bucket, folder, _OBJECT, kept, limits)
+        yield from find_old(champions.bucket, folder, _OBJECT, kept, limit)
     if is_s3(workspace):
         place, prefix = split_uri(workspace)
-        for bucket, key in find_old(place, make_folder(prefix), _FILE, kept, limits):
+        for bucket, key in find_old(place, make_folder(prefix), _FILE, kept, limit):
             # The pipeline has put it, and nobody else.
             if read_metadata(bucket, key).get(UNIQUE_ID) == identify(key):
                 yield bucket, key
 
 
 def find_old(
-    bucket: str, folder: str, names: re.Pattern[str], kept: set[str], limits: Limits
+    bucket: str, folder: str, names: re.Pattern[str], kept: set[str], limit: float
 ) -> Iterator[tuple[str, str]]:
     """Yield bucket and key of old objects whose names below a folder are such, with a unique id not to be kept."""
     for item in list_objects(bucket, folder):
         owner = names.fullmatch(item["Key"].removeprefix(folder))
-        if owner and owner[1] not in kept and limits.are_passed(item["LastModified"].timestamp()):
+        if owner and owner[1] not in kept and item["LastModified"].timestamp() <= limit:
             yield bucket, item["Key"]
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_runner.upkeep.clean import Limits, find_files, sort_runs
+from pipeline_runner.upkeep.clean import find_files, sort_runs
 from pipeline_runner.watch.history import History, RunRecord, TaskRecord
 
-A_DAY = Limits(runs=30, hours=24)
 NEEDED, OLD = "0123456789abcdef" * 2, "f" * 32
 
 
@@ -22,15 +21,6 @@ def make_file(workspace: Path, name: str, hours: float = 48) -> Path:
     path.write_text("")
     os.utime(path, times=(time.time() - hours * 3600,) * 2)
     return path
-
-
-class TestLimits:
-    @pytest.mark.parametrize(("hours", "is_old"), [(23.9, False), (24.1, True), (-1, False)])
-    def test_are_passed_by_what_is_old_enough(self, hours: float, is_old: bool) -> None:
-        assert A_DAY.are_passed(time.time() - hours * 3600) is is_old
-
-    def test_are_passed_by_what_was_just_made_if_no_age_is_asked_for(self) -> None:
-        assert Limits(runs=1, hours=0).are_passed(time.time())
 
 
 class TestSortRuns:
@@ -72,32 +62,48 @@ def make_output(folder: Path, name: str, hours: float = 25) -> list[Path]:
     return [make_file(folder, each, hours=hours) for each in (name, f"{name}.sha256")]
 
 
+@pytest.fixture
+def a_day_ago() -> float:
+    return time.time() - 24 * 3600
+
+
 class TestFindFiles:
-    def test_finds_old_files_of_tasks_that_no_run_knows(self, tmp_path: Path) -> None:
+    def test_finds_old_files_of_tasks_that_no_run_knows(self, tmp_path: Path, a_day_ago: float) -> None:
         old = make_output(tmp_path, f"B_{OLD}.parquet") + make_output(tmp_path, f"a_b_{OLD}.json")
         make_output(tmp_path, f"B_{NEEDED}.parquet")
         make_output(tmp_path, f"C_{OLD}.parquet", hours=23)
-        assert list(find_files(tmp_path, {NEEDED}, A_DAY)) == old
-        assert list(find_files(tmp_path, {NEEDED, OLD}, A_DAY)) == []
+        assert list(find_files(tmp_path, {NEEDED}, a_day_ago)) == old
+        assert list(find_files(tmp_path, {NEEDED, OLD}, a_day_ago)) == []
 
-    def test_goes_by_the_last_id_of_a_name(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(("hours", "is_old"), [(23.9, False), (24.1, True), (-1, False)])
+    def test_leaves_what_is_younger_than_the_limit(
+        self, tmp_path: Path, a_day_ago: float, hours: float, is_old: bool
+    ) -> None:
+        paths = make_output(tmp_path, f"B_{OLD}.parquet", hours=hours)
+        assert list(find_files(tmp_path, set(), a_day_ago)) == (paths if is_old else [])
+
+    def test_finds_what_was_just_made_until_now(self, tmp_path: Path) -> None:
+        paths = make_output(tmp_path, f"B_{OLD}.parquet", hours=0)
+        assert list(find_files(tmp_path, set(), time.time())) == paths
+
+    def test_goes_by_the_last_id_of_a_name(self, tmp_path: Path, a_day_ago: float) -> None:
         paths = make_output(tmp_path, f"of_{NEEDED}_{OLD}.json")
-        assert list(find_files(tmp_path, {NEEDED}, A_DAY)) == paths
-        assert list(find_files(tmp_path, {OLD}, A_DAY)) == []
+        assert list(find_files(tmp_path, {NEEDED}, a_day_ago)) == paths
+        assert list(find_files(tmp_path, {OLD}, a_day_ago)) == []
 
-    def test_leaves_a_file_without_its_digest(self, tmp_path: Path) -> None:
+    def test_leaves_a_file_without_its_digest(self, tmp_path: Path, a_day_ago: float) -> None:
         make_file(tmp_path, f"photo_{OLD}.json")
-        assert list(find_files(tmp_path, set(), A_DAY)) == []
+        assert list(find_files(tmp_path, set(), a_day_ago)) == []
 
     @pytest.mark.parametrize("name", ["notes.txt", f"x_{'f' * 33}.json", f"x_{'f' * 31}.json", f"x_{'F' * 32}.json"])
-    def test_leaves_files_of_others(self, tmp_path: Path, name: str) -> None:
+    def test_leaves_files_of_others(self, tmp_path: Path, name: str, a_day_ago: float) -> None:
         make_output(tmp_path, name)
-        assert list(find_files(tmp_path, set(), A_DAY)) == []
+        assert list(find_files(tmp_path, set(), a_day_ago)) == []
 
     def test_leaves_folders_and_what_is_in_them(self, tmp_path: Path) -> None:
         (tmp_path / f"folder_{OLD}").mkdir()
         make_file(tmp_path / f"folder_{OLD}", f"file_{OLD}.json")
-        assert list(find_files(tmp_path, set(), Limits(runs=1, hours=0))) == []
+        assert list(find_files(tmp_path, set(), time.time())) == []
 
-    def test_finds_nothing_without_a_workspace(self, tmp_path: Path) -> None:
-        assert list(find_files(tmp_path / "none", set(), A_DAY)) == []
+    def test_finds_nothing_without_a_workspace(self, tmp_path: Path, a_day_ago: float) -> None:
+        assert list(find_files(tmp_path / "none", set(), a_day_ago)) == []
