@@ -1,7 +1,6 @@
 """A run: run a task, save a record, write a report, print a summary."""
 
 import contextlib
-import itertools
 import logging
 import sys
 from pathlib import Path
@@ -17,7 +16,6 @@ from pipeline_runner import signals
 from pipeline_runner.lock_folder import locking
 from pipeline_runner.watch import slack
 from pipeline_runner.watch.history import History
-from pipeline_runner.watch.plan import REMEMBERED_RUNS
 from pipeline_runner.watch.recorder import RAN, UP_TO_DATE, RunRecorder
 from pipeline_runner.watch.report.charts import ChartProcess
 from pipeline_runner.watch.report.report import render_report
@@ -107,14 +105,12 @@ def save_record_and_report(result: RunResult, workspace: str, charts: ChartProce
     try:
         metrics = find_document(graph, "metrics") if result.needs_report else None
         # They are needed only if a task had to run.
-        found = history.records(graph.root.task_family) if result.verdict != "up to date" else ()
-        earlier = [*itertools.islice(found, REMEMBERED_RUNS)]
+        earlier = [*history.records(graph.root.task_family)] if result.verdict != "up to date" else []
         record = make_run_record(result, metrics, earlier)
-        is_reported = result.needs_report and settings.write
-        records = [record, *earlier][::-1]
         history.add(stem, record)
-        if is_reported:
-            page = render_report(records, graph, metrics, find_document(graph, "shift"), charts.draw).encode()
+        if result.needs_report and settings.write:
+            records, shift = [record, *earlier][::-1], find_document(graph, "shift")
+            page = render_report(records, graph, metrics, shift, charts.draw).encode()
             history.folder.write(f"{stem}.html", page, REPORT_TYPE)
             if settings.publish and result.publisher and result.verdict == PUBLISHED:
                 try:

@@ -15,7 +15,7 @@ from pipeline_runner.watch.document_folder import DocumentFolder
 
 logger = getLogger(__name__)
 
-SHOWN_RUNS = 20
+LAST_RUNS = 20  # that are shown, or compared with: a task that is in none of them counts as never run
 BARS = "▁▂▃▄▅▆▇█"
 # Records to keep, with their reports: this many of runs that did something, and as many of up-to-date runs.
 KEPT_RUNS = 1000
@@ -58,8 +58,9 @@ class History:
         self.folder = DocumentFolder(f"{workspace.rstrip('/')}/runs", encryption)
 
     def records(self, task: str | None = None) -> Iterator[RunRecord]:
-        """Yield the records, newest first; only of runs of a task if it is named, with its namespace."""
-        return (record for _, record in self.named_records() if task in (None, record["task"]))
+        """Yield the last records, newest first; only of runs of a task if it is named, with its namespace."""
+        found = (record for _, record in self.named_records() if task in (None, record["task"]))
+        return itertools.islice(found, LAST_RUNS)
 
     def named_records(self) -> Iterator[tuple[str, RunRecord]]:
         """Yield the name of the document of each record, and the record, newest first."""
@@ -89,7 +90,7 @@ class History:
 
     def __str__(self) -> str:
         """Show the last runs as a table, the newest last, and how their figures have changed."""
-        records = [*itertools.islice(self.records(), SHOWN_RUNS)][::-1]
+        records = [*self.records()][::-1]
         series = collect_series(records)
         columns = {
             "when": [f"{datetime.fromisoformat(record['started']).astimezone():%F %T}" for record in records],

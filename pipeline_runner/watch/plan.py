@@ -1,6 +1,5 @@
 """The plan: which tasks would run, and why."""
 
-import itertools
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -19,7 +18,6 @@ from pipeline_runner.watch.task_graph import RootTask, Task, TaskGraph, serializ
 LONGEST_VALUE = 40
 CANNOT_BE_PLANNED = 50  # luigi's scheduling_error
 RERUN = "rerun is set"
-REMEMBERED_RUNS = 20  # a task that is in none of them counts as never run
 
 
 class Plan(NamedTuple):
@@ -67,7 +65,7 @@ def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
             continue
         would_run.add(task_id)
         pending += [other for other in graph.all_requirements[task_id] if other not in would_run | up_to_date]
-    earlier = [*itertools.islice(records, REMEMBERED_RUNS)] if would_run else []
+    earlier = [*records] if would_run else []
     reasons = {
         graph.names[task_id]: RERUN if task_id in forced else explain(graph, task_id, earlier)
         for task_id, task in graph.tasks.items()

@@ -25,6 +25,15 @@ class TestHistory:
             runs.add(f"2026010{number}", {**record, "rows": number})
         assert [each["rows"] for each in runs.records()] == [3, 2, 1]
 
+    def test_remembers_the_last_runs_of_a_task_alone(
+        self, runs: History, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(history, "LAST_RUNS", 2)
+        for number, task in enumerate(("a", "a", "b", "a")):
+            runs.add(str(number), {**record, "rows": number, "task": task})
+        assert [each["rows"] for each in runs.records("a")] == [3, 1]
+        assert [each["rows"] for each in runs.records()] == [3, 2]
+
     def test_gives_the_records_of_one_task(self, runs: History, record: RunRecord) -> None:
         runs.add("1", record)
         runs.add("2", {**record, "task": "gokart_pipeline_sample.RunNestTask"})

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -158,13 +157,6 @@ class TestMakePlan:
         assert set(plan.reasons) == set(graph.names.values()) - {"RunTask"}
         assert set(plan.reasons.values()) == {"never run"}
         assert str(plan).splitlines()[:2] == ["would run          why", "LoadDataTask       never run"]
-
-    def test_remembers_the_last_runs_alone(
-        self, graph: TaskGraph, record: RunRecord, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("gokart_pipeline_sample.io.targets.S3CsvTarget.exists", lambda _: False)
-        task_of(record, "TrainTask")["state"] = "not run"
-        assert make_plan(graph, itertools.repeat(record)).reasons["TrainTask"] == "never run"
 
     def test_nothing_when_the_object_is_there(self, graph: TaskGraph, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("gokart_pipeline_sample.io.targets.S3CsvTarget.exists", lambda _: True)
