@@ -50,14 +50,13 @@ class TaskGraph:
         shown = [task_id for task_id, task in self.all_tasks.items() if not isinstance(task, GetDataTask)]
         self.edges = sorted({edge for task_id in shown for edge in self._find_edges(task_id)})
         sorter = TopologicalSorter({task_id: self.requirements(task_id) for task_id in shown})
-        sorter.prepare()
-        self.layers: list[list[str]] = []
-        while sorter.is_active():
-            ready = sorter.get_ready()
-            self.layers.append(sorted(ready, key=lambda task_id: (type(self.all_tasks[task_id]).__name__, task_id)))
-            sorter.done(*ready)
+        # The number of the layer of each task, next to the last layer of its requirements.
+        self.layers: dict[str, int] = {}
+        for task_id in sorter.static_order():
+            self.layers[task_id] = 1 + max((self.layers[other] for other in self.requirements(task_id)), default=-1)
+        layered = sorted(shown, key=lambda each: (self.layers[each], type(self.all_tasks[each]).__name__, each))
         # The requirements of a task come before it.
-        self.tasks = {task_id: self.all_tasks[task_id] for layer in self.layers for task_id in layer}
+        self.tasks = {task_id: self.all_tasks[task_id] for task_id in layered}
         self.names: dict[str, str] = {}
         count: Counter[str] = Counter()
         for task_id, task in self.tasks.items():

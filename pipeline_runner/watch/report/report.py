@@ -91,38 +91,32 @@ def draw_graph(graph: TaskGraph) -> GraphDrawing:
 
     An arrow that crosses a layer goes through a passage between its boxes, which all arrows of the same source share.
     """
-    layer_of = {task_id: number for number, layer in enumerate(graph.layers) for task_id in layer}
+    layers, last = graph.layers, max(graph.layers.values())
     # The last layer that an arrow from each task leads to.
-    ends = {edge.source: layer_of[edge.target] for edge in sorted(graph.edges, key=lambda edge: layer_of[edge.target])}
-    # The horizontal centre of each box and passage, relative to that of the drawing, by layer.
-    places: list[dict[str, float]] = []
+    ends = {edge.source: layers[edge.target] for edge in sorted(graph.edges, key=lambda edge: layers[edge.target])}
+    # The horizontal centre of each box and passage of a layer, relative to that of the drawing.
+    places: dict[tuple[str, int], float] = {}
     width = 0.0
-    for number, layer in enumerate(graph.layers):
-        items = dict.fromkeys(layer, BOX_WIDTH)
-        items |= {source: _PASSAGE_WIDTH for source, end in ends.items() if layer_of[source] < number < end}
-        above = places[-1] if places else {}
-        parents = {name: graph.requirements(name) if name in layer else [name] for name in items}
-        wanted = {name: fmean([above[parent] for parent in parents[name]] or [0]) for name in items}
+    for number in range(last + 1):
+        items = {name: BOX_WIDTH for name, layer in layers.items() if layer == number}
+        items |= {source: _PASSAGE_WIDTH for source, end in ends.items() if layers[source] < number < end}
+        parents = {name: graph.requirements(name) if layers[name] == number else {name} for name in items}
+        wanted = {name: fmean([places[parent, number - 1] for parent in parents[name]] or [0]) for name in items}
         total = sum(items.values()) + _GAP * (len(items) - 1)
-        left, row = -total / 2, {}
+        left = -total / 2
         for name in sorted(items, key=lambda name: (wanted[name], items[name], name)):
-            row[name] = left + items[name] / 2
+            places[name, number] = left + items[name] / 2
             left += items[name] + _GAP
-        places.append(row)
         width = max(width, total + 2 * _MARGIN)
 
     def point(name: str, number: int, side: int = 0) -> Point:
         middle = _MARGIN + BOX_HEIGHT / 2 + number * _LAYER_HEIGHT
-        return places[number][name] + width / 2, middle + side * BOX_HEIGHT / 2
+        return places[name, number] + width / 2, middle + side * BOX_HEIGHT / 2
 
     arrows = []
     for source, target in sorted({(edge.source, edge.target) for edge in graph.edges}):
-        between = range(layer_of[source] + 1, layer_of[target])
+        between = range(layers[source] + 1, layers[target])
         passages = [point(source, number, side) for number in between for side in (-1, 1)]
-        arrows.append([point(source, layer_of[source], 1), *passages, point(target, layer_of[target], -1)])
-    return GraphDrawing(
-        width=width,
-        height=2 * _MARGIN + BOX_HEIGHT + _LAYER_HEIGHT * (len(graph.layers) - 1),
-        boxes={name: point(name, number) for name, number in layer_of.items()},
-        arrows=arrows,
-    )
+        arrows.append([point(source, layers[source], 1), *passages, point(target, layers[target], -1)])
+    height = 2 * _MARGIN + BOX_HEIGHT + _LAYER_HEIGHT * last
+    return GraphDrawing(width, height, {name: point(name, number) for name, number in layers.items()}, arrows)
