@@ -129,6 +129,5 @@ def save_record_and_report(result: RunResult, workspace: str, charts: ChartProce
 
 def print_summary(result: RunResult, fetch: str, report: str | None) -> None:
     """Print what and where a run has published, and where its report is; see :func:`run`."""
-    lines = result.summarize(fetch) | ({"report": report} if report else {})
-    for name, value in lines.items():
+    for name, value in result.summarize(report, fetch).items():
         print(f"{name:10} {value}", file=sys.stderr if result.exit_status else sys.stdout)

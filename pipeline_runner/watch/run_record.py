@@ -67,10 +67,11 @@ class RunResult:
             return self.published.verdict
         return "done" if any(task.state == RAN for task in self.outcomes.values()) else "up to date"
 
-    def summarize(self, fetch: str) -> dict[str, str]:
-        """Return the summary by name, with the command that fetches ``{url}``; nothing if nothing is published."""
+    def summarize(self, report: str | None, fetch: str = "") -> dict[str, str]:
+        """Return by name what is published, a command that fetches its ``{url}``, and the URI of the report, if any."""
+        reported = {"report": report} if report else {}
         if self.exit_status or not self.publisher:
-            return {}
+            return reported
         figures = self.published.figures
         summary = {name: str(value) for name, value in figures.items() if value is not None}
         if (accuracy := figures.get("accuracy")) is not None:
@@ -83,7 +84,8 @@ class RunResult:
         if unseen := figures.get("unseen"):
             summary["unseen"] = ", ".join(f"{name} ({rows} rows)" for name, rows in unseen.items())
         url = self.publisher.output().path()
-        return {**summary, "published": url, "fetch": fetch.format(url=url)}
+        fetching = {"fetch": fetch.format(url=url)} if fetch else {}
+        return {**summary, "published": url, **fetching, **reported}
 
 
 def make_result(root: RootTask, notes: Sequence[Note], started: float, exit_status: int) -> RunResult:

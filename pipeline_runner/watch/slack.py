@@ -48,12 +48,8 @@ def notify(settings: SlackConfig, result: RunResult, report: str | None) -> None
 def make_text(settings: SlackConfig, result: RunResult, report: str | None) -> str:
     """Return the message: who is mentioned, the task and the verdict, then a line for each thing to know."""
     mention = f"<@{settings.to_user.removeprefix('@')}> " if settings.to_user else ""
-    lines = {result.root.graph.root.task_family: result.verdict, **result.summarize("")}
-    lines.pop("fetch", None)
-    if result.failure and result.exit_status:
-        lines["error"] = result.failure.message
-    if report:
-        lines["report"] = report
+    error = {"error": result.failure.message} if result.failure and result.exit_status else {}
+    lines = {result.root.graph.root.task_family: result.verdict, **error, **result.summarize(report)}
     text = "\n".join(f"{name}: {value}" for name, value in lines.items())
     # Slack would take <...> for a link or a mention.
     return mention + html.escape(mask(text), quote=False)

@@ -126,26 +126,28 @@ class TestNeedsReport:
 class TestSummarize:
     def test_gives_the_figures_of_a_batch(self, graph: TaskGraph) -> None:
         figures = Figures(accuracy=0.5, rows=8, rejected=2, parts=3, unseen={"city": 4})
-        summary = dataclasses.replace(make_result(graph, RAN), published=Published(figures)).summarize("")
-        assert list(summary) == ["accuracy", "rows", "rejected", "parts", "unseen", "published", "fetch"]
+        summary = dataclasses.replace(make_result(graph, RAN), published=Published(figures)).summarize(None)
+        assert list(summary) == ["accuracy", "rows", "rejected", "parts", "unseen", "published"]
         assert (summary["rejected"], summary["parts"]) == ("2", "3")
         assert summary["unseen"] == "city (4 rows)"
 
     def test_gives_the_estimate_and_the_number_of_alarms_of_a_batch(self, graph: TaskGraph) -> None:
         figures = Figures(accuracy=0.5, estimated=(0.912345, 0.9, 1.0), alarms=["a: no", "b: no"])
-        summary = dataclasses.replace(make_result(graph, RAN), published=Published(figures)).summarize("")
+        summary = dataclasses.replace(make_result(graph, RAN), published=Published(figures)).summarize(None)
         assert summary["estimated"] == "0.9123 (0.9000 to 1.0000)"
         assert summary["alarms"] == "2"
 
     def test_says_where_it_is_published_though_the_figures_cannot_be_read(self, graph: TaskGraph) -> None:
-        summary = dataclasses.replace(make_result(graph, RAN), published=Published({})).summarize("aws s3 cp {url} -")
+        summary = dataclasses.replace(make_result(graph, RAN), published=Published({})).summarize(
+            None, "aws s3 cp {url} -"
+        )
         assert summary == {
             "published": "s3://some-bucket/output.csv",
             "fetch": "aws s3 cp s3://some-bucket/output.csv -",
         }
 
     def test_says_nothing_of_a_run_that_failed(self, graph: TaskGraph) -> None:
-        assert dataclasses.replace(make_result(graph, RAN), exit_status=40).summarize("") == {}
+        assert dataclasses.replace(make_result(graph, RAN), exit_status=40).summarize(None) == {}
 
 
 class TestMakeRunRecord:
