@@ -120,7 +120,7 @@ def _fill_templates(words: dict[str, str], options: list[str]) -> dict[str, Any]
 def _render(template: str, words: dict[str, str]) -> str:
     """Fill a template, and format the code as ruff does, where that is installed."""
     text = Template((TEMPLATES / template).read_text()).substitute(words)
-    ruff = [sys.executable, "-m", "ruff", "format", "--quiet", "-"]
+    ruff = [sys.executable, "-m", "ruff", "format", "--quiet", "--line-length=120", "-"]
     done = subprocess.run(ruff, input=text, capture_output=True, text=True, cwd=PROJECT, check=False)
     return text if done.returncode else done.stdout
 

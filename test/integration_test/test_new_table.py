@@ -51,8 +51,8 @@ def test_what_is_written_publishes(checkout: Checkout, table: Path, bucket: str,
     adopted = checkout.main("--new-table", str(table), *OPTIONS, "--yes")
     assert adopted.exit_code == 0, adopted.stderr
     assert adopted.stdout.splitlines()[-1].endswith("run: python main.py")
-    infinite = f"{hard_table.INFINITE_ROWS} of 2,000 rows are bad, and left out: ratio breaks finite"
-    assert f"note: {infinite}" in adopted.stdout
+    count = hard_table.INFINITE_ROWS
+    assert f"note: {count} of 2,000 rows are bad: 'ratio' ({count}); they are left out" in adopted.stdout
     checkout.edit("conf/param.ini", "require_acc=0.9", "require_acc=0.8")
     run = checkout.main()
     assert (run.exit_code, run.tasks) == (0, CHAIN), run.stderr

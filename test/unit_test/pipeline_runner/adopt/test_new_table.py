@@ -34,7 +34,6 @@ __all__ = ["BaseSchema", "FeatureSchema", "OutputSchema"]
 """
 FILES = {
     "conf/param.ini": "[core]\n",
-    "pyproject.toml": "[tool.ruff]\nline-length = 120\n",
     "table.csv": "nr,size,label\n" + "".join(f"{number},{number / 2},{'ab'[number % 2]}\n" for number in range(40)),
     f"{SCHEMAS}/__init__.py": EXPORTS,
     f"{SCHEMAS}/feature.py": "",
