@@ -28,6 +28,7 @@ class TableTask(GokartTask[T]):
         """Return the table; it is listed once per process."""
         return open_table(self.table).with_dialect(Dialect(self.encoding, self.delimiter, self.decimal))
 
-    def table_parameters(self) -> dict[str, Any]:
-        """Return the parameters of the table, to pass them on to another task."""
-        return {name: getattr(self, name) for name in TABLE_PARAMETERS}
+    def parameters_of(self, other: type[GokartTask[Any]]) -> dict[str, Any]:
+        """Return the plain parameters that another task has, too, to pass them on to it."""
+        names = other.get_param_names()  # type: ignore[no-untyped-call]
+        return {name: value for name, value in self.plain_parameters().items() if name in names}

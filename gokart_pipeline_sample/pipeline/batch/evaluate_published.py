@@ -102,4 +102,4 @@ class EvaluatePublishedTask(ViewTask[Evaluation], TableTask[Evaluation]):
         """Wire the task to the batch that is meant now."""
         latest, advice = f"{make_folder(self.prefix)}latest.json", ("publish a batch first", "publish again")
         manifest = self.manifest or json.loads(get_intact_object(self.bucket, latest, *advice))["manifest"]
-        return JoinTruthTask(bucket=self.bucket, manifest=manifest, **self.table_parameters())
+        return JoinTruthTask(**self.parameters_of(JoinTruthTask) | {"manifest": manifest})

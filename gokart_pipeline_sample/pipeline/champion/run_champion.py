@@ -66,4 +66,4 @@ class ScoreChampionTask(RunBatchTask):
             )
         champion = LoadChampionTask(champion=pointer["champion"])
         model, reference = (GetDataTask(data_task=champion, name=name) for name in ("model", "reference"))
-        return self.publish(self.guard(), model, reference, champion=dict(pointer))
+        return self.publish(model_task=model, reference_task=reference, champion=dict(pointer))
