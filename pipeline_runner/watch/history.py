@@ -28,7 +28,7 @@ class TaskRecord(TypedDict):
     name: str  # name of its class
     unique_id: str  # a hash of everything that its output depends on; empty for a view, which has no output
     parameters: dict[str, str]  # the significant ones, except tasks; for a table its fingerprint
-    state: str  # see Outcome
+    state: str  # see Note
     seconds: float | None
     why: str | None  # why it had to run
 

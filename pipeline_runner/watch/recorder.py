@@ -22,19 +22,12 @@ RAN, FAILED = "ran", "failed"
 ERRORS = (luigi.Event.FAILURE, luigi.Event.BROKEN_TASK, luigi.Event.PROCESS_FAILURE)
 
 
-class Outcome(NamedTuple):
-    """The outcome of a task."""
-
-    state: str  # one of those above
-    seconds: float | None = None  # how long it ran, if it finished
-
-
 class Note(NamedTuple):
-    """A change of state of a task, or a failure of luigi itself."""
+    """A change of state of a task, of which the last is its outcome, or a failure of luigi itself."""
 
     task_id: str | None  # None for luigi
-    state: str
-    seconds: float | None = None
+    state: str  # one of those above
+    seconds: float | None = None  # how long the task ran, if it finished
     message: str = ""  # the failure in one sentence, which begins with the name of the task
     is_low_accuracy: bool = False  # whether the only problem is that the model is not accurate enough
 

@@ -17,7 +17,7 @@ from pipeline_runner.masking import mask_arguments
 from pipeline_runner.signals import SIGNALLED
 from pipeline_runner.watch.history import RunRecord, TaskRecord
 from pipeline_runner.watch.plan import explain
-from pipeline_runner.watch.recorder import FAILED, NOT_NEEDED, NOT_RUN, RAN, UP_TO_DATE, Note, Outcome, find_failure
+from pipeline_runner.watch.recorder import FAILED, NOT_NEEDED, NOT_RUN, RAN, UP_TO_DATE, Note, find_failure
 from pipeline_runner.watch.task_graph import RootTask, TaskGraph, serialize_parameters
 
 logger = getLogger(__name__)
@@ -34,7 +34,7 @@ class RunResult:
     root: RootTask
     started: datetime
     exit_status: int
-    outcomes: dict[str, Outcome]  # of each task, by task id; nothing if luigi has looked at no task
+    outcomes: dict[str, Note]  # of each task, by task id; nothing if luigi has looked at no task
     failure: Note | None = None  # the first one
     published: Published = UNKNOWN  # if the run succeeded and the object could be read
 
@@ -102,11 +102,11 @@ def make_result(root: RootTask, notes: Sequence[Note], started: float, exit_stat
     return result
 
 
-def merge_outcomes(graph: TaskGraph, notes: Iterable[Note], exit_status: int) -> dict[str, Outcome]:
+def merge_outcomes(graph: TaskGraph, notes: Iterable[Note], exit_status: int) -> dict[str, Note]:
     """Return the outcome of each task, including those that luigi has not checked; nothing without notes of tasks."""
     # A task is planned once for each task that needs it, also after it has run.
     by_state = sorted(notes, key=lambda note: note.state != NOT_RUN)
-    outcomes = {note.task_id: Outcome(note.state, note.seconds) for note in by_state if note.task_id}
+    outcomes = {note.task_id: note for note in by_state if note.task_id}
     if not outcomes:
         return {}
     # A run that succeeds without some of its tasks has left them to another run, and so the views of these.
@@ -114,13 +114,13 @@ def merge_outcomes(graph: TaskGraph, notes: Iterable[Note], exit_status: int) ->
     ran = {task_id for task_id, outcome in outcomes.items() if outcome.state == RAN}
     views = {task_id for task_id in ran if isinstance(graph.all_tasks.get(task_id), ViewTask)}
     others |= {view for view in views if not graph.resolve_views([view]) & (ran - views)}
-    outcomes |= dict.fromkeys(others, Outcome(UP_TO_DATE))
+    outcomes |= {task_id: Note(task_id, UP_TO_DATE) for task_id in others}
     up_to_date = [task_id for task_id, outcome in outcomes.items() if outcome.state == UP_TO_DATE]
-    outcomes = dict.fromkeys(graph.resolve_views(up_to_date), Outcome(UP_TO_DATE)) | outcomes
+    outcomes = {view: Note(view, UP_TO_DATE) for view in graph.resolve_views(up_to_date)} | outcomes
     for task_id in reversed(graph.tasks):
         # luigi does not check the requirements of a task that is up to date or cannot be planned.
         users = [outcomes[edge.target].state for edge in graph.edges if edge.source == task_id]
-        outcomes.setdefault(task_id, Outcome(NOT_RUN if {FAILED, NOT_RUN} & set(users) else NOT_NEEDED))
+        outcomes.setdefault(task_id, Note(task_id, NOT_RUN if {FAILED, NOT_RUN} & set(users) else NOT_NEEDED))
     return outcomes
 
 
@@ -159,7 +159,7 @@ def make_run_record(result: RunResult, metrics: Metrics | None, earlier: Sequenc
     )
 
 
-def _make_task_record(graph: TaskGraph, task_id: str, outcome: Outcome, earlier: Sequence[RunRecord]) -> TaskRecord:
+def _make_task_record(graph: TaskGraph, task_id: str, outcome: Note, earlier: Sequence[RunRecord]) -> TaskRecord:
     task = graph.tasks[task_id]
     had_to_run = outcome.state not in (UP_TO_DATE, NOT_NEEDED) and task_id in graph.unique_ids
     return TaskRecord(

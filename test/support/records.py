@@ -8,7 +8,7 @@ from gokart.slack import SlackConfig
 
 from gokart_pipeline_sample.utils.shown_task import Figures, Published
 from pipeline_runner.watch.history import RunRecord
-from pipeline_runner.watch.recorder import Outcome
+from pipeline_runner.watch.recorder import Note
 from pipeline_runner.watch.run_record import RunResult, make_run_record
 from pipeline_runner.watch.task_graph import Report, RootTask, TaskGraph
 
@@ -19,7 +19,7 @@ def make_result(graph: TaskGraph, state: str) -> RunResult:
         root=RootTask(["gokart_pipeline_sample.RunTask", "--local-scheduler"], graph, Report(), SlackConfig()),
         started=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         exit_status=0,
-        outcomes={task_id: Outcome(state, 0.5) for task_id in graph.tasks},
+        outcomes={task_id: Note(task_id, state, 0.5) for task_id in graph.tasks},
         published=Published(Figures(accuracy=0.95, rows=30)),
     )
 

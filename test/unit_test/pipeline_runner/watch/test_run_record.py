@@ -9,7 +9,7 @@ from gokart_pipeline_sample import RunNestTask
 from gokart_pipeline_sample.pipeline.champion.run_champion import TrainChampionTask
 from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask
 from gokart_pipeline_sample.utils.shown_task import Figures, Published
-from pipeline_runner.watch.recorder import FAILED, NOT_NEEDED, NOT_RUN, RAN, STOPPED, UP_TO_DATE, Note, Outcome
+from pipeline_runner.watch.recorder import FAILED, NOT_NEEDED, NOT_RUN, RAN, STOPPED, UP_TO_DATE, Note
 from pipeline_runner.watch.run_record import find_document, make_run_record, merge_outcomes
 from pipeline_runner.watch.task_graph import TaskGraph
 
@@ -44,7 +44,11 @@ class TestMergeOutcomes:
             Note(split, STOPPED),
         ]
         outcomes = merge_outcomes(graph, notes, 40)
-        assert [outcomes[task] for task in tasks[:3]] == [Outcome(UP_TO_DATE), Outcome(RAN, 1.5), Outcome(STOPPED)]
+        assert [outcomes[task] for task in tasks[:3]] == [
+            Note(load, UP_TO_DATE),
+            Note(preprocess, RAN, 1.5),
+            Note(split, STOPPED),
+        ]
         assert {outcomes[task].state for task in tasks[3:]} == {NOT_NEEDED}
 
     def test_are_none_if_luigi_has_looked_at_no_task(self, graph: TaskGraph) -> None:
@@ -64,7 +68,7 @@ class TestMergeOutcomes:
     def test_a_view_of_what_another_run_has_made_is_up_to_date(self, graph: TaskGraph) -> None:
         publisher = make_result(graph, RAN).publisher.task_id
         notes = [Note(task_id, RAN) for task_id in graph.all_tasks]
-        assert merge_outcomes(graph, notes, 0) == dict.fromkeys(graph.all_tasks, Outcome(RAN))
+        assert merge_outcomes(graph, notes, 0) == {task_id: Note(task_id, RAN) for task_id in graph.all_tasks}
         merged = merge_outcomes(graph, [*notes, Note(publisher, UP_TO_DATE)], 0)
         assert {task_id for task_id, outcome in merged.items() if outcome.state == UP_TO_DATE} == {
             publisher,
