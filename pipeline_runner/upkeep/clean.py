@@ -71,31 +71,20 @@ def find_objects(workspace: str, needed: set[str], limit: float) -> Iterator[tup
     """Yield bucket and key of the objects of batches, champions and tasks that neither runs nor pointers need."""
     champions = LoadChampionTask(champion="").champions()
     batches = make_folder(ScoreTableTask.prefix.task_value(ScoreTableTask.task_family, "prefix"))
-    # One of these places may lie in another.
-    pointers = (f"{batches}latest.json", champions.pointer_key)
-    kept = needed.union(*(read_pointed(champions.bucket, key) for key in pointers))
-    for folder in sorted({batches, champions.folder}):
-        yield from find_old(champions.bucket, folder, _OBJECT, kept, limit)
+    kept = set(needed)
+    for key in (f"{batches}latest.json", champions.pointer_key):
+        if find_metadata(champions.bucket, key) is not None:
+            pointer = get_intact_object(champions.bucket, key, "run again", "mend it first").decode()
+            kept.update(_UNIQUE_ID.findall(pointer))
+    # One of these folders may lie in another.
+    places = [(champions.bucket, folder, _OBJECT) for folder in sorted({batches, champions.folder})]
     if is_s3(workspace):
-        place, prefix = split_uri(workspace)
-        for bucket, key in find_old(place, make_folder(prefix), _FILE, kept, limit):
-            # The pipeline has put it, and nobody else.
-            if read_metadata(bucket, key).get(UNIQUE_ID) == identify(key):
+        bucket, prefix = split_uri(workspace)
+        places.append((bucket, make_folder(prefix), _FILE))
+    for bucket, folder, names in places:
+        for item in list_objects(bucket, folder):
+            key, owner = item["Key"], names.fullmatch(item["Key"].removeprefix(folder))
+            is_old = owner and owner[1] not in kept and item["LastModified"].timestamp() <= limit
+            # In the workspace only what the pipeline has put, and nobody else.
+            if is_old and (names is _OBJECT or read_metadata(bucket, key).get(UNIQUE_ID) == identify(key)):
                 yield bucket, key
-
-
-def find_old(
-    bucket: str, folder: str, names: re.Pattern[str], kept: set[str], limit: float
-) -> Iterator[tuple[str, str]]:
-    """Yield bucket and key of old objects whose names below a folder are such, with a unique id not to be kept."""
-    for item in list_objects(bucket, folder):
-        owner = names.fullmatch(item["Key"].removeprefix(folder))
-        if owner and owner[1] not in kept and item["LastModified"].timestamp() <= limit:
-            yield bucket, item["Key"]
-
-
-def read_pointed(bucket: str, key: str) -> set[str]:
-    """Return all unique ids that a pointer names; none if there is no pointer."""
-    if find_metadata(bucket, key) is None:
-        return set()
-    return set(_UNIQUE_ID.findall(get_intact_object(bucket, key, "run again", "mend it first").decode()))
