@@ -16,7 +16,7 @@ from gokart_pipeline_sample.utils.shown_task import ShownTask
 from gokart_pipeline_sample.utils.template import ViewTask
 from pipeline_runner.masking import mask
 from pipeline_runner.watch.history import RunRecord, collect_series
-from pipeline_runner.watch.report.charts import KINDS, Chart, draw_charts, sort_importances
+from pipeline_runner.watch.report.charts import KINDS, Chart, sort_importances
 from pipeline_runner.watch.task_graph import TaskGraph
 
 SHOWN_SHIFTS = 4
@@ -32,7 +32,7 @@ def render_report(
     graph: TaskGraph,
     metrics: Metrics | None,
     shift: Shift | None,
-    draw: Callable[[dict[str, Chart]], dict[str, str]] = draw_charts,
+    draw: Callable[[dict[str, Chart]], dict[str, str]],
 ) -> str:
     """Render self-contained HTML about the last of the records of a task; an ImportError means no extra ``report``."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -44,7 +44,7 @@ def render_report(
     if len(records) > 1:
         charts["over_time"] = ("over_time", [collect_series(records)])
     tasks = list(zip(graph.tasks.values(), graph.names.values(), records[-1]["tasks"], strict=True))
-    evaluations = [made for task, _, made in tasks if isinstance(task, ShownTask) and task.document == "metrics"]
+    evaluations = (made for task, _, made in tasks if isinstance(task, ShownTask) and task.document == "metrics")
     tables = [
         (name, mask(table), made["parameters"][parameter])
         for task, name, made in tasks
@@ -66,7 +66,7 @@ def render_report(
         schema=FeatureSchema.to_schema(),
         list_rules=list_rules,
         importances=sort_importances(metrics["importances"]) if metrics else [],
-        evaluation=next(iter(evaluations), None),
+        evaluation=next(evaluations, None),
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 from gokart_pipeline_sample.pipeline.drift.shift import ColumnShift, compare_column, count_values, describe_column
 from gokart_pipeline_sample.pipeline.quality.metrics import CalibrationBin, Importance, LearningCurve
 from pipeline_runner.watch.report import charts
-from pipeline_runner.watch.report.charts import SHOWN_FEATURES, ChartProcess, draw_chart, draw_charts
+from pipeline_runner.watch.report.charts import SHOWN_FEATURES, ChartProcess, draw_chart
 
 SERIES: dict[str, list[float | None]] = {
     "accuracy": [0.9, None, 0.95],
@@ -159,7 +159,7 @@ class TestChartProcess:
         with ChartProcess(keeps_files=keeps_files) as process:
             process.start()
             drawn = process.draw(listed)
-        assert drawn == draw_charts(listed)
+        assert drawn == {name: draw_chart(kind, *data) for name, (kind, data) in listed.items()}
         assert list(drawn) == ["b", "a"]
 
     def test_draws_nothing(self) -> None:

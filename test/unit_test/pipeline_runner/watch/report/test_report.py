@@ -11,6 +11,7 @@ from gokart_pipeline_sample.pipeline.drift.shift import ColumnShift, Distributio
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from pipeline_runner.watch.history import RunRecord
+from pipeline_runner.watch.report.charts import draw_chart
 from pipeline_runner.watch.report.report import list_rules, render_report
 from pipeline_runner.watch.task_graph import TaskGraph
 
@@ -66,6 +67,17 @@ def shift() -> Shift:
     )
 
 
+def render(records: list[RunRecord], graph: TaskGraph, metrics: Metrics | None, shift: Shift | None) -> str:
+    """Render the report, with charts that this process draws."""
+    return render_report(
+        records,
+        graph,
+        metrics,
+        shift,
+        lambda charts: {name: draw_chart(kind, *data) for name, (kind, data) in charts.items()},
+    )
+
+
 class Text(HTMLParser):
     """The words of a page, without its style."""
 
@@ -88,7 +100,7 @@ class Text(HTMLParser):
 
 class TestRenderReport:
     def test_tells_everything(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> None:
-        text = str(Text(render_report([record], graph, metrics, None)))
+        text = str(Text(render([record], graph, metrics, None)))
         for sentence in (
             "published: accuracy 0.9500, required more than 0.9",
             "s3://some-bucket/output.csv (30 rows)",
@@ -112,13 +124,13 @@ class TestRenderReport:
 
     def test_begins_with_the_verdict_and_the_reason(self, record: RunRecord, graph: TaskGraph) -> None:
         failed = {**record, "verdict": "failed", "exit_status": 40, "failure": "TrainTask: no", "object": None}
-        text = str(Text(render_report([failed], graph, None, None)))
+        text = str(Text(render([failed], graph, None, None)))
         title = "failed: gokart_pipeline_sample.RunTask, 2026-01-02T03:04"
         assert text.startswith(f"{title} failed TrainTask: no run")
         assert "There are no figures (EvaluateTask: ran)." in text
 
     def test_has_no_link_and_no_script(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> None:
-        page = render_report([record], graph, metrics, None)
+        page = render([record], graph, metrics, None)
         assert not {"script", "img", "iframe", "object", "a"} & set(Text(page).tags)
         links = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"')>]*)""", page)
         assert links
@@ -128,18 +140,18 @@ class TestRenderReport:
     def test_shows_text_of_the_table_as_text(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> None:
         metrics["importances"][0]["feature"] = NASTY
         metrics["most_confidently_wrong"][0]["features"] = {NASTY: NASTY}
-        page = render_report([{**record, "failure": NASTY}], graph, metrics, None)
+        page = render([{**record, "failure": NASTY}], graph, metrics, None)
         assert NASTY not in page
         assert str(Text(page)).count(NASTY) >= 6
 
     def test_tells_of_values_that_are_new(self, record: RunRecord, graph: TaskGraph) -> None:
-        text = str(Text(render_report([{**record, "unseen": {"city": 7}}], graph, None, None)))
+        text = str(Text(render([{**record, "unseen": {"city": 7}}], graph, None, None)))
         assert "new values of city in 7 rows" in text
 
     def test_tells_of_new_rows_that_are_unlike_the_test_rows(
         self, record: RunRecord, graph: TaskGraph, shift: Shift
     ) -> None:
-        page = render_report([record], graph, None, shift)
+        page = render([record], graph, None, shift)
         text = str(Text(page))
         assert "Estimated accuracy: 0.6100 (0.5000 to 0.7200)" in text
         assert "width: the distance is 0.60; much is missing" in text
@@ -152,10 +164,10 @@ class TestRenderReport:
     def test_says_when_no_column_has_shifted(self, record: RunRecord, graph: TaskGraph, shift: Shift) -> None:
         for column in shift["columns"].values():
             column["alarms"] = []
-        assert "No column has shifted." in str(Text(render_report([record], graph, None, shift)))
+        assert "No column has shifted." in str(Text(render([record], graph, None, shift)))
 
     def test_draws_the_last_runs_if_there_are_more_than_one(self, record: RunRecord, graph: TaskGraph) -> None:
-        alone, second = (render_report([record] * number, graph, None, None) for number in (1, 2))
+        alone, second = (render([record] * number, graph, None, None) for number in (1, 2))
         assert "Over time" not in str(Text(alone))
         assert "Over time The last runs of the same task, the newest on the right." in str(Text(second))
         assert 'aria-label="Accuracy, estimated accuracy, rows and seconds of the last runs."' in second
@@ -163,7 +175,7 @@ class TestRenderReport:
     def test_is_about_the_last_of_the_runs(self, record: RunRecord, graph: TaskGraph) -> None:
         earlier = {**record, "verdict": "failed", "failure": "TrainTask: no", "champion": "kept: for ever"}
         last = {**record, "champion": "promoted: there was no champion"}
-        text = str(Text(render_report([earlier, last], graph, None, None)))
+        text = str(Text(render([earlier, last], graph, None, None)))
         assert text.startswith("published: gokart_pipeline_sample.RunTask")
         assert "champion promoted: there was no champion" in text
         assert "for ever" not in text
@@ -171,13 +183,13 @@ class TestRenderReport:
     def test_says_when_no_row_is_wrong(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> None:
         right = copy.deepcopy(metrics)
         right["model"]["accuracy"], right["most_confidently_wrong"] = 1.0, []
-        text = str(Text(render_report([record], graph, right, None)))
+        text = str(Text(render([record], graph, right, None)))
         assert "Every test row is predicted correctly." in text
 
 
 class TestColumns:
     def test_are_those_of_the_table_that_comes_in(self, record: RunRecord, graph: TaskGraph) -> None:
-        text = str(Text(render_report([record], graph, None, None)))
+        text = str(Text(render([record], graph, None, None)))
         table = text.partition("column type rules meaning")[2]
         columns = [
             "id int64",
