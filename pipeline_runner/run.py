@@ -82,13 +82,8 @@ def run_luigi(root: RootTask) -> int:
         if not is_free:
             return ALREADY_RUNNING
         try:
-            # luigi would know other processes by their numbers alone.
-            done = luigi.build(
-                [root.graph.root],
-                worker_scheduler_factory=WorkerSchedulerFactory(),
-                detailed_summary=True,
-                no_lock=True,
-            )
+            # Without luigi's own lock, which knows other processes by their numbers alone.
+            done = luigi.build([root.graph.root], WorkerSchedulerFactory(), detailed_summary=True)
         except Exception:
             logging.getLogger("luigi-interface").exception("Uncaught exception in luigi")
             return UNHANDLED
