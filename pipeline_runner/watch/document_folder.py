@@ -21,8 +21,7 @@ class DocumentFolder:
     def names(self) -> list[str]:
         """Return the names of the documents, sorted."""
         if not self._is_on_s3:
-            folder = Path(self._location)
-            return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+            return sorted(path.name for path in Path(self._location).glob("*"))
         bucket, key = split_uri(self._location)
         return sorted(item["Key"].removeprefix(f"{key}/") for item in list_objects(bucket, f"{key}/"))
 
