@@ -61,9 +61,8 @@ def _make_column(name: str, role: str, typed: list[Any], cells: list[Any], decim
     kinds = [str(each.type.value_type if types.is_dictionary(each.type) else each.type) for each in typed]
     gaps, remarks = sum(pc.sum(pc.is_null(each, nan_is_null=True)).as_py() or 0 for each in typed), list[str]()
     if cells:
-        kind, missing, remarks = infer(
-            pa.chunked_array([chunk for each in cells for chunk in each.chunks]), role, decimal
-        )
+        chunks = [chunk for each in cells for chunk in each.chunks]
+        kind, missing, remarks = infer(pa.chunked_array(chunks), role, decimal)
         kinds, gaps = [*kinds, kind], gaps + missing
     # Of integers and floats, floats; the reader names a file whose column has a type that does not fit.
     places = [next((n for n, each in enumerate(_TYPES) if re.fullmatch(each["arrow"], kind)), -1) for kind in kinds]

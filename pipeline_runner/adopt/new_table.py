@@ -97,20 +97,16 @@ def make_files(uri: str, id_column: str, target_column: str, name: str | None) -
 
 
 def _fill_templates(words: dict[str, str], options: list[str]) -> dict[str, Any]:
-    schema = f"{SCHEMAS}/{words['module']}_feature.py"
-    templates = {
-        schema: "input_schema.tmpl",
-        f"{SCHEMAS}/feature.py": "feature.tmpl",
-        f"{SCHEMAS}/preprocessed.py": "preprocessed.tmpl",
-        "gokart_pipeline_sample/pipeline/preprocess.py": "preprocess.tmpl",
-        **({f"{TESTS}/conftest.py": "rows.tmpl"} if (PROJECT / TESTS).exists() else {}),
-    }
+    schema, package = f"{SCHEMAS}/{words['module']}_feature.py", f"{SCHEMAS}/__init__.py"
     schemas, tests = (PROJECT / SCHEMAS).glob("*_feature.py"), (PROJECT / TESTS).glob("test_*.py")
     others = {str(path.relative_to(PROJECT)) for path in (*schemas, *tests)} - {schema, f"{TESTS}/test_table.py"}
-    package = f"{SCHEMAS}/__init__.py"
     exports = re.sub(r"(?m)^from .*\w_feature import .*\n", "", (PROJECT / package).read_text())
     return {
-        **{path: _render(file, words) for path, file in templates.items()},
+        schema: _render("input_schema.tmpl", words),
+        f"{SCHEMAS}/feature.py": _render("feature.tmpl", words),
+        f"{SCHEMAS}/preprocessed.py": _render("preprocessed.tmpl", words),
+        "gokart_pipeline_sample/pipeline/preprocess.py": _render("preprocess.tmpl", words),
+        **({f"{TESTS}/conftest.py": _render("rows.tmpl", words)} if (PROJECT / TESTS).exists() else {}),
         "conf/param.ini": set_options((PROJECT / "conf" / "param.ini").read_text(), options),
         package: re.sub(r'"\w+FeatureSchema",\s*', "", exports),
         **dict.fromkeys(sorted(others)),
@@ -143,11 +139,10 @@ def _judge(ids: pd.Series, target: pd.Series) -> list[str]:
     counts = target.value_counts()
     if not 2 <= len(counts) <= 200:
         raise UsageError(f"the target has {len(counts)} different values: it must have 2 to 200 classes")
-    most, *_, least = counts.items()
+    (most, many), *_, (least, few) = counts.items()
     notes = {
         f"{len(target)} rows are few: LightGBM needs at least 40 to train on, and a test more": len(target) < 100,
-        f"the class {least[0]} has {least[1]} rows, too few to test a model on": least[1] < 30,
-        f"{most[1]} rows are {most[0]}: add require=balanced_accuracy>0.6 to CheckAccuracyTask": most[1]
-        > 0.9 * len(target),
+        f"the class {least} has {few} rows, too few to test a model on": few < 30,
+        f"{many} rows are {most}: add require=balanced_accuracy>0.6 to CheckAccuracyTask": many > 0.9 * len(target),
     }
     return [note for note, is_so in notes.items() if is_so]
