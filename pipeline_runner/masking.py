@@ -8,6 +8,8 @@ _WORDS = r"(?:secret|token|passw(?:or)?d|passphrase|(?:api|access|private|accoun
 _SIGNED = "x-amz-|x-goog-|awsaccesskeyid|signature|sig|expires"
 # A name that indicates a secret; AWS_WEB_IDENTITY_TOKEN_FILE and the like name files instead.
 _NAME = re.compile(rf"(?i){_WORDS}(?!\w*_file)")
+# Not in the middle of a name, and not "SSO Token: Token for x does not exist": no token is a short word in a sentence.
+_NO_ERROR = r"(?<![\w.-])(?!(?-i:\w*Token\w*: [A-Z]?[a-z]{1,9} \w))"
 _PATTERNS = (
     # The user name and password of a URL.
     re.compile(r"(?<=://)[^\s/@]+(?=@)"),
@@ -15,7 +17,7 @@ _PATTERNS = (
     # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
     re.compile(rf"(?i)(?<=[?&])((?:{_SIGNED}|[\w-]*{_WORDS})[\w-]*=)[^&\s'\"]+"),
     # A named value: name=value, name: value, "name": "value", --name value.
-    re.compile(rf"(?i)([\w.-]*{_WORDS}(?!\w*_file)[\w-]*['\"]?(?:\s*[=:]\s*)['\"]?)[^\s'\",;)&]+"),
+    re.compile(rf"(?i){_NO_ERROR}([\w.-]*{_WORDS}(?!\w*_file)[\w-]*['\"]?(?:\s*[=:]\s*)['\"]?)[^\s'\",;)&]+"),
     re.compile(rf"(?i)(--[\w.-]*{_WORDS}(?!\w*_file)[\w-]*\s+)(?!-)[^\s'\",;)]+"),
     # A token of Slack, which may have been given instead of the name of its variable.
     re.compile(r"\bx(?:ox[a-z]|app)-[\w.-]+"),

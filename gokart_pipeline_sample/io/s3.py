@@ -7,16 +7,22 @@ import contextlib
 import functools
 import hashlib
 import os
+import random
 import time
+import tomllib
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from logging import getLogger
+from multiprocessing import ProcessError
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from gokart_pipeline_sample.errors import S3Error
 
 if TYPE_CHECKING:
+    from botocore.credentials import Credentials
     from botocore.exceptions import ClientError
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ObjectTypeDef
@@ -26,7 +32,12 @@ logger = getLogger(__name__)
 SHA256 = "sha256"
 IF_MISSING = "create the bucket, or correct BUCKET_NAME"
 READ_ATTEMPTS = 3  # Of a body whose connection breaks; botocore only retries requests that get no response.
+ATTEMPTS = 3  # Of a request; they and the pauses between them end within 30 s, even if the server never responds.
+# Seconds after each further attempt if S3 is only overloaded, which may well last for a minute.
+PAUSES = {3: 8, 4: 16, 5: 20, 6: 20, 7: 20}
+OVERLOADED = (429, 502, 503, 504)
 CLOCK_SECONDS = 15 * 60  # S3 refuses requests if the clocks differ by more.
+CREDENTIALS_SECONDS = 60  # botocore would wait for a credential_process for ever.
 # The existing buckets, by client; a client that is not used any more closes its connections.
 _known_buckets: WeakKeyDictionary[S3Client, set[str]] = WeakKeyDictionary()
 
@@ -63,19 +74,16 @@ def find_metadata(bucket: str, key: str, if_missing: str = IF_MISSING) -> dict[s
             answer = client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
         except client.exceptions.ClientError as error:
             if get_status(error) != 404:
+                client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")  # Unlike a HEAD, it tells the cause.
                 raise
             if bucket not in _known_buckets.setdefault(client, set()):
                 client.head_bucket(Bucket=bucket)  # A missing bucket gives the same status.
                 _known_buckets[client].add(bucket)
             return None
-    metadata, checksum = answer["Metadata"], base64.b64decode(answer.get("ChecksumSHA256", "")).hex()
+        metadata, _ = answer["Metadata"], answer["ETag"]
+    checksum = base64.b64decode(answer.get("ChecksumSHA256", "")).hex()
     has_checksum = any(name.startswith("Checksum") for name in answer)
     return {} if has_checksum and checksum != metadata.get(SHA256) else metadata
-
-
-def read_metadata(bucket: str, key: str) -> dict[str, str]:
-    """Return the metadata of an object, or nothing if it is missing as well; see :func:`find_metadata`."""
-    return find_metadata(bucket, key) or {}
 
 
 def put_object(
@@ -104,7 +112,7 @@ def put_object(
             **{name: value for name, value in encrypting.items() if value},
             **conditions,
         )
-    return answer["ETag"], digest.hexdigest()
+        return answer["ETag"], digest.hexdigest()
 
 
 def get_object(bucket: str, key: str, if_missing: str = IF_MISSING, **conditions: Any) -> tuple[bytes, dict[str, str]]:
@@ -135,27 +143,24 @@ def list_objects(bucket: str, prefix: str, if_missing: str = IF_MISSING) -> Iter
 @contextlib.contextmanager
 def s3_client(url: str, action: str, if_missing: str = IF_MISSING) -> Iterator[S3Client]:
     """Provide an S3 client; its errors become an S3Error: what S3 refuses (``action``) at which URL, and what to do."""
+    from botocore.credentials import RefreshableCredentials
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
-        yield client_of_process(os.getpid())  # A forked worker must not share the connections of its parent.
+        # A forked worker must not share the connections of its parent.
+        client, credentials = client_of_process(os.getpid())
+        if isinstance(credentials, RefreshableCredentials) and credentials.refresh_needed():
+            with ThreadPool(1) as pool:
+                pool.apply_async(credentials.get_frozen_credentials).get(CREDENTIALS_SECONDS)
+        yield client
     except RecursionError as error:  # botocore keeps asking for the region of the bucket.
         raise S3Error(f"{url}: S3 does not tell the region of the bucket: set AWS_DEFAULT_REGION to it") from error
     except ClientError as error:
-        date = error.response["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
-        seconds = abs(parsedate_to_datetime(date).timestamp() - time.time()) if date else 0
-        advice = {
-            301: "set AWS_DEFAULT_REGION to the region of the bucket",
-            400: "check the credentials: they may be expired",
-            403: "check the credentials, and that they grant s3:GetObject, s3:PutObject and s3:ListBucket",
-            404: if_missing,
-            412: "it has changed meanwhile: run again",
-        }.get(get_status(error), "try again, or ask who runs the server")
-        if seconds > CLOCK_SECONDS:
-            advice = f"set the clock of this machine: it differs from that of S3 by {seconds:,.0f} s"
-        raise S3Error(f"{url}: S3 refuses to {action}: {advice} ({error})") from error
-    except BotoCoreError as error:
-        advice = "check the network, AWS_ENDPOINT_URL and the credentials"
+        raise S3Error(f"{url}: S3 refuses to {action}: {_advise(error, if_missing)} ({error})") from error
+    except (BotoCoreError, ResponseParserError, ProcessError, KeyError, OSError, ValueError) as error:
+        kinds = _read_advice()["class"]
+        advice = next(kinds[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in kinds)
         raise S3Error(f"{url}: S3 cannot be asked to {action}: {advice} ({error})") from error
 
 
@@ -164,13 +169,47 @@ def get_status(error: ClientError) -> int:
     return error.response["ResponseMetadata"]["HTTPStatusCode"]
 
 
+def _read_advice() -> dict[str, dict[str, str]]:
+    return tomllib.loads(Path(__file__).with_name("s3_advice.toml").read_text("utf-8"))
+
+
+def _advise(error: ClientError, if_missing: str) -> str:
+    code, metadata = error.response.get("Error", {}).get("Code", ""), error.response["ResponseMetadata"]
+    date = metadata.get("HTTPHeaders", {}).get("date")
+    seconds = abs(parsedate_to_datetime(date).timestamp() - time.time()) if date else 0
+    if seconds > CLOCK_SECONDS:
+        return f"set the clock of this machine: it differs from that of S3 by {seconds:,.0f} s"
+    if code.startswith("KMS.") or "kms:" in str(error):
+        code = "KMS"
+    elif (code.isdigit() or not code) and not error.operation_name.startswith("Head"):
+        code = "none"
+    elif get_status(error) == 404:
+        return if_missing
+    return _read_advice()["code"].get(code, "try again later, or ask who runs the server")
+
+
 @functools.cache
-def client_of_process(_process_id: int) -> S3Client:
-    """Return the client of this process, with the configuration that boto3 finds now."""
+def client_of_process(_process_id: int) -> tuple[S3Client, Credentials | None]:
+    """Return the client of this process and its credentials, with the configuration that boto3 finds now."""
     import boto3
     from botocore.config import Config
+    from botocore.session import get_session
 
-    # Three attempts and the pauses between them end within 30 s, even if the server never responds.
-    config = Config(connect_timeout=5, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3})
     # A new session: the default one remembers the environment of its first use.
-    return boto3.Session().client("s3", config=config)
+    session = get_session()
+    attempts = session.get_config_variable("max_attempts")
+    retries: Any = {"total_max_attempts": ATTEMPTS if attempts is None else attempts}
+    config = Config(connect_timeout=5, read_timeout=8, retries=retries)
+    with ThreadPool(1) as pool:  # Its thread does not outlive the process.
+        credentials = pool.apply_async(session.get_credentials).get(CREDENTIALS_SECONDS)
+    client = boto3.Session(botocore_session=session).client("s3", config=config)
+    if attempts is None:
+        client.meta.events.register_last("needs-retry.s3", _pause_if_overloaded)
+    return client, credentials
+
+
+def _pause_if_overloaded(response: tuple[Any, Any] | None, attempts: int, **_: Any) -> Any:
+    """Return the seconds after which botocore repeats a request, if it has given up and S3 is only overloaded."""
+    is_overloaded = response is not None and response[0].status_code in OVERLOADED
+    # Not all at the same moment, but never so early that a minute is not survived.
+    return PAUSES[attempts] * random.uniform(0.8, 1) if is_overloaded and attempts in PAUSES else None  # noqa: S311

@@ -6,7 +6,7 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.io.file_formats import CsvProcessor
 from gokart_pipeline_sample.io.targets import S3CsvTarget
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
-from gokart_pipeline_sample.utils.parameters import TaskParameter
+from gokart_pipeline_sample.utils.parameters import KeyParameter, TaskParameter
 from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask, S3DestinationTask
 
 
@@ -14,7 +14,7 @@ class UploadS3Task(PublisherTask[DataFrame[OutputSchema]], S3DestinationTask[Dat
     """Puts a frame on S3 as CSV; complete if the object exists and was put by this very task."""
 
     output_task: TaskParameter[DataFrame[OutputSchema]] = TaskParameter("Outputs the frame to publish.")
-    key: luigi.Parameter[str] = luigi.Parameter(default="output.csv", description="Key of the object.")
+    key: luigi.Parameter[str] = KeyParameter(default="output.csv", description="Key of the object.")
     bom: luigi.BoolParameter = luigi.BoolParameter(
         parsing=luigi.BoolParameter.EXPLICIT_PARSING,
         description="Whether published CSV begins with a byte order mark, from which Excel knows UTF-8.",

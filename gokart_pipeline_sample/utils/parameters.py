@@ -15,6 +15,8 @@ from gokart_pipeline_sample.io.tables.table import open_table
 
 T = TypeVar("T")
 
+REPORT_NAME = "report.html"
+LONGEST_KEY = 1024  # bytes
 # The encryption of all objects that are put on S3 and of the workspace, unless a task has settings of its own.
 UPLOADER = "gokart_pipeline_sample.UploadS3Task"
 ENCRYPTION: dict[str, luigi.Parameter[str]] = {
@@ -27,7 +29,10 @@ ENCRYPTION: dict[str, luigi.Parameter[str]] = {
 
 def get_encryption() -> Encryption:
     """Return the encryption of ``UploadS3Task``."""
-    return Encryption(*(parameter.task_value(UPLOADER, name) for name, parameter in ENCRYPTION.items()))
+    encryption = Encryption(*(parameter.task_value(UPLOADER, name) for name, parameter in ENCRYPTION.items()))
+    if encryption.kms_key_id and encryption.server_side != "aws:kms":
+        raise ValueError("kms_key_id has no effect without server_side_encryption=aws:kms: set both, or neither")
+    return encryption
 
 
 class TableParameter(luigi.Parameter[str]):
@@ -36,6 +41,28 @@ class TableParameter(luigi.Parameter[str]):
     def serialize(self, x: str) -> str:
         """Return the fingerprint of the table, which makes the identity of a task, or raise a TableError."""
         return open_table(x).fingerprint if x else ""
+
+
+class BucketParameter(luigi.Parameter[str]):
+    """Name of a bucket, or the ARN of an access point."""
+
+    def normalize(self, x: str) -> str:
+        """Return the name; raise a ValueError if S3 has no such names."""
+        if not re.fullmatch(r"[a-zA-Z0-9._-]{1,255}|arn:[^\s:]+:s3\S*:accesspoint[/:][^\s/]+", x):
+            raise ValueError(f"the bucket is {x!r}: give its name alone, without s3:// and prefix (see BUCKET_NAME)")
+        return x
+
+
+class KeyParameter(luigi.Parameter[str]):
+    """Key of an object on S3."""
+
+    def normalize(self, x: str) -> str:
+        """Return the key; raise a ValueError if it would not name the object that is put; S3 judges all others."""
+        if (name := x.rpartition("/")[2]) in ("", REPORT_NAME):
+            raise ValueError(f"the key {x!r} is that of a {'report' if name else 'folder'}: give another file name")
+        if (size := len(x.encode(errors="replace"))) > LONGEST_KEY:
+            raise ValueError(f"the key {x[:20]}… has {size} bytes: shorten it to {LONGEST_KEY}")
+        return x
 
 
 class TaskParameter(gokart.TaskInstanceParameter[gokart.TaskOnKart[T]]):

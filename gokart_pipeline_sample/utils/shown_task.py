@@ -8,7 +8,7 @@ from gokart.target import TargetOnKart
 
 from gokart_pipeline_sample.io.s3 import Encryption
 from gokart_pipeline_sample.io.targets import S3Target
-from gokart_pipeline_sample.utils.parameters import ENCRYPTION, UPLOADER, share
+from gokart_pipeline_sample.utils.parameters import ENCRYPTION, REPORT_NAME, UPLOADER, BucketParameter, share
 from gokart_pipeline_sample.utils.template import GokartTask
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class PublisherTask(GokartTask[T]):
     """A task that publishes an object on S3."""
 
     # Name of the report of the run, which is put beside the object.
-    report_name = "report.html"
+    report_name = REPORT_NAME
 
     @abstractmethod
     def output(self) -> S3Target:
@@ -67,7 +67,7 @@ class PublisherTask(GokartTask[T]):
 class S3DestinationTask(GokartTask[T]):
     """A task that puts objects on S3, by default into the bucket of ``UploadS3Task`` and encrypted like its object."""
 
-    bucket: luigi.Parameter[str] = share(luigi.Parameter(description="Bucket to publish to."), UPLOADER, "bucket")
+    bucket: luigi.Parameter[str] = share(BucketParameter(description="Bucket to publish to."), UPLOADER, "bucket")
     server_side_encryption, kms_key_id = (share(each, UPLOADER, name) for name, each in ENCRYPTION.items())
 
     def encryption(self) -> Encryption:

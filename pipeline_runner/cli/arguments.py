@@ -6,6 +6,13 @@ from configparser import ConfigParser
 
 USAGE = """%(prog)s [--plan [--mermaid]] [TASK] [OPTION ...]
        %(prog)s --history | --serve-s3 | --champion [NAME] | --clean ... | --new-table TABLE ..."""
+# The beginnings of options that would have no effect, or a wrong one.
+_REFUSED = (
+    *("--TaskOnKart-", "--cache-unique-id", "--complete-check", "--delete-unnecessary", "--execution-summary-"),
+    *("--fail-on-empty", "--fix-random", "--local-temporary", "--log-level", "--modification", "--parallel-scheduling"),
+    *("--redis-", "--rerun", "--retcode-", "--serialized-task", "--should-dump", "--should-lock", "--store-index"),
+    *("--strict-check", "--worker-"),
+)
 EPILOG = """examples:
   %(prog)s --require-acc 0.95
       run gokart_pipeline_sample.RunTask, with another parameter
@@ -29,6 +36,7 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
     )
     parser.add_argument("-h", "--help", action="store_true", help="show the options, and those of the task")
     parser.add_argument("--mermaid", action="store_true", help="with --plan: draw the tasks as a Mermaid diagram")
+    parser.add_argument("--workspace-directory", metavar="FOLDER", help="folder or s3://… to keep results in")
     commands = parser.add_mutually_exclusive_group()
     commands.add_argument("--plan", action="store_true", help="show which tasks would run, and why; run nothing")
     commands.add_argument("--history", action="store_true", help="show the last runs")
@@ -49,6 +57,8 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     for option, argument in itertools.pairwise(["", *others]):
         name, is_given, value = argument.partition("=")
+        if name.startswith(_REFUSED) or name.endswith("Task-workspace-directory"):
+            parser.error(f"argument {name}: it would have no effect here, or a wrong one: see docs/configuration.md")
         if not argument or (name.startswith("--") and is_given and not value):
             # luigi would silently use the default instead.
             parser.error(f"argument {name or option}: expected a value; leave the option out to take the default")

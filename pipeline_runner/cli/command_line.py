@@ -43,7 +43,7 @@ def main() -> None:
 def execute(options: argparse.Namespace, arguments: list[str]) -> int:
     """Do what our own options say, with a task and its options as luigi takes them, and return the exit status."""
     started = time.monotonic()
-    config = load_config()
+    config = load_config(options.workspace_directory)
     workspace = config.get("TaskOnKart", "workspace_directory")
     with importing_no_table(options), providing_s3(options, arguments, config) as server:
         # The pipeline is imported while the server starts.
@@ -127,6 +127,7 @@ def providing_s3(
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         elif not (only_looks or options.serve_s3):
             print(f"BUCKET_NAME is not set: publishing to the embedded S3 in {directory}", file=sys.stderr)
-        for variable in embedded_s3.OTHER_S3_VARIABLES:
-            os.environ.pop(variable, None)  # It is empty, which boto3 would take for a value.
+        for variable in [name for name in os.environ if name.startswith("AWS_")]:
+            del os.environ[variable]
+        os.environ |= dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
         yield stack.enter_context(embedded_s3.running(directory))

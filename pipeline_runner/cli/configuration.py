@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ PATH_OPTIONS = ("table", "workspace_directory", "local_temporary_directory", "lo
 _CORE = {"autoload_range", "no_configure_logging", "rpc_connect_timeout", "rpc_retry_attempts", "rpc_retry_wait"}
 
 
-def load_config() -> ConfigParser:
+def load_config(given: str | None = None) -> ConfigParser:
     """Make luigi read ``conf/param.ini``, or the file in ``LUIGI_CONFIG_PATH``, with paths relative to the project.
 
     A file that cannot be used is a UsageError, and one that is no ini file a configparser.Error.
@@ -41,7 +42,13 @@ def load_config() -> ConfigParser:
         os.environ["LUIGI_CONFIG_PATH"] = files[-1]
     except UnicodeDecodeError as error:
         raise UsageError(f"the configuration file {files[-1]} is no text in UTF-8: save it as such") from error
+    _require_variables(config)
+    if given is not None:
+        place = given if "://" in given or not given.strip() else str(Path.cwd() / given)
+        config.set("TaskOnKart", "workspace_directory", place.replace("%", "%%"))
     workspace = config.get("TaskOnKart", "workspace_directory")
+    if not workspace.strip():
+        raise UsageError("workspace_directory is empty: set it to a folder, or to s3://bucket/prefix")
     if "://" in workspace and not workspace.startswith("s3://"):
         raise UsageError(f"the workspace {workspace} is neither a folder nor s3://bucket/prefix")
     is_local = "://" not in workspace
@@ -61,6 +68,15 @@ def load_config() -> ConfigParser:
     return config
 
 
+def _require_variables(config: ConfigParser) -> None:
+    """Raise a UsageError if a value has an environment variable that is empty; only the bucket may be missing."""
+    for section, option in ((each, name) for each in config.sections() for name in config.options(each)):
+        text = config.get(section, option, raw=True)
+        empty = [name for name in re.findall(r"\$\{([^}]+)\}", text) if not os.environ.get(name, "-").strip()]
+        if empty and text != "${BUCKET_NAME}":
+            raise UsageError(f"the variable {empty[0]} is empty, and {option} in [{section}] needs it: set it")
+
+
 def find_files() -> list[str]:
     """Return the configuration files, of which a later one overrides an earlier one."""
     default, own = (str(folder / "conf" / "param.ini") for folder in (DEFAULTS, PROJECT))
@@ -74,9 +90,6 @@ def find_files() -> list[str]:
 
 def check_names(config: ConfigParser) -> None:
     """Reject sections that are no imported task or part of luigi or gokart, and keys that are not their parameters."""
-    # gokart imports these only on use, but their sections must be known here.
-    import gokart.gcs_config
-    import gokart.s3_config  # noqa: F401
     from luigi.task_register import Register, TaskClassNotFoundException
 
     for section in config.sections():

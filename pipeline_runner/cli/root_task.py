@@ -52,9 +52,7 @@ def resolving(arguments: list[str]) -> Iterator[RootTask]:
 
 
 def complete_arguments(arguments: list[str]) -> list[str]:
-    """Return the arguments, with the default task if they name none; an option that destroys data is a UsageError."""
-    if any(argument.startswith("--delete-unnecessary-output-files") for argument in arguments):
-        raise UsageError("--delete-unnecessary-output-files would delete the embedded S3: use rm")
+    """Return the arguments, with the default task if they name none."""
     names_a_task = bool(arguments) and not arguments[0].startswith("-")
     if names_a_task or set(Register.task_names()).intersection(arguments):
         return arguments

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from gokart_pipeline_sample.io.s3 import find_metadata, is_s3, list_objects, read_metadata, s3_client, split_uri
+from gokart_pipeline_sample.io.s3 import find_metadata, is_s3, list_objects, s3_client, split_uri
 from gokart_pipeline_sample.io.targets import DIGEST_SUFFIX, UNIQUE_ID, identify
 from gokart_pipeline_sample.pipeline.batch.manifest import get_intact_object, make_folder
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
@@ -86,5 +86,5 @@ def find_objects(workspace: str, needed: set[str], limit: float) -> Iterator[tup
             key, owner = item["Key"], names.fullmatch(item["Key"].removeprefix(folder))
             is_old = owner and owner[1] not in kept and item["LastModified"].timestamp() <= limit
             # In the workspace only what the pipeline has put, and nobody else.
-            if is_old and (names is _OBJECT or read_metadata(bucket, key).get(UNIQUE_ID) == identify(key)):
+            if is_old and (names is _OBJECT or (find_metadata(bucket, key) or {}).get(UNIQUE_ID) == identify(key)):
                 yield bucket, key

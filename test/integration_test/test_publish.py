@@ -7,11 +7,15 @@ import hashlib
 from io import BytesIO
 
 import pandas as pd
+import pytest
 from mypy_boto3_s3 import S3Client
 from support.checkout import CHAIN, Checkout
 from support.recording_proxy import RecordingProxy
 
+from gokart_pipeline_sample.errors import S3Error
+from gokart_pipeline_sample.io.s3 import client_of_process, find_metadata
 from gokart_pipeline_sample.pipeline.schemas import OutputSchema
+from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
 
 
 def test_publishes_the_predictions_of_the_test_rows(published_once: Checkout, s3: S3Client) -> None:
@@ -108,3 +112,15 @@ def test_logs_calmly(checkout: Checkout) -> None:
     assert run.tasks == CHAIN
     # A line for each task, one of a warning, one for the accuracy and one for the object.
     assert len(run.stderr.splitlines()) == len(CHAIN) + 3
+
+
+@pytest.mark.parametrize("key", ["..", "./output.csv", "a/../b.csv", "a/.", "caf\udce9.csv"])
+def test_a_key_that_s3_refuses_is_refused_before_anything_runs(
+    server: EmbeddedS3, bucket: str, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    client_of_process.cache_clear()
+    with pytest.raises(S3Error, match=r"S3 refuses to look at it: change the key|give a name that is text"):
+        find_metadata(bucket, key)
+    client_of_process.cache_clear()

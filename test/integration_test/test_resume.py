@@ -65,10 +65,11 @@ def test_a_batch_that_is_killed_again_and_again_goes_on(
     assert last.exit_code == 0, last.stderr
     assert last.tasks == ["ScoreTableTask", "PublishBatchTask"]
     parts = [f"part-0000{number}.csv" for number in range(4)]
-    # Two parts are made at a time; the figures of a part and its rejected rows are put before it.
-    before = {f"figures/{part}.json": part for part in parts} | {f"rejected/{parts[0]}": parts[0]}
-    assert all(puts.index(name) < puts.index(part) for name, part in before.items())
-    assert set(puts[:-2]) == {*before, *parts}
+    # Two parts are made at a time; the rejected rows of a part are put before it, and its figures after it.
+    notes = {part: f"figures/{part}.json" for part in parts}
+    order = {f"rejected/{parts[0]}": parts[0]} | notes
+    assert all(puts.index(name) < puts.index(later) for name, later in order.items())
+    assert set(puts[:-2]) == {*order, *notes.values()}
     assert puts[-2:] == ["manifest.json", "latest.json"]
     assert rows_seen == [5] * (len(puts) - 1) + [10]
     resumed = read_objects(s3, bucket)
@@ -78,6 +79,33 @@ def test_a_batch_that_is_killed_again_and_again_goes_on(
     in_one_go = read_objects(s3, bucket)
     assert in_one_go.items() <= resumed.items()
     assert len(in_one_go) == 11
+
+
+def test_a_run_that_goes_on_does_not_ask_for_each_part(
+    published: Checkout, proxy: RecordingProxy, bucket: str, s3: S3Client
+) -> None:
+    flowers = make_flowers(40)
+    flowers.to_csv(published.directory / "new.csv", index=False)
+    command = [*RUN_BATCH, "--table", str(published.directory / "new.csv"), "--rows-per-part", "1"]
+    assert published.main(*command).exit_code == 0
+    before = read_objects(s3, bucket)
+    for key in before:
+        if key.endswith(("manifest.json", "part-00003.csv")):
+            s3.delete_object(Bucket=bucket, Key=key)
+        if key.endswith("part-00039.csv"):
+            s3.put_object(Bucket=bucket, Key=key, Body=b"id,pred\n0,0\n", Metadata=before[key][1])
+
+    last = published.main(*command, AWS_ENDPOINT_URL=proxy.endpoint)
+
+    assert (last.exit_code, last.tasks) == (0, ["ScoreTableTask"]), last.stderr
+    assert read_objects(s3, bucket) == before
+    asked = [(method, path.rpartition("/")[2]) for method, path in proxy.requests if "/batch/" in path]
+    assert sorted(name for method, name in asked if method == "PUT" and name.startswith("part-")) == [
+        *("part-00003.csv", "part-00003.csv.json", "part-00039.csv", "part-00039.csv.json")
+    ]
+    assert not [name for method, name in asked if method == "HEAD" and "part-" in name]
+    # A note for each part.
+    assert sum(method == "GET" and "part-" in name for method, name in asked) == 40
 
 
 def ignore(*_: str) -> None:

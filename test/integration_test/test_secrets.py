@@ -26,7 +26,9 @@ def find_secret(checkout: Checkout) -> list[Path]:
         pytest.param(
             ("gokart_pipeline_sample.RunBatchTask", "--local-scheduler", "--table", SIGNED), {}, 2, id="table to score"
         ),
-        pytest.param(("--redis-host", f"redis://:{SECRET}@127.0.0.1"), {}, 0, id="option"),
+        pytest.param(
+            ("--gokart-pipeline-sample.TrainTask-redis-host", f"redis://:{SECRET}@127.0.0.1"), {}, 0, id="option"
+        ),
     ],
 )
 def test_reach_nothing(

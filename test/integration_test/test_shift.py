@@ -121,7 +121,7 @@ class TestOfABatch:
         puts = itertools.count(1)
 
         def kill(method: str, _: str) -> None:
-            if method == "PUT" and next(puts) == 5:  # Of eight, of figures and parts.
+            if method == "PUT" and next(puts) == 5:  # Of eight, of parts and their figures.
                 process.kill()
                 process.wait()
                 raise ConnectionAbortedError
@@ -142,7 +142,7 @@ class TestOfABatch:
         assert (manifest, pointer) == ("manifest.json", "latest.json")
         # Of four parts and their figures some are there already; two parts are made at a time.
         assert 0 < len(made) < 8
-        assert all(made.index(f"{name}.json") < made.index(name) for name in made if not name.endswith(".json"))
+        assert all(made.index(name) < made.index(f"{name}.json") for name in made if not name.endswith(".json"))
 
         replace_objects(s3, bucket, before)
         assert trained.main(*SCORE, *self.PARTS).exit_code == 0

@@ -17,6 +17,21 @@ from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema
 PIPELINE = "gokart_pipeline_sample/pipeline"
 
 
+def test_is_where_the_command_line_says_for_all_tasks(published: Checkout) -> None:
+    elsewhere = published.directory / "else" / "where"
+    published.workspace.rename(published.directory / "before")
+    command = ("--workspace-directory", "else/where", "--gokart-pipeline-sample.UploadS3Task-key", "other.csv")
+
+    run = published.main(*command, cwd=published.directory)
+
+    assert (run.exit_code, len(run.tasks)) == (0, 9), run.stderr
+    assert not published.workspace.exists()
+    assert {path.name for path in elsewhere.glob("[lr]*")} == {"locks", "runs"}
+    assert len([*elsewhere.glob("*.sha256")]) == 10
+    assert "/other.csv" in published.main("--history", "--workspace-directory", str(elsewhere)).stdout
+    assert published.main(*command, cwd=published.directory).tasks == []
+
+
 def test_only_tasks_that_make_something_write(published: Checkout) -> None:
     run = published.main("gokart_pipeline_sample.RunNestTask", "--local-scheduler")
     assert run.exit_code == 0, run.stderr

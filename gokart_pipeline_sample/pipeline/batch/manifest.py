@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from logging import getLogger
 from typing import Any, TypedDict
 
@@ -16,6 +17,9 @@ from gokart_pipeline_sample.pipeline.drift.make_reference import Shift
 from gokart_pipeline_sample.pipeline.drift.shift import EstimatedAccuracy
 
 logger = getLogger(__name__)
+
+NOTES = "figures/"
+_DAMAGES = (AttributeError, DamagedFileError, ValueError, KeyError, TypeError)
 
 
 class Part(TypedDict):
@@ -108,9 +112,9 @@ class S3ManifestTarget(S3JsonTarget):
         pointer.manifest = self
         return pointer
 
-    def make_figures(self, part: str) -> S3JsonTarget:
-        """Return the object with the figures of a part, which belongs to the same task."""
-        return S3JsonTarget(self._bucket, f"{self._folder}figures/{part}.json", self._unique_id, self._encryption)
+    def make_note(self, name: str) -> S3JsonTarget:
+        """Return the object that notes a part, and belongs to the same task."""
+        return S3JsonTarget(self._bucket, f"{self._folder}{NOTES}{name}.json", self._unique_id, self._encryption)
 
     def put_part(self, name: str, data: pd.DataFrame, processor: FormatProcessor) -> Part:
         """Put the rows of a part; its name is its key without the folder of the batch."""
@@ -119,15 +123,17 @@ class S3ManifestTarget(S3JsonTarget):
         etag, sha256 = s3.put_object(self._bucket, key, content, processor.content_type, metadata, self._encryption)
         return Part(key=key, rows=len(data), size=len(content), sha256=sha256, etag=etag)
 
-    def find_parts(self) -> dict[str, Part]:
-        """Return the existing parts by name: their keys, without the folder of the batch."""
-        parts = {}
-        for key, (size, etag) in self._list().items():
-            found = s3.read_metadata(self._bucket, key)
-            if self._is_ours(found) and {"rows", s3.SHA256} <= found.keys():
-                part = Part(key=key, rows=int(found["rows"]), size=size, sha256=found[s3.SHA256], etag=etag)
-                parts[key.removeprefix(self._folder)] = part
-        return parts
+    def find_notes(self) -> dict[str, Any]:
+        """Return the notes on parts by name, if the objects that they ``put`` are still as they were."""
+        notes: dict[str, Any] = {}
+        found, folder = self._list(), f"{self._folder}{NOTES}"
+        for name in (key.removeprefix(folder).removesuffix(".json") for key in found if key.startswith(folder)):
+            try:
+                note = self.make_note(name).load()
+                notes |= {name: note} if _are_intact(note["put"].values(), found) else {}
+            except _DAMAGES:
+                logger.warning("%s is damaged: its part is made again", self.make_note(name).path())
+        return notes
 
     def _list(self) -> dict[str, tuple[int, str]]:
         return {item["Key"]: (item["Size"], item["ETag"]) for item in s3.list_objects(self._bucket, self._folder)}
@@ -138,11 +144,15 @@ class S3ManifestTarget(S3JsonTarget):
             return False
         try:
             manifest = self._load()
-            parts = [*manifest["parts"], *manifest["rejected"]]
-            return all(found.get(part["key"]) == (part["size"], part["etag"]) for part in parts)
-        except (DamagedFileError, ValueError, KeyError, TypeError):
+            return _are_intact([*manifest["parts"], *manifest["rejected"]], found)
+        except _DAMAGES:
             logger.warning("%s is damaged: it is made again", self.path())
             return False
+
+
+def _are_intact(parts: Iterable[Part], found: dict[str, tuple[int, str]]) -> bool:
+    """Return whether the list of a folder has all these parts, with their sizes and ETags."""
+    return all(found.get(part["key"]) == (part["size"], part["etag"]) for part in parts)
 
 
 class S3PointerTarget(S3JsonTarget):

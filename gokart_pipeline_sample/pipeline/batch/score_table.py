@@ -71,20 +71,21 @@ class PartScorer(NamedTuple):
     with_proba: bool  # whether the probability of each class is published
     is_valid: bool = False  # whether the guard has found no bad row in the table
 
-    def put(self, part: tuple[str, Piece]) -> tuple[str, int, dict[str, Part], PartFigures]:
-        """Score a part, and put it after its figures and rejected rows; return name, rows, objects by name, figures."""
+    def put(self, part: tuple[str, Piece]) -> tuple[str, int, Any]:
+        """Score a part, put it after its rejected rows, and note that; return its name, number of rows, and note."""
         name, piece = part
         batches = self.table.fetch(FeatureSchema.new_row_schema(), piece)
         rows = self.table.convert(FeatureSchema.new_row_schema(), batches)
         if self.is_valid:
             batches.clear()
         predictions, reasons, figures = self.score(rows, name)
-        self.target.make_figures(name).dump(figures)
         frames = {f"{REJECTED}{name}": describe_rejected(batches, reasons)} if len(reasons) else {}
         # Checked already, as a PredictionSchema.
         frames[name] = predictions if self.with_proba else predictions[[*OutputSchema.to_schema().columns]]
         put = {name: self.target.put_part(name, frame, self.processor) for name, frame in frames.items()}
-        return name, len(rows), put, figures
+        note = {"put": put, "figures": figures}
+        self.target.make_note(name).dump(note)
+        return name, len(rows), note
 
     def score(self, data: pd.DataFrame, name: str) -> tuple[DataFrame[PredictionSchema], pd.Series[str], PartFigures]:
         """Predict the valid rows of a part as it was read; see :func:`separate_rows`.
@@ -167,12 +168,13 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
         processor = PyArrowCsvProcessor(self.bom) if self.output_format == "csv" else ParquetProcessor(unique)
         scorer = PartScorer(engine, reference, duplicates, table, target, processor, self.with_proba, is_valid)
         try:
-            parts, figures = self.score_parts(scorer, target.find_parts(), rows)
+            notes = self.score_parts(scorer, target.find_notes(), rows)
         except PredictionError as error:
             logger.warning("%s: LightGBM predicts the whole table", error)
-            parts, figures = self.score_parts(scorer._replace(engine=Engine(model, threads=threads)), {}, rows)
+            notes = self.score_parts(scorer._replace(engine=Engine(model, threads=threads)), {}, rows)
+        parts = {name: part for note in notes.values() for name, part in note["put"].items()}
         published, rejected = self.list_parts(parts, rows)
-        in_order = [figures[name] for name in sort_names(figures)]
+        in_order = [notes[name]["figures"] for name in sort_names(notes)]
         self.dump(
             Manifest(
                 parts=published,
@@ -193,11 +195,9 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
         """Return the shift of the rows, if there are any."""
         return self.output().load()["shift"]
 
-    def score_parts(
-        self, scorer: PartScorer, parts: dict[str, Part], rows: int
-    ) -> tuple[dict[str, Part], dict[str, PartFigures]]:
-        """Score and put the parts that an earlier run has not put; return all parts, and their figures, by name."""
-        figures: dict[str, PartFigures] = {}
+    def score_parts(self, scorer: PartScorer, known: dict[str, Any], rows: int) -> dict[str, Any]:
+        """Score and put the parts that an earlier run has not put; return the notes on all parts by name."""
+        done: dict[str, Any] = {}
         with self.start_workers(self.bucket) as workers, showing_progress("scored", rows, "rows") as advance:
 
             def list_missing() -> Iterator[tuple[str, Piece]]:
@@ -208,19 +208,16 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
                 )
                 for number, piece in enumerate(pieces):
                     name = f"part-{number:05d}.{self.output_format}"
-                    found = [parts[key]["rows"] for key in (name, f"{REJECTED}{name}") if key in parts]
-                    beside = scorer.target.make_figures(name)
-                    if name not in parts or sum(found) != len(piece) or not beside.exists():
-                        yield name, piece
-                    else:
-                        figures[name] = beside.load()
+                    if name in known and sum(part["rows"] for part in known[name]["put"].values()) == len(piece):
+                        done[name] = known[name]
                         advance(len(piece))
+                    else:
+                        yield name, piece
 
-            for _, (name, count, made, found) in workers.map(scorer.put, list_missing()):
-                parts |= made
-                figures[name] = found
+            for _, (name, count, note) in workers.map(scorer.put, list_missing()):
+                done[name] = note
                 advance(count)
-        return parts, figures
+        return done
 
     @staticmethod
     def list_parts(parts: dict[str, Part], rows: int) -> tuple[list[Part], list[Part]]:

@@ -93,11 +93,12 @@ class Champions(NamedTuple):
     def find_document(self, key: str) -> ChampionDocument | None:
         """Return the document of a champion, or None if it or a file of the champion is missing or damaged."""
         try:
-            document = self.read_document(key) if s3.read_metadata(self.bucket, key) else None
+            document = self.read_document(key) if s3.find_metadata(self.bucket, key) else None
         except DamagedFileError:
             document = None
         files = [document["model"], document["reference"]] if document else []
-        if files and all(s3.read_metadata(self.bucket, file["key"]).get(s3.SHA256) == file["sha256"] for file in files):
+        found = [(s3.find_metadata(self.bucket, file["key"]) or {}).get(s3.SHA256) for file in files]
+        if files and found == [file["sha256"] for file in files]:
             return document
         logger.warning("%s, or a file of this champion, is missing or damaged", self.path(key))
         return None

@@ -21,6 +21,11 @@ class TestMask:
             ("--some-task-client-secret SECRET --rows 5", "--some-task-client-secret *** --rows 5"),
             ("aws_secret_access_key = SECRET", "aws_secret_access_key = ***"),
             ("AWS_SESSION_TOKEN=SECRET python", "AWS_SESSION_TOKEN=*** python"),
+            ("token: SECRET", "token: ***"),
+            ("Token: SECRET is refused", "Token: *** is refused"),
+            ("Token: hunterhunter was refused", "Token: *** was refused"),
+            ("Password: hunter was refused", "Password: *** was refused"),
+            ("ExpiredToken: abc1 was refused", "ExpiredToken: *** was refused"),
             ("xoxb-12-SECRET, xapp-1-SECRET and xoxe.xoxp-1-SECRET", "***, *** and xoxe.***"),
         ],
     )
@@ -38,6 +43,10 @@ class TestMask:
             "An error occurred (InvalidToken) when calling the PutObject operation",
             "error: check the credentials, and that they grant s3:GetObject",
             "mail a@b.c, https://host/a@b",
+            "Error loading SSO Token: Token for mine does not exist",
+            "TokenRetrievalError: Error when retrieving token from sso: Token has expired and refresh failed",
+            "UnauthorizedSSOTokenError: The SSO session associated with this profile has expired",
+            "InvalidToken: The provided token is malformed",
             "foxbox-1 and xapp are no tokens",
         ],
     )

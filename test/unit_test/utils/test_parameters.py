@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import luigi
 import luigi.cmdline_parser
 import pytest
@@ -12,7 +14,14 @@ from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.tables.table import open_table
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
-from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, SchedulerParameter, TableParameter, borrow
+from gokart_pipeline_sample.utils.parameters import (
+    BucketParameter,
+    KeyParameter,
+    OptionalTaskParameter,
+    SchedulerParameter,
+    TableParameter,
+    borrow,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -139,3 +148,75 @@ def test_a_task_that_is_none_has_a_text() -> None:
     """Gokart writes the parameters down when a task saves its output."""
     assert OptionalTaskParameter(description="A task.").serialize(None) == ""
     assert OptionalTaskParameter(description="A task.").parse("") is None
+
+
+class TestBucketParameter:
+    ACCESS_POINT = "arn:aws:s3:eu-west-1:123456789012:accesspoint/mine"
+
+    @pytest.mark.parametrize("bucket", ["my-bucket", "My_Bucket.1", ACCESS_POINT])
+    def test_takes_what_boto3_takes(self, bucket: str) -> None:
+        assert BucketParameter().normalize(bucket) == bucket
+
+    @pytest.mark.parametrize(
+        "bucket",
+        [
+            "",
+            " ",
+            " my-bucket",
+            "my bucket",
+            "s3://my-bucket",
+            "my-bucket/prefix",
+            "my-bucket/",
+            "arn:aws:s3:::my-bucket",
+        ],
+    )
+    def test_refuses_all_else_in_a_sentence(self, bucket: str) -> None:
+        with pytest.raises(ValueError, match=re.escape(f"the bucket is {bucket!r}: give its name alone")):
+            BucketParameter().normalize(bucket)
+
+    def test_an_access_point_has_an_address(self) -> None:
+        session = boto3.Session("some", "key", region_name="eu-west-1")
+        client = session.client("s3")
+        parameters = {"Bucket": self.ACCESS_POINT, "Key": "output.csv"}
+        url = client.generate_presigned_url("put_object", Params=parameters)
+        assert url.startswith("https://mine-123456789012.s3-accesspoint.eu-west-1.amazonaws.com/output.csv?")
+
+
+class TestKeyParameter:
+    @pytest.mark.parametrize(
+        "key",
+        [
+            *(
+                "output.csv",
+                "daily/output.csv",
+                "/output.csv",
+                "a//b.csv",
+                " ",
+                "a b.csv ",
+                "a\\b",
+                "\ttab",
+                "new\nline",
+            ),
+            *("é" * 512, "..a", "a..", "...", "a/.../b", ".hidden", "報告.csv", "report.html.csv"),
+        ],
+    )
+    def test_takes_what_is_a_key_on_s3(self, key: str) -> None:
+        assert KeyParameter().normalize(key) == key
+
+    @pytest.mark.parametrize(
+        ("key", "problem"),
+        [
+            ("daily/", "the key 'daily/' is that of a folder: give another file name"),
+            ("", "the key '' is that of a folder"),
+            ("/", "the key '/' is that of a folder"),
+            ("//", "the key '//' is that of a folder"),
+            ("daily//", "the key 'daily//' is that of a folder"),
+            ("report.html", "the key 'report.html' is that of a report: give another file name"),
+            ("daily/report.html", "the key 'daily/report.html' is that of a report"),
+            ("k" * 1025, "has 1025 bytes: shorten it to 1024"),
+            ("é" * 513, "has 1026 bytes: shorten it to 1024"),
+        ],
+    )
+    def test_refuses_what_would_name_another_object_or_none(self, key: str, problem: str) -> None:
+        with pytest.raises(ValueError, match=re.escape(problem)):
+            KeyParameter().normalize(key)

@@ -42,6 +42,17 @@ class TestParseArguments:
             (["--clean", "--min-age", "-1"], "argument --keep: at least 1; argument --min-age: at least 0"),
             (["--clean", "--kee", "3"], "unrecognized arguments: --kee 3"),
             (["--mermaid"], "argument --mermaid: not allowed without argument --plan"),
+            *(
+                ([f"--{option}=1"], f"argument --{option}: it would have no effect here, or a wrong one")
+                for option in (
+                    *("delete-unnecessary-output-files", "execution-summary-summary-length", "log-level"),
+                    *("parallel-scheduling", "retcode-task-failed", "worker-timeout", "TaskOnKart-rerun", "rerun"),
+                    *("gokart-pipeline-sample.TrainTask-workspace-directory", "strict-check", "redis-host"),
+                    *("modification-time-check", "should-lock-run", "fix-random-seed-value", "fail-on-empty-dump"),
+                    *("cache-unique-id", "complete-check-at-run", "serialized-task-definition-check"),
+                    *("store-index-in-feather", "should-dump-supplementary-log-files", "local-temporary-directory"),
+                )
+            ),
         ],
     )
     def test_refuses_options_that_contradict_each_other(
@@ -50,7 +61,12 @@ class TestParseArguments:
         with pytest.raises(SystemExit) as caught:
             parse_arguments(arguments)
         assert caught.value.code == 2
-        assert capsys.readouterr().err.splitlines()[-1].endswith(f"error: {message}")
+        assert f"error: {message}" in capsys.readouterr().err.splitlines()[-1]
+
+    @pytest.mark.parametrize("option", ["--history", "--clean", "--champion", "--serve-s3", "--plan"])
+    def test_takes_a_workspace_for_all(self, option: str) -> None:
+        options, others = parse_arguments([option, "--workspace-directory", "x"])
+        assert (options.workspace_directory, others) == ("x", [])
 
     @pytest.mark.parametrize(("arguments", "champion"), [(["--champion"], ""), (["--champion", "0a1b"], "0a1b")])
     def test_shows_the_champions_or_goes_back_to_one(self, arguments: list[str], champion: str) -> None:

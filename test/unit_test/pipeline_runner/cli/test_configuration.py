@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from luigi.configuration import LuigiConfigParser
+from luigi.configuration import LuigiConfigParser, get_config
 
 import gokart_pipeline_sample  # noqa: F401 - the tasks that a configuration may name
 from pipeline_runner.cli import configuration
-from pipeline_runner.cli.configuration import check_names, find_files
+from pipeline_runner.cli.configuration import check_names, find_files, load_config
 from pipeline_runner.errors import ConfigurationError, UsageError
 
 Find = Callable[[bool], list[str]]
@@ -81,7 +82,7 @@ class TestCheckNames:
             "[TaskOnKart]\nworkspace_directory=x",
             "[core]\nworkers=2\nrpc_retry_wait=0\nno-lock=true",
             "[gokart_worker]\ncheck_complete_on_run=true\n[worker]\nkeep_alive=true\n[retcode]\ntask_failed=40",
-            "[S3Config]\naws_access_key_id_name=X\n[scheduler]\nretry_delay=1",
+            "[SlackConfig]\ntoken_name=X\n[scheduler]\nretry_delay=1",
         ],
     )
     def test_takes_what_is_known(self, text: str) -> None:
@@ -96,6 +97,10 @@ class TestCheckNames:
             ("[gokart_pipeline_sample.TraniTask]", "TraniTask.* did you mean gokart_pipeline_sample.TrainTask"),
             ("[TaskOnKart]\nworkspace=x", "the key workspace in"),
             ("[core]\nworker=2", "did you mean workers"),
+            (
+                "[S3Config]\naws_access_key_id_name=X",
+                r"the section \[S3Config\] of the configuration is not known",
+            ),
             ("[nonsense]", r"the section \[nonsense\] of the configuration is not known$"),
         ],
     )
@@ -104,3 +109,59 @@ class TestCheckNames:
         config.read_string(text)
         with pytest.raises(ConfigurationError, match=message):
             check_names(config)
+
+
+class TestLoadConfig:
+    @pytest.fixture
+    def write(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+        """Write the configuration file, which is read in place of that of the tests."""
+        config, before = get_config("ini"), io.StringIO()
+        config.write(before)
+        monkeypatch.setenv("LUIGI_CONFIG_PATH", str(tmp_path / "own.ini"))
+        monkeypatch.chdir(tmp_path)
+        yield (tmp_path / "own.ini").write_text
+        config.clear()
+        config.read_string(before.getvalue())
+
+    @pytest.mark.parametrize(
+        ("text", "option"),
+        [
+            ("[TaskOnKart]\nworkspace_directory=${WS}", r"workspace_directory in \[TaskOnKart\]"),
+            ("[gokart_pipeline_sample.UploadS3Task]\nkey=daily/${WS}/output.csv", "key in"),
+            ("[gokart_pipeline_sample.UploadS3Task]\nbucket=prod-${WS}", "bucket in"),
+            ("[gokart_pipeline_sample.LoadDataTask]\ntable=s3://b/${WS}", "table in"),
+        ],
+    )
+    @pytest.mark.parametrize("value", ["", "  "])
+    def test_refuses_a_variable_that_is_empty(
+        self, write: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, text: str, option: str, value: str
+    ) -> None:
+        write(text)
+        monkeypatch.setenv("WS", value)
+        with pytest.raises(UsageError, match=f"the variable WS is empty, and {option} .*needs it: set it"):
+            load_config()
+
+    def test_an_empty_bucket_is_that_of_the_embedded_s3(
+        self, write: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write("[gokart_pipeline_sample.UploadS3Task]\nbucket=${BUCKET_NAME}")
+        monkeypatch.setenv("BUCKET_NAME", "")
+        assert load_config().get("gokart_pipeline_sample.UploadS3Task", "bucket") == ""
+
+    @pytest.mark.parametrize("value", ["", "  "])
+    def test_refuses_a_workspace_that_is_empty(self, write: Callable[[str], None], value: str) -> None:
+        write(f"[TaskOnKart]\nworkspace_directory={value}")
+        with pytest.raises(UsageError, match="workspace_directory is empty: set it to a folder"):
+            load_config()
+        with pytest.raises(UsageError, match="workspace_directory is empty: set it to a folder"):
+            load_config(value)
+
+    @pytest.mark.parametrize(
+        ("value", "expected"),
+        [("x", "{here}/x"), ("/x", "/x"), ("100%/x", "{here}/100%/x"), ("s3://b/x", "s3://b/x")],
+    )
+    def test_takes_the_workspace_of_the_command_line(
+        self, write: Callable[[str], None], tmp_path: Path, value: str, expected: str
+    ) -> None:
+        write("[TaskOnKart]\nworkspace_directory=resources\n[core]\nno_lock=true")
+        assert load_config(value).get("TaskOnKart", "workspace_directory") == expected.format(here=tmp_path)

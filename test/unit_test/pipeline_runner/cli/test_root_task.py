@@ -18,11 +18,6 @@ class TestCompleteArguments:
     def test_leaves_a_task_as_it_is(self, arguments: list[str]) -> None:
         assert complete_arguments(arguments) == arguments
 
-    @pytest.mark.parametrize("value", ["", "=true"])
-    def test_refuses_to_delete(self, value: str) -> None:
-        with pytest.raises(UsageError, match="use rm"):
-            complete_arguments([f"--delete-unnecessary-output-files{value}"])
-
 
 class TestResolving:
     def test_makes_the_task_that_luigi_makes(self) -> None:
@@ -37,6 +32,28 @@ class TestResolving:
         problem = "could not convert string to float: 'high'"
         with pytest.raises(UsageError, match=problem), resolving(["--require-acc", "high"]):
             pass
+
+    @pytest.mark.parametrize(
+        ("option", "problem"),
+        [
+            ("--gokart-pipeline-sample.UploadS3Task-kms-key-id=alias/key", "kms_key_id has no effect without"),
+        ],
+    )
+    def test_refuses_a_parameter_of_any_task_that_cannot_be_meant(self, option: str, problem: str) -> None:
+        with pytest.raises(UsageError, match=problem), resolving([option]):
+            pass
+
+    @pytest.mark.parametrize(
+        ("option", "problem"),
+        [
+            ("key=daily/", "the key 'daily/' is that of a folder"),
+            ("bucket=s3://b", "the bucket is 's3://b'"),
+        ],
+    )
+    def test_keeps_the_error_of_a_parameter_that_cannot_be_meant(self, option: str, problem: str) -> None:
+        with resolving([f"--gokart-pipeline-sample.UploadS3Task-{option}"]) as root:
+            pass
+        assert problem in str(root.error)
 
     def test_names_a_task_that_is_unknown(self) -> None:
         with pytest.raises(UsageError, match="No task Unknown"), resolving(["Unknown"]):
