@@ -2,13 +2,11 @@
 
 import functools
 from logging import INFO, WARNING, getLogger
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-import gokart
 import luigi
 import numpy as np
 import numpy.typing as npt
-from gokart.utils import FlattenableItems
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import AccuracyTooLowError, ChampionError
@@ -18,7 +16,6 @@ from gokart_pipeline_sample.pipeline.batch.manifest import make_folder
 from gokart_pipeline_sample.pipeline.champion import registry
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
-from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
@@ -56,16 +53,6 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
     )
     prefix: luigi.Parameter[str] = luigi.Parameter(default="champion", description="Prefix of all keys of champions.")
 
-    def requires(self) -> FlattenableItems[gokart.TaskOnKart[Any]]:
-        """Require the new model with all that is known of it, and the test rows."""
-        return {
-            "model": self.model_task,
-            "prediction": self.pred_task,
-            "metrics": self.metrics_task,
-            "reference": self.reference_task,
-            "test": GetDataTask(data_task=self.split_task, name="test"),
-        }
-
     def output(self) -> registry.S3ChampionPointer:
         """Return the pointer on S3."""
         champions = registry.Champions(self.bucket, make_folder(self.prefix), self.encryption())
@@ -76,7 +63,8 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
         champions = self.output().champions
         pointer, etag = champions.read_pointer()
         document = champions.find_document(pointer["champion"]) if pointer else None
-        failures = "; ".join(find_failures(self.load("metrics"), f"accuracy>{self.require_acc}, {self.require}"))
+        required = f"accuracy>{self.require_acc}, {self.require}"
+        failures = "; ".join(find_failures(self.load(self.metrics_task), required))
         if document is None:
             if failures:
                 raise AccuracyTooLowError(f"{failures}: there is no champion, and this model becomes none")
@@ -106,9 +94,10 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
                 f"the champion was trained on another split, {document['split']}, so it may know the test rows: "
                 f"set SplitDataTask back, or delete {champions.path(champions.pointer_key)}"
             )
-        test, prediction = self.load("test"), self.load("prediction")
+        test = cast("Any", self.input())["split_task"]["test"].load()
         champion = registry.S3ChampionFile(champions.bucket, document["model"], LightGBMModelProcessor()).load()
-        compared = compare_models(find_right(prediction, test), find_right(PredTask.predict(champion, test), test))
+        new, old = self.load(self.pred_task), PredTask.predict(champion, test)
+        compared = compare_models(find_right(new, test), find_right(old, test))
         if compared.low > -self.margin:
             return f"{PROMOTED}: the accuracy changes by {compared}"
         return f"{KEPT}: the accuracy would change by {compared}, and the margin is {self.margin}"
@@ -119,10 +108,10 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
 
     def _put_champion(self, champions: registry.Champions) -> str:
         """Put the files of the new model and its document, and return the key of the document."""
-        metrics, put = self.load("metrics"), functools.partial(champions.put_file, self.make_unique_id())
+        metrics, put = self.load(self.metrics_task), functools.partial(champions.put_file, self.make_unique_id())
         document = registry.ChampionDocument(
-            model=put(registry.MODEL, self.load("model"), LightGBMModelProcessor()),
-            reference=put(registry.REFERENCE, self.load("reference"), JsonProcessor()),
+            model=put(registry.MODEL, self.load(self.model_task), LightGBMModelProcessor()),
+            reference=put(registry.REFERENCE, self.load(self.reference_task), JsonProcessor()),
             task=self.model_task.make_unique_id(),
             accuracy=metrics["model"]["accuracy"],
             rows=metrics["rows"],

@@ -23,7 +23,6 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.errors import ClusterError, TableError
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor, Losses, set_learning_curve
 from gokart_pipeline_sample.io.tables.table import Table, open_table
-from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.model.boosting import boost, make_datasets
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
@@ -92,10 +91,6 @@ class TrainRanksTask(ClusterTask[Booster]):
         default=2, var_type=int, min_value=1, max_value=1000, description="Number of Dask workers; alters the model."
     )
 
-    def requires(self) -> GetDataTask:
-        """Require the validation rows, which each rank needs."""
-        return GetDataTask(data_task=self.split_task, name="valid")
-
     def output(self) -> TargetOnKart:
         """Return the model's file, in LightGBM's text format, with the losses of one rank."""
         return self.make_target("TrainRanksTask.txt", processor=LightGBMModelProcessor())
@@ -107,8 +102,9 @@ class TrainRanksTask(ClusterTask[Booster]):
         pieces, read = self.split_task.list_pieces(), self.split_task.make_reader("train")
         if len(pieces) < self.ranks:
             raise ValueError(f"the table has {len(pieces)} pieces for {self.ranks} ranks: set fewer ranks")
+        valid = cast("Any", self.input())["split_task"]["valid"].load()
         with connecting(self.dask_scheduler, self.dask_timeout, type(self), "") as workers:
-            trained = workers.call_together(self.ranks, run_rank, read, pieces, self.load(), dict(self.parameters))
+            trained = workers.call_together(self.ranks, run_rank, read, pieces, valid, dict(self.parameters))
         if len({model for model, _ in trained}) != 1:
             raise ClusterError("the ranks have different models: look whether their LightGBM is the same")
         text, curve = trained[0]
