@@ -24,13 +24,7 @@ from gokart_pipeline_sample.io.tables.table import Piece, Table
 from gokart_pipeline_sample.io.threads import count_threads
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult, GuardTableTask
 from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, Part, S3ManifestTarget, ScoringModel, UnseenValues
-from gokart_pipeline_sample.pipeline.drift.make_reference import (
-    Reference,
-    RowCounts,
-    add_counts,
-    count_rows,
-    measure_shift,
-)
+from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, RowCounts, count_rows, measure_shift
 from gokart_pipeline_sample.pipeline.model.model_input import count_unseen, select_features
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.schemas.base import passing_equal_ids
@@ -186,7 +180,7 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
                 champion=dict(self.champion) or None,
                 table={"fingerprint": table.fingerprint},
                 unseen=add_unseen([part["unseen"] for part in in_order]),
-                shift=measure_shift(add_counts([part["counts"] for part in in_order]), reference),
+                shift=measure_shift([part["counts"] for part in in_order], reference),
             )
         )
         logger.info("put %s", target.path())

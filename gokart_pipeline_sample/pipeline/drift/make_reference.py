@@ -105,8 +105,9 @@ def add_counts(chunks: list[RowCounts]) -> RowCounts:
     return RowCounts(rows=rows, right=right, variance=variance, columns=columns)
 
 
-def measure_shift(counts: RowCounts, reference: Reference) -> Shift | None:
-    """Compare new rows with the test rows; None if there are no new rows."""
+def measure_shift(chunks: list[RowCounts], reference: Reference) -> Shift | None:
+    """Compare the new rows of all chunks with the test rows; None if there are no new rows."""
+    counts = add_counts(chunks)
     if not counts["rows"]:
         return None
     estimated = shift.estimate_accuracy(

@@ -127,7 +127,7 @@ class TestCountRows:
     ) -> None:
         counts = count_rows(select_features(parts[2], {}), prediction, reference)
         assert counts["columns"] == {name: column["counts"] for name, column in reference["columns"].items()}
-        shift = measure_shift(counts, reference)
+        shift = measure_shift([counts], reference)
         assert shift is not None
         assert [column["distance"] for column in shift["columns"].values()] == [0] * len(reference["columns"])
         assert find_alarms(shift, 0.5) == []
@@ -148,7 +148,7 @@ class TestCountRows:
         reference = load(make_odd_reference(table, table), Reference)
         counts = load(count_rows(new, make_prediction([0.9] * rows), reference), RowCounts)
         assert {sum(column) for column in counts["columns"].values()} == {rows}
-        shift = measure_shift(counts, reference)
+        shift = measure_shift([counts], reference)
         if rows:
             assert load(shift, Shift)["columns"].keys() == reference["columns"].keys()
         else:
@@ -174,7 +174,7 @@ class TestAddCounts:
     def test_gives_counts_of_one_chunk_without_rows(self) -> None:
         counts = count_rows(TABLE[:0], PREDICTIONS[:0], ODD)
         assert add_counts([counts]) == counts
-        assert measure_shift(add_counts([counts, counts]), ODD) is None
+        assert measure_shift([counts, counts], ODD) is None
 
 
 class TestFindAlarms:
@@ -183,7 +183,7 @@ class TestFindAlarms:
 
     def test_tells_of_an_accuracy_that_is_too_low_and_of_each_shift(self) -> None:
         new = TABLE.assign(colour=pd.Series(["green"] * 40, dtype="str").astype("category"), constant=math.nan)
-        shift = measure_shift(count_rows(new, make_prediction([0.5] * 40), ODD), ODD)
+        shift = measure_shift([count_rows(new, make_prediction([0.5] * 40), ODD)], ODD)
         assert shift is not None
         first, *others = find_alarms(shift, 0.9)
         estimate = shift["estimated_accuracy"]
@@ -193,7 +193,7 @@ class TestFindAlarms:
         assert "constant: 100.0% of the values are missing, 0.0% is usual" in others
 
     def test_doubts_an_accuracy_only_if_its_whole_interval_is_too_low(self) -> None:
-        shift = measure_shift(count_rows(TABLE, make_prediction([0.8] * 40), ODD), ODD)
+        shift = measure_shift([count_rows(TABLE, make_prediction([0.8] * 40), ODD)], ODD)
         assert shift is not None
         high = shift["estimated_accuracy"]["high"]
         assert find_alarms(shift, high) == []
