@@ -5,7 +5,6 @@ from logging import getLogger
 import luigi
 import numpy as np
 import pandera.pandas as pa
-from gokart.target import TargetOnKart
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, Losses, get_learning_curve
@@ -25,7 +24,7 @@ logger = getLogger(__name__)
 class EvaluateTask(ShownTask[Metrics]):
     """Outputs ``metrics.json``, a :class:`Metrics` document: the metrics of the model on the test rows."""
 
-    document = "metrics"
+    document, file_name = "metrics", "metrics.json"
 
     model_task: TaskParameter[Booster] = TaskParameter("Outputs the model.")
     pred_task: TaskParameter[DataFrame[PredictionSchema]] = TaskParameter("Outputs their predictions.")
@@ -35,10 +34,6 @@ class EvaluateTask(ShownTask[Metrics]):
         default=5, var_type=int, min_value=0, max_value=1000, description="Shuffles of each feature; 0 for none."
     )
     random_state: luigi.IntParameter = luigi.IntParameter(default=42, description="Seed of the shuffling.")
-
-    def output(self) -> TargetOnKart:
-        """Return the JSON file of the metrics."""
-        return self.make_target("metrics.json")
 
     def run(self) -> None:
         """Evaluate the model and save the metrics."""

@@ -41,6 +41,8 @@ class GokartTask(gokart.TaskOnKart[T]):
         default=False, significant=False, description="Whether gokart writes its own log files, as pickles."
     )
 
+    # The file of the output, in the format that its ending tells; the frame of the task in Parquet if it is empty.
+    file_name = ""
     # Whether another run has made the output meanwhile; None from the start of a run until gokart has looked.
     is_made: bool | None = False
     run_started = 0.0  # time.monotonic() then: luigi's duration is wrong if the clock is set meanwhile
@@ -56,8 +58,8 @@ class GokartTask(gokart.TaskOnKart[T]):
         self.requires = functools.cache(self.requires)  # type: ignore[method-assign]
 
     def output(self) -> FlattenableItems[TargetOnKart]:
-        """Return the Parquet file of the task's frame."""
-        return self.make_target(f"{type(self).__name__}.parquet")
+        """Return the file of the task in the workspace."""
+        return self.make_target(self.file_name or f"{type(self).__name__}.parquet")
 
     def make_target(
         self, relative_file_path: str | None = None, use_unique_id: bool = True, processor: FileProcessor | None = None

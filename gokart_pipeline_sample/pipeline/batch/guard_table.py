@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, TypedDict, cast
 
 import luigi
 import pandas as pd
-from gokart.target import TargetOnKart
 from pandera.errors import SchemaErrors
 from pandera.typing import DataFrame
 
@@ -61,6 +60,8 @@ class CheckedChunk(NamedTuple):
 class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
     """Checks every row of the table to score before any row is scored; outputs the number of bad rows."""
 
+    file_name = "GuardTableTask.json"
+
     table: TableParameter = TableParameter(description="Path or URI of the table to score; its target is ignored.")
     on_bad_row: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
         default="fail",
@@ -68,10 +69,6 @@ class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
         description="Whether bad rows fail the run, or are put under rejected/.",
     )
     max_rejected_share: ShareParameter = ShareParameter(default=0.01, description="Largest share of rows to reject.")
-
-    def output(self) -> TargetOnKart:
-        """Return the JSON file of the result."""
-        return self.make_target("GuardTableTask.json")
 
     def run(self) -> None:
         """Check the table and save the result."""

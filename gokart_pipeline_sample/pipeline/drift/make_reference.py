@@ -5,7 +5,6 @@ from typing import TypedDict
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
-from gokart.target import TargetOnKart
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
@@ -49,14 +48,12 @@ class Shift(TypedDict):
 class MakeReferenceTask(GokartTask[Reference]):
     """Outputs a :class:`Reference` document, ``reference.json``."""
 
+    file_name = "reference.json"
+
     model_task: TaskParameter[Booster] = TaskParameter("Outputs the model.")
     pred_task: TaskParameter[DataFrame[PredictionSchema]] = TaskParameter("Outputs their predictions.")
     train_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the training rows.")
     test_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the predicted rows.")
-
-    def output(self) -> TargetOnKart:
-        """Return the JSON file of the document."""
-        return self.make_target("reference.json")
 
     def run(self) -> None:
         """Describe the rows and save the document."""

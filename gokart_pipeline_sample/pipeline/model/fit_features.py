@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from gokart.target import TargetOnKart
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
@@ -14,11 +13,9 @@ from gokart_pipeline_sample.utils.template import GokartTask
 class FitFeaturesTask(GokartTask[dict[str, Any]]):
     """Outputs what ``FITTED_FEATURES`` knows of the training rows, as JSON; no other rows reach it."""
 
-    train_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the training rows.")
+    file_name = "FitFeaturesTask.json"
 
-    def output(self) -> TargetOnKart:
-        """Return the JSON file."""
-        return self.make_target("FitFeaturesTask.json")
+    train_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the training rows.")
 
     def run(self) -> None:
         """Fit the features and save the result."""
