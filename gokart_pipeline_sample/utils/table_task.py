@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 import luigi
 
-from gokart_pipeline_sample.io.tables.dialect import Dialect
+from gokart_pipeline_sample.io.tables.csv_text import Dialect
 from gokart_pipeline_sample.io.tables.table import Table, open_table
 from gokart_pipeline_sample.utils.parameters import TableParameter
 from gokart_pipeline_sample.utils.template import GokartTask

@@ -13,9 +13,8 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from gokart_pipeline_sample.io.tables.casts import NO_VALUE, read_cells
-from gokart_pipeline_sample.io.tables.csv_text import decode
+from gokart_pipeline_sample.io.tables.csv_text import DEFAULT_DIALECT, Dialect, decode
 from gokart_pipeline_sample.io.tables.diagnosis import explain, guess_encoding
-from gokart_pipeline_sample.io.tables.dialect import DEFAULT_DIALECT, Dialect
 from gokart_pipeline_sample.io.tables.table import Table
 from gokart_pipeline_sample.io.tables.table_files import TableFile
 from pipeline_runner.errors import UsageError

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from gokart_pipeline_sample.io.tables.dialect import DEFAULT_DIALECT
+from gokart_pipeline_sample.io.tables.csv_text import DEFAULT_DIALECT
 from gokart_pipeline_sample.io.tables.table import open_table
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import separate_rows
 from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema

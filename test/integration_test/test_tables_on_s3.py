@@ -13,7 +13,7 @@ from mypy_boto3_s3 import S3Client
 
 from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.s3 import client_of_process
-from gokart_pipeline_sample.io.tables.dialect import Dialect
+from gokart_pipeline_sample.io.tables.csv_text import Dialect
 from gokart_pipeline_sample.io.tables.table import Table
 from gokart_pipeline_sample.io.tables.table_files import list_files
 from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3

@@ -6,13 +6,12 @@ import codecs
 import functools
 import io
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.tables.dialect import Dialect
 from gokart_pipeline_sample.io.tables.table_files import TableFile
 
 if TYPE_CHECKING:
@@ -24,6 +23,17 @@ _ENDING, _ENDINGS = re.compile(r"\.[ct]sv(|\.gz|\.zst)$", re.IGNORECASE), ".csv 
 _MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _QUOTE = ord('"')
 _buffer = functools.partial(io.BufferedReader, buffer_size=BLOCK_BYTES)
+
+
+class Dialect(NamedTuple):
+    """The encoding of CSV files, the character between two cells, and the one before the decimals of a number."""
+
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    decimal: str = "."
+
+
+DEFAULT_DIALECT = Dialect()
 
 
 def open_csv(file: TableFile, dialect: Dialect) -> io.BufferedReader:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from gokart_pipeline_sample.io.tables.csv_text import BLOCK_BYTES, decode, get_delimiter
-from gokart_pipeline_sample.io.tables.dialect import Dialect
+from gokart_pipeline_sample.io.tables.csv_text import BLOCK_BYTES, Dialect, decode, get_delimiter
 from gokart_pipeline_sample.io.tables.table_files import TableFile, find_keys
 
 _KINDS = {  # by the bytes that a file begins with

@@ -17,9 +17,8 @@ from pyarrow import types
 from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.s3 import is_s3
 from gokart_pipeline_sample.io.tables.casts import LISTED, MISSING, cast, is_number, is_text
-from gokart_pipeline_sample.io.tables.csv_text import BLOCK_BYTES, get_delimiter, open_csv
+from gokart_pipeline_sample.io.tables.csv_text import BLOCK_BYTES, DEFAULT_DIALECT, Dialect, get_delimiter, open_csv
 from gokart_pipeline_sample.io.tables.diagnosis import explain
-from gokart_pipeline_sample.io.tables.dialect import DEFAULT_DIALECT, Dialect
 from gokart_pipeline_sample.io.tables.table_files import TableFile
 
 _NULLS = {"strings_can_be_null": True, "quoted_strings_can_be_null": False}

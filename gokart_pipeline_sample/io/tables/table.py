@@ -17,9 +17,8 @@ import pyarrow.parquet as pq
 
 from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.tables.casts import to_frame
-from gokart_pipeline_sample.io.tables.csv_text import BLOCK_BYTES
+from gokart_pipeline_sample.io.tables.csv_text import BLOCK_BYTES, DEFAULT_DIALECT, Dialect
 from gokart_pipeline_sample.io.tables.diagnosis import explain
-from gokart_pipeline_sample.io.tables.dialect import DEFAULT_DIALECT, Dialect
 from gokart_pipeline_sample.io.tables.readers import read_csv, read_parquet, read_text
 from gokart_pipeline_sample.io.tables.table_files import LocalFile, S3File, TableFile, list_files
 

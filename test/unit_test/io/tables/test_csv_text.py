@@ -11,8 +11,7 @@ import pyarrow as pa
 import pytest
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.tables.csv_text import BLOCK_BYTES, open_csv
-from gokart_pipeline_sample.io.tables.dialect import Dialect
+from gokart_pipeline_sample.io.tables.csv_text import BLOCK_BYTES, Dialect, open_csv
 from gokart_pipeline_sample.io.tables.table import Table
 from gokart_pipeline_sample.io.tables.table_files import LocalFile
 

@@ -15,8 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.tables.csv_text import BLOCK_BYTES
-from gokart_pipeline_sample.io.tables.dialect import Dialect
+from gokart_pipeline_sample.io.tables.csv_text import BLOCK_BYTES, Dialect
 from gokart_pipeline_sample.io.tables.table import Table
 
 TEXT = "id,region,width\n1,a,0.5\n2,b,1.5\n"

@@ -17,7 +17,7 @@ from sklearn.datasets import load_iris
 
 from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.tables.casts import LISTED, MISSING
-from gokart_pipeline_sample.io.tables.dialect import Dialect
+from gokart_pipeline_sample.io.tables.csv_text import Dialect
 from gokart_pipeline_sample.io.tables.readers import BLOCK_BYTES
 from gokart_pipeline_sample.io.tables.table import Chunk, Table, open_table, read_iris
 

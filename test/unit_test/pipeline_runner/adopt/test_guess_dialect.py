@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gokart_pipeline_sample.io.tables.dialect import DEFAULT_DIALECT, Dialect
+from gokart_pipeline_sample.io.tables.csv_text import DEFAULT_DIALECT, Dialect
 from gokart_pipeline_sample.io.tables.table_files import list_files
 from pipeline_runner.adopt.infer_types import guess_dialect
 
