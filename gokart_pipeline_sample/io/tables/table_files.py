@@ -95,11 +95,8 @@ def _list_local_files(path: Path) -> list[LocalFile]:
     for found in sorted(_walk(path), key=Path.as_posix):
         with _open_regular(found) as file:
             state = _get_state(os.fstat(file.fileno()))
-            digest, keys = (
-                hashlib.file_digest(file, "sha256").hexdigest(),
-                find_keys(found.relative_to(path).parts[:-1]),
-            )
-            files.append(LocalFile(str(found), digest, state, keys))
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            files.append(LocalFile(str(found), digest, state, find_keys(found.relative_to(path).parts[:-1])))
     return files
 
 
