@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Collection
 from logging import getLogger
-from typing import Any, NamedTuple, TypedDict, cast
+from typing import Any, NamedTuple, TypedDict
 
 import luigi
 import pandas as pd
-from pandera.errors import SchemaErrors
-from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import BadRowsError
 from gokart_pipeline_sample.io.tables.duplicates import find_duplicates, get_bounds, increase
 from gokart_pipeline_sample.io.tables.table import Piece, Table
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
-from gokart_pipeline_sample.pipeline.schemas.bad_rows import (
-    Breaches,
-    drop_rows,
-    get_breaches,
-    readable_ids,
-    screen_rows,
-    separate_rows,
-)
-from gokart_pipeline_sample.pipeline.schemas.base import passing_equal_ids
+from gokart_pipeline_sample.pipeline.schemas.bad_rows import Breaches, preprocess_valid, readable_ids
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
-from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.cluster_task import ClusterTask
 from gokart_pipeline_sample.utils.parameters import ShareParameter, TableParameter
 from gokart_pipeline_sample.utils.progress import showing_progress
@@ -112,33 +100,11 @@ class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
 
     @staticmethod
     def check(data: pd.DataFrame, duplicates: Collection[object]) -> CheckedChunk:
-        """Count the rows of a chunk that break the schema; see :meth:`preprocess_valid`."""
-        good, found = GuardTableTask.preprocess_valid(data, duplicates)
+        """Count the rows of a chunk that break the schema; see :func:`preprocess_valid`."""
+        good, found = preprocess_valid(FeatureSchema, data, duplicates, PreprocessTask.preprocess)
         breaches = Breaches(FeatureSchema.id_column())
         breaches.add(found, data)
         return CheckedChunk(len(data), len(data) - len(good), breaches, get_bounds(readable_ids(FeatureSchema, data)))
-
-    @staticmethod
-    def preprocess_valid(
-        data: pd.DataFrame, duplicates: Collection[object]
-    ) -> tuple[DataFrame[PreprocessedSchema], pd.DataFrame]:
-        """Separate the rows that can be predicted as :func:`separate_rows` does, and preprocess them."""
-        readable, breaches = screen_rows(FeatureSchema, data, duplicates)
-        if breaches.empty:
-            # Most chunks have no bad rows. If the checks of preprocess() find some, separate_rows() identifies them.
-            with contextlib.suppress(SchemaErrors), passing_equal_ids():
-                return _preprocess(readable), breaches
-        good, breaches = separate_rows(FeatureSchema, data, duplicates)
-        try:
-            return _preprocess(good), breaches
-        except SchemaErrors as error:
-            # The input values are valid, but the features derived from them are not.
-            made = get_breaches(error)
-            return _preprocess(drop_rows(good, made)), pd.concat([breaches, made])
-
-
-def _preprocess(data: pd.DataFrame) -> DataFrame[PreprocessedSchema]:
-    return PreprocessTask.preprocess(cast("DataFrame[FeatureSchema]", data))
 
 
 def check_piece(table: Table, duplicates: pd.Index[Any], piece: Piece) -> CheckedChunk:

@@ -22,11 +22,13 @@ from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
 from gokart_pipeline_sample.io.tables.casts import to_text
 from gokart_pipeline_sample.io.tables.table import Piece, Table
 from gokart_pipeline_sample.io.threads import count_threads
-from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult, GuardTableTask
+from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult
 from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, Part, S3ManifestTarget, ScoringModel, UnseenValues
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, RowCounts, count_rows, measure_shift
 from gokart_pipeline_sample.pipeline.model.model_input import count_unseen, select_features
 from gokart_pipeline_sample.pipeline.pred import PredTask
+from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
+from gokart_pipeline_sample.pipeline.schemas.bad_rows import preprocess_valid
 from gokart_pipeline_sample.pipeline.schemas.base import passing_equal_ids
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
@@ -89,7 +91,7 @@ class PartScorer(NamedTuple):
         model = self.engine.model
         # The guard has checked the values of the very same rows; where all are valid, schemas need only convert them.
         with config_context(validation_depth=ValidationDepth.SCHEMA_ONLY if self.is_valid else None):
-            preprocessed, breaches = GuardTableTask.preprocess_valid(data, self.duplicates)
+            preprocessed, breaches = preprocess_valid(FeatureSchema, data, self.duplicates, PreprocessTask.preprocess)
         features = select_features(preprocessed, get_fitted(model))
         predictions = PredTask.label(self.engine.predict(features, name), preprocessed[PreprocessedSchema.id_column()])
         with passing_equal_ids():

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import reprlib
 from collections import Counter
-from collections.abc import Collection, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 from pandas.api.types import is_object_dtype, pandas_dtype
 from pandera.errors import SchemaErrors
 
-from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
+from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema, passing_equal_ids
 
 SHOWN_IDS = 5
 LONGEST_CHECK = 100  # its name may list thousands of values
@@ -27,6 +28,7 @@ _OBSTACLES = {
 }
 
 Schema = type[BaseSchema]
+Made = TypeVar("Made")
 # Valid rows, with the types of the schema, and a frame of the checks that other rows break: ``row`` (from the index of
 # the data), ``column`` and ``check``.
 Separated = tuple[pd.DataFrame, pd.DataFrame]
@@ -46,6 +48,24 @@ def separate_rows(schema: Schema, data: pd.DataFrame, duplicates: Collection[obj
         breaches = pd.concat([breaches, get_breaches(error)])
     breaches = breaches.drop_duplicates().sort_values(["row", "column", "check"])
     return drop_rows(readable, breaches), breaches
+
+
+def preprocess_valid(
+    schema: Schema, data: pd.DataFrame, duplicates: Collection[object], preprocess: Callable[[Any], Made]
+) -> tuple[Made, pd.DataFrame]:
+    """Separate the rows that can be predicted as :func:`separate_rows` does, and preprocess them."""
+    readable, breaches = screen_rows(schema, data, duplicates)
+    if breaches.empty:
+        # Most chunks have no bad rows. If the checks of preprocess() find some, separate_rows() identifies them.
+        with contextlib.suppress(SchemaErrors), passing_equal_ids():
+            return preprocess(readable), breaches
+    good, breaches = separate_rows(schema, data, duplicates)
+    try:
+        return preprocess(good), breaches
+    except SchemaErrors as error:
+        # The input values are valid, but the features derived from them are not.
+        made = get_breaches(error)
+        return preprocess(drop_rows(good, made)), pd.concat([breaches, made])
 
 
 def screen_rows(schema: Schema, data: pd.DataFrame, duplicates: Collection[object] = ()) -> Separated:
