@@ -80,17 +80,15 @@ def list_estimate(estimate: EstimatedAccuracy | None) -> tuple[float, float, flo
     return (estimate["accuracy"], estimate["low"], estimate["high"]) if estimate else None
 
 
-def get_intact_object(bucket: str, key: str, if_missing: str, if_damaged: str) -> bytes:
-    """Return the content of an object that the pipeline has put; an error gives one of these two pieces of advice."""
-    content, metadata = s3.get_object(bucket, key, if_missing)
-    require_intact(f"s3://{bucket}/{key}", content, metadata, if_damaged)
-    return content
+def get_intact_object(bucket: str, key: str, if_missing: str, if_damaged: str, **conditions: Any) -> bytes:
+    """Return the content of an object as :func:`get_object` does; a DamagedFileError if the pipeline has not put it.
 
-
-def require_intact(url: str, content: bytes, metadata: dict[str, str], if_damaged: str) -> None:
-    """Raise a DamagedFileError if the content is not that which was put with the metadata."""
+    An error gives one of the two pieces of advice.
+    """
+    content, metadata = s3.get_object(bucket, key, if_missing, **conditions)
     if metadata.get(s3.SHA256) != hashlib.sha256(content).hexdigest():
-        raise DamagedFileError(f"{url} is not what a run has put: {if_damaged}")
+        raise DamagedFileError(f"s3://{bucket}/{key} is not what a run has put: {if_damaged}")
+    return content
 
 
 def make_folder(prefix: str) -> str:

@@ -9,7 +9,7 @@ from gokart_pipeline_sample.errors import DamagedFileError
 from gokart_pipeline_sample.io import s3
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
 from gokart_pipeline_sample.io.targets import UNIQUE_ID
-from gokart_pipeline_sample.pipeline.batch.manifest import S3JsonTarget, get_intact_object, require_intact
+from gokart_pipeline_sample.pipeline.batch.manifest import S3JsonTarget, get_intact_object
 
 logger = getLogger(__name__)
 
@@ -72,18 +72,12 @@ class Champions(NamedTuple):
 
     def read_pointer(self) -> tuple[Pointer | None, str | None]:
         """Return the pointer and its ETag, if there is one; raise a DamagedFileError if it is not what was put."""
-        with s3.s3_client(self.path(self.pointer_key), "read it") as client:
-            try:
-                answer = client.get_object(Bucket=self.bucket, Key=self.pointer_key)
-            except client.exceptions.ClientError as error:
-                if s3.get_status(error) != 404:
-                    raise
-                client.head_bucket(Bucket=self.bucket)
-                return None, None
-            content = answer["Body"].read()
-        require_intact(self.path(self.pointer_key), content, answer["Metadata"], IF_DAMAGED)
+        listed = {item["Key"]: item["ETag"] for item in s3.list_objects(self.bucket, self.pointer_key)}
+        if (etag := listed.get(self.pointer_key)) is None:
+            return None, None
+        content = get_intact_object(self.bucket, self.pointer_key, IF_MISSING, IF_DAMAGED, IfMatch=etag)
         pointer: Pointer = json.loads(content)
-        return pointer, answer["ETag"]
+        return pointer, etag
 
     def read_document(self, key: str) -> ChampionDocument:
         """Return the document of a champion; raise a DamagedFileError if it is not what was put."""
