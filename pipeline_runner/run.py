@@ -55,7 +55,7 @@ def run(root: RootTask, workspace: str, fetch: str, started: float) -> int:
             exit_status = run_luigi(root)
         except KeyboardInterrupt as interrupt:
             signals.end_workers()
-            stopped = make_result(root, recorder.read(), started, signals.get_exit_status(interrupt))
+            stopped = make_result(root, recorder.read(), started, signals.SIGNALLED + interrupt.args[0])
             save_record_and_report(stopped, workspace, charts)
             raise
         notes, root_id = recorder.read(), root.graph.root.task_id

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 HANGUP = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)  # nohup ignores it.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, *HANGUP)
-SIGNALLED = 128  # A shell adds this to the number of a signal.
+SIGNALLED = 128  # The exit status after a signal, as a shell gives it, is this and the number of the signal.
 
 _block = functools.partial(signal.pthread_sigmask, signal.SIG_BLOCK, STOP_SIGNALS)
 _unblock = functools.partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOP_SIGNALS)
@@ -38,12 +38,7 @@ def handling_signals() -> Iterator[None]:
         _stop_repeating()
         name = signal.Signals(interrupt.args[0]).name
         print(f"error: stopped by {name}: the next run goes on where this one stopped", file=sys.stderr)
-        _exit(get_exit_status(interrupt))
-
-
-def get_exit_status(interrupt: KeyboardInterrupt) -> int:
-    """Return the exit status after a signal, as a shell gives it."""
-    return SIGNALLED + int(interrupt.args[0])
+        _exit(SIGNALLED + interrupt.args[0])
 
 
 def wait_for_signal() -> None:

@@ -49,12 +49,6 @@ class TestHandlingSignals:
         assert done.stderr.endswith("ValueError: no\n")
 
 
-class TestGetExitStatus:
-    def test_is_that_of_a_shell(self) -> None:
-        assert signals.get_exit_status(KeyboardInterrupt(signal.SIGINT)) == 130
-        assert signals.get_exit_status(KeyboardInterrupt(signal.SIGTERM)) == 143
-
-
 class TestIgnoreInterrupts:
     def test_reports_other_errors_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
         reported: list[object] = []
