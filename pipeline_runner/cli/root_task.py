@@ -27,7 +27,9 @@ def resolving(arguments: list[str]) -> Iterator[RootTask]:
     """Make the task of the arguments, or ``RunTask`` if they name none; until the end, parameters have their values."""
     # gokart computes the ids of a chain of tasks recursively.
     sys.setrecursionlimit(RECURSION_LIMIT)
-    arguments = complete_arguments(arguments)
+    names_a_task = bool(arguments) and not arguments[0].startswith("-")
+    if not names_a_task and not set(Register.task_names()).intersection(arguments):
+        arguments = [*DEFAULT_TASK, *arguments]
     check_names(luigi.configuration.get_config())
     with ExitStack() as stack:
         try:
@@ -49,11 +51,3 @@ def resolving(arguments: list[str]) -> Iterator[RootTask]:
             # luigi raises many kinds for mistakes in the arguments.
             raise UsageError(describe(error)) from error
         yield root
-
-
-def complete_arguments(arguments: list[str]) -> list[str]:
-    """Return the arguments, with the default task if they name none."""
-    names_a_task = bool(arguments) and not arguments[0].startswith("-")
-    if names_a_task or set(Register.task_names()).intersection(arguments):
-        return arguments
-    return [*DEFAULT_TASK, *arguments]

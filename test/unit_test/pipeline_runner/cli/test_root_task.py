@@ -2,21 +2,25 @@ from __future__ import annotations
 
 import pytest
 
-from gokart_pipeline_sample import RunTask
-from pipeline_runner.cli.root_task import DEFAULT_TASK, complete_arguments, resolving
+from gokart_pipeline_sample import RunNestTask, RunTask
+from pipeline_runner.cli.root_task import DEFAULT_TASK, resolving
 from pipeline_runner.errors import UsageError
 
 NESTED = ["gokart_pipeline_sample.RunNestTask", "--local-scheduler"]
 
 
-class TestCompleteArguments:
+class TestArguments:
     @pytest.mark.parametrize("arguments", [[], ["--require-acc", "0.95"], ["--workers", "2"]])
     def test_options_alone_go_to_the_default_task(self, arguments: list[str]) -> None:
-        assert complete_arguments(arguments) == [*DEFAULT_TASK, *arguments]
+        with resolving(arguments) as root:
+            assert root.arguments == [*DEFAULT_TASK, *arguments]
+        assert isinstance(root.graph.root, RunTask)
 
-    @pytest.mark.parametrize("arguments", [NESTED, NESTED[::-1], ["Unknown"]])
+    @pytest.mark.parametrize("arguments", [NESTED, NESTED[::-1]])
     def test_leaves_a_task_as_it_is(self, arguments: list[str]) -> None:
-        assert complete_arguments(arguments) == arguments
+        with resolving(arguments) as root:
+            assert root.arguments == arguments
+        assert isinstance(root.graph.root, RunNestTask)
 
 
 class TestResolving:
