@@ -7,7 +7,7 @@ import numpy as np
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster, Losses, get_learning_curve
+from gokart_pipeline_sample.io.lightgbm_model import Booster, get_learning_curve
 from gokart_pipeline_sample.pipeline.model.model_input import encode_target
 from gokart_pipeline_sample.pipeline.quality import scores
 from gokart_pipeline_sample.pipeline.quality.data_warnings import find_warnings
@@ -39,7 +39,7 @@ class EvaluateTask(ShownTask[Metrics]):
         """Evaluate the model and save the metrics."""
         model, prediction = self.load(self.model_task), self.load(self.pred_task)
         train, test = self.load(self.train_task), self.load(self.test_task)
-        metrics = self.evaluate(model, prediction, train, test, get_learning_curve(model), **self.plain_parameters())
+        metrics = self.evaluate(model, prediction, train, test, **self.plain_parameters())
         for warning in metrics["warnings"]:
             logger.warning("%s", warning)
         self.dump(metrics)
@@ -51,7 +51,6 @@ class EvaluateTask(ShownTask[Metrics]):
         prediction: DataFrame[PredictionSchema],
         train: DataFrame[PreprocessedSchema],
         test: DataFrame[PreprocessedSchema],
-        curve: Losses,
         **shuffling: int,
     ) -> Metrics:
         """Compute all metrics of a model; its predictions of the test rows are matched with them by id.
@@ -67,6 +66,7 @@ class EvaluateTask(ShownTask[Metrics]):
         predicted = encode_target(PredictionSchema, matched).to_numpy()
         probabilities = matched[PredictionSchema.probability_columns()].to_numpy()
         model_scores = scores.score(truth, predicted, probabilities)
+        curve = get_learning_curve(model)
         ((loss, losses),) = curve["valid"].items()
         return Metrics(
             rows=len(test),

@@ -9,13 +9,7 @@ from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.lightgbm_model import (
-    Booster,
-    LightGBMModelProcessor,
-    Losses,
-    set_fitted,
-    set_learning_curve,
-)
+from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor, set_fitted
 from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
 from gokart_pipeline_sample.pipeline.model.boosting import LIGHTGBM_PARAMETERS, boost, make_datasets
 from gokart_pipeline_sample.pipeline.model.fit_features import FitFeaturesTask
@@ -65,9 +59,7 @@ class TrainTask(GokartTask[Booster]):
         fitted = self.load("fitted") if FITTED_FEATURES else {}
         train, valid = self.load("train"), self.load("valid")
         parameters = {name: getattr(self, name) for name in (*LIGHTGBM_PARAMETERS, "threads")}
-        booster, curve = self.fit(train, valid, self.num_boost_round, fitted, self.class_weight, **parameters)
-        set_learning_curve(booster, curve)
-        self.dump(booster)
+        self.dump(self.fit(train, valid, self.num_boost_round, fitted, self.class_weight, **parameters))
 
     @staticmethod
     @pa.check_types(lazy=True)
@@ -78,19 +70,17 @@ class TrainTask(GokartTask[Booster]):
         fitted: dict[str, Any] | None = None,
         class_weight: str = "none",
         **parameters: str | float,
-    ) -> tuple[Booster, Losses]:
+    ) -> Booster:
         """Train a multiclass model until the loss on the validation rows stops falling; all rows have their target.
 
-        The booster keeps ``fitted``, the output of FitFeaturesTask; further parameters are ``threads`` and LightGBM's.
-
-        Returns:
-            The booster, and the losses: ``{"train": {"multi_logloss": [...]}, "valid": ...}``, one per round.
+        The booster keeps ``fitted``, the output of FitFeaturesTask, and its learning curve, a loss per round:
+        ``{"train": {"multi_logloss": [...]}, "valid": ...}``. Further parameters are ``threads`` and LightGBM's.
 
         Raises:
             pandera.errors.SchemaErrors: a frame breaks the schema, or its target is missing.
             lightgbm.basic.LightGBMError: LightGBM refuses a parameter.
         """
         datasets = make_datasets(train, valid, fitted or {}, class_weight)
-        booster, curve = boost(*datasets, num_boost_round, parameters)
+        booster = boost(*datasets, num_boost_round, parameters)
         set_fitted(booster, fitted or {})
-        return booster, curve
+        return booster

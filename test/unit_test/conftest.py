@@ -57,7 +57,7 @@ def parameters() -> dict[str, Any]:
 @pytest.fixture
 def model(parts: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], parameters: dict[str, Any]) -> Booster:
     train, valid, _ = parts
-    return TrainTask.fit(train, valid, **parameters)[0]
+    return TrainTask.fit(train, valid, **parameters)
 
 
 @pytest.fixture

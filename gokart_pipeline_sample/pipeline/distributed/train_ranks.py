@@ -21,7 +21,7 @@ from gokart.utils import FlattenableItems
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import ClusterError, TableError
-from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor, Losses, set_learning_curve
+from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
 from gokart_pipeline_sample.io.tables.table import Table, open_table
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.model.boosting import boost, make_datasets
@@ -105,12 +105,11 @@ class TrainRanksTask(ClusterTask[Booster]):
         valid = cast("Any", self.input())["split_task"]["valid"].load()
         with connecting(self.dask_scheduler, self.dask_timeout, type(self), "") as workers:
             trained = workers.call_together(self.ranks, run_rank, read, pieces, valid, dict(self.parameters))
-        if len({model for model, _ in trained}) != 1:
+        # Their learning curves differ: each is that of the rows of one rank.
+        models = [LightGBMModelProcessor().deserialize(content) for content in trained]
+        if len({model.model_to_string() for model in models}) != 1:
             raise ClusterError("the ranks have different models: look whether their LightGBM is the same")
-        text, curve = trained[0]
-        model = LightGBMModelProcessor().deserialize(text.encode())
-        set_learning_curve(model, curve)
-        self.dump(model)
+        self.dump(models[0])
 
 
 def read_parts(table: Table, names: Sequence[str], seed: int, shares: tuple[float, float], piece: range) -> list[Rows]:
@@ -125,8 +124,8 @@ def read_parts(table: Table, names: Sequence[str], seed: int, shares: tuple[floa
 
 def run_rank(
     number: int, machines: list[str], read: Reader, pieces: list[range], valid: Rows, parameters: dict[str, Any]
-) -> tuple[str, Losses]:
-    """Train on the training rows of some pieces, on a Dask worker, together with the other ranks.
+) -> bytes:
+    """Train on the training rows of some pieces, on a Dask worker, together with the other ranks; return the model.
 
     A child process does it, because LightGBM ends its process when another rank is lost. All ranks have all validation
     rows, so they stop in the same round. Raises a ClusterError if the child has ended early, or the driver is gone.
@@ -155,7 +154,7 @@ def run_rank(
                 child.kill()
         if child.returncode:
             raise ClusterError("a rank of the training has ended early: see the log of its Dask worker, and run again")
-        return tuple(json.loads((folder / "trained.json").read_text()))
+        return (folder / "model.txt").read_bytes()
 
 
 def train_rank(path: str, text: str) -> None:
@@ -163,11 +162,10 @@ def train_rank(path: str, text: str) -> None:
     folder, parameters = Path(path), json.loads(text)
     threading.Thread(target=_end_with_worker, daemon=True).start()
     train, valid = (cast("Rows", pd.read_parquet(folder / part)) for part in ("train", "valid"))
-    booster, curve = boost(*make_datasets(train, valid, {}, "none"), parameters.pop("num_boost_round"), parameters)
-    model = LightGBMModelProcessor().serialize(booster).decode()
+    booster = boost(*make_datasets(train, valid, {}, "none"), parameters.pop("num_boost_round"), parameters)
+    content = LightGBMModelProcessor().serialize(booster)
     # These lines differ between ranks.
-    model = re.sub(r"(?m)^\[(machines|local_listen_port): .*\]\n", "", model)
-    (folder / "trained.json").write_text(json.dumps((model, curve)))
+    (folder / "model.txt").write_bytes(re.sub(rb"(?m)^\[(machines|local_listen_port): .*\]\n", b"", content))
 
 
 def _end_with_worker() -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster, Losses
+from gokart_pipeline_sample.io.lightgbm_model import Booster, Losses, set_learning_curve
 from gokart_pipeline_sample.io.threads import count_threads, limit_threads
 from gokart_pipeline_sample.pipeline.model.model_input import encode_target, select_features
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
@@ -40,7 +40,7 @@ LIGHTGBM_PARAMETERS = (
 )
 
 
-def boost(train: Dataset, valid: Dataset, num_boost_round: int, parameters: dict[str, Any]) -> tuple[Booster, Losses]:
+def boost(train: Dataset, valid: Dataset, num_boost_round: int, parameters: dict[str, Any]) -> Booster:
     """Add trees until the loss of the validation rows stops falling; see :meth:`TrainTask.fit`."""
     import lightgbm as lgb
 
@@ -57,7 +57,8 @@ def boost(train: Dataset, valid: Dataset, num_boost_round: int, parameters: dict
         )
     if not booster.feature_importance("split").any():
         raise ValueError(f"no feature splits the {train.num_data()} training rows, 20 to a side: add features or rows")
-    return booster, curve
+    set_learning_curve(booster, curve)
+    return booster
 
 
 def make_datasets(

@@ -16,7 +16,7 @@ from sklearn.inspection import permutation_importance
 from sklearn.utils import resample
 from typeguard import CollectionCheckStrategy, check_type
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster
+from gokart_pipeline_sample.io.lightgbm_model import Booster, get_learning_curve
 from gokart_pipeline_sample.pipeline.evaluate import EvaluateTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
@@ -29,27 +29,27 @@ SHUFFLES = {"permutation_repeats": 3, "random_state": 7}
 
 
 @pytest.fixture
-def weak(parts: Parts, parameters: dict[str, Any]) -> tuple[Booster, dict[str, Any], pd.DataFrame]:
-    """A model of few rounds with its learning curve, and a test part of which it predicts some rows wrongly."""
-    model, curve = TrainTask.fit(parts[0], parts[1], **{**parameters, "num_boost_round": 4})
-    return model, curve, pd.concat(parts, ignore_index=True)
+def weak(parts: Parts, parameters: dict[str, Any]) -> tuple[Booster, pd.DataFrame]:
+    """A model of few rounds, and a test part of which it predicts some rows wrongly."""
+    model = TrainTask.fit(parts[0], parts[1], **{**parameters, "num_boost_round": 4})
+    return model, pd.concat(parts, ignore_index=True)
 
 
 @pytest.fixture
-def prediction(weak: tuple[Booster, dict[str, Any], pd.DataFrame]) -> pd.DataFrame:
-    model, _, test = weak
+def prediction(weak: tuple[Booster, pd.DataFrame]) -> pd.DataFrame:
+    model, test = weak
     return PredTask.predict(model, test)
 
 
 @pytest.fixture
-def evaluated(weak: tuple[Booster, dict[str, Any], pd.DataFrame], prediction: pd.DataFrame) -> Metrics:
-    model, curve, test = weak
-    return EvaluateTask.evaluate(model, prediction, test, test, curve, **SHUFFLES)
+def evaluated(weak: tuple[Booster, pd.DataFrame], prediction: pd.DataFrame) -> Metrics:
+    model, test = weak
+    return EvaluateTask.evaluate(model, prediction, test, test, **SHUFFLES)
 
 
 @pytest.fixture
-def truth(weak: tuple[Booster, dict[str, Any], pd.DataFrame]) -> pd.Series:
-    return weak[2]["target"]
+def truth(weak: tuple[Booster, pd.DataFrame]) -> pd.Series:
+    return weak[1]["target"]
 
 
 @pytest.fixture
@@ -112,10 +112,8 @@ class TestAgainstScikitLearn:
         hits = sum(each["rows"] * each["accuracy"] for each in bins)
         assert hits == pytest.approx(right.sum())
 
-    def test_importances(
-        self, evaluated: Metrics, weak: tuple[Booster, dict[str, Any], pd.DataFrame], truth: pd.Series
-    ) -> None:
-        model, _, test = weak
+    def test_importances(self, evaluated: Metrics, weak: tuple[Booster, pd.DataFrame], truth: pd.Series) -> None:
+        model, test = weak
         features = PreprocessedSchema.feature_columns()
 
         class Classifier(ClassifierMixin, BaseEstimator):
@@ -136,10 +134,9 @@ class TestAgainstScikitLearn:
         assert [each["gain"] for each in importances] == model.feature_importance("gain").tolist()
         assert max(each["permutation"] for each in importances) > 0.05
 
-    def test_learning_curve(
-        self, evaluated: Metrics, weak: tuple[Booster, dict[str, Any], pd.DataFrame], parts: Parts
-    ) -> None:
-        model, curve, _ = weak
+    def test_learning_curve(self, evaluated: Metrics, weak: tuple[Booster, pd.DataFrame], parts: Parts) -> None:
+        model, _ = weak
+        curve = get_learning_curve(model)
         described = evaluated["learning_curve"]
         assert described["loss"] == "multi_logloss"
         assert described["train"] == curve["train"]["multi_logloss"]
@@ -150,9 +147,9 @@ class TestAgainstScikitLearn:
             assert loss == pytest.approx(sklearn_metrics.log_loss(valid["target"], predicted), rel=1e-6)
 
     def test_most_confidently_wrong(
-        self, evaluated: Metrics, weak: tuple[Booster, dict[str, Any], pd.DataFrame], prediction: pd.DataFrame
+        self, evaluated: Metrics, weak: tuple[Booster, pd.DataFrame], prediction: pd.DataFrame
     ) -> None:
-        test = weak[2]
+        test = weak[1]
         rows = evaluated["most_confidently_wrong"]
         table = test.assign(pred=prediction["pred"], probability=prediction.filter(like="probability_").max(axis=1))
         wrong = table[table["pred"] != table["target"]].sort_values("probability", ascending=False, kind="stable")[:10]
@@ -170,26 +167,26 @@ class TestEvaluate:
     def test_matches_predictions_by_id(
         self,
         evaluated: Metrics,
-        weak: tuple[Booster, dict[str, Any], pd.DataFrame],
+        weak: tuple[Booster, pd.DataFrame],
         prediction: pd.DataFrame,
     ) -> None:
-        model, curve, test = weak
+        model, test = weak
         shuffled = prediction.sample(frac=1, random_state=0)
-        assert EvaluateTask.evaluate(model, shuffled, test, test, curve, **SHUFFLES) == evaluated
+        assert EvaluateTask.evaluate(model, shuffled, test, test, **SHUFFLES) == evaluated
 
     def test_gives_the_same_figures_each_time(
-        self, evaluated: Metrics, weak: tuple[Booster, dict[str, Any], pd.DataFrame], prediction: pd.DataFrame
+        self, evaluated: Metrics, weak: tuple[Booster, pd.DataFrame], prediction: pd.DataFrame
     ) -> None:
-        model, curve, test = weak
-        assert EvaluateTask.evaluate(model, prediction, test, test, curve, **SHUFFLES) == evaluated
+        model, test = weak
+        assert EvaluateTask.evaluate(model, prediction, test, test, **SHUFFLES) == evaluated
 
     @pytest.mark.filterwarnings("error")
     def test_leaves_open_what_is_not_defined(
-        self, weak: tuple[Booster, dict[str, Any], pd.DataFrame], prediction: pd.DataFrame
+        self, weak: tuple[Booster, pd.DataFrame], prediction: pd.DataFrame
     ) -> None:
-        model, curve, test = weak
+        model, test = weak
         some = (test["target"] == 1) | ((test["target"] == 0) & (prediction["pred"] == 0))
-        result = EvaluateTask.evaluate(model, prediction[some], test[some], test[some], curve, **SHUFFLES)
+        result = EvaluateTask.evaluate(model, prediction[some], test[some], test[some], **SHUFFLES)
         assert result["model"]["roc_auc"] is None
         assert [each["roc_auc"] is None for each in result["classes"]] == [False, False, True]
         assert result["classes"][2]["rows"] == 0
@@ -199,25 +196,23 @@ class TestEvaluate:
         assert result["model"]["balanced_accuracy"] == pytest.approx(balanced)
 
     def test_refuses_predictions_of_other_rows(
-        self, weak: tuple[Booster, dict[str, Any], pd.DataFrame], prediction: pd.DataFrame
+        self, weak: tuple[Booster, pd.DataFrame], prediction: pd.DataFrame
     ) -> None:
-        model, curve, test = weak
+        model, test = weak
         with pytest.raises(ValueError, match="1 ids are in only one"):
-            EvaluateTask.evaluate(model, prediction[1:], test, test, curve, **SHUFFLES)
+            EvaluateTask.evaluate(model, prediction[1:], test, test, **SHUFFLES)
 
-    def test_names_a_missing_target(
-        self, weak: tuple[Booster, dict[str, Any], pd.DataFrame], prediction: pd.DataFrame
-    ) -> None:
-        model, curve, test = weak
+    def test_names_a_missing_target(self, weak: tuple[Booster, pd.DataFrame], prediction: pd.DataFrame) -> None:
+        model, test = weak
         with pytest.raises(SchemaErrors, match="column 'target' not in dataframe"):
-            EvaluateTask.evaluate(model, prediction, test, test.drop(columns="target"), curve, **SHUFFLES)
+            EvaluateTask.evaluate(model, prediction, test, test.drop(columns="target"), **SHUFFLES)
 
 
 class TestFindWrong:
     def test_has_no_value_where_json_knows_none(
-        self, weak: tuple[Booster, dict[str, Any], pd.DataFrame], prediction: pd.DataFrame
+        self, weak: tuple[Booster, pd.DataFrame], prediction: pd.DataFrame
     ) -> None:
-        _, _, test = weak
+        _, test = weak
         strange = test.assign(petal_width=pd.Timestamp("2024-05-06"), sepal_width=np.nan)
         rows = find_wrong(strange, prediction)
         assert rows

@@ -8,6 +8,7 @@ from lightgbm.basic import LightGBMError
 from pandera.errors import SchemaErrors
 
 from gokart_pipeline_sample.errors import AccuracyTooLowError
+from gokart_pipeline_sample.io.lightgbm_model import get_learning_curve
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.model import boosting
@@ -52,7 +53,7 @@ class TestFit:
     def test_is_deterministic_and_leaves_the_number_of_threads_open(
         self, parts: Parts, parameters: dict[str, Any]
     ) -> None:
-        text = TrainTask.fit(parts[0], parts[1], **parameters)[0].model_to_string()
+        text = TrainTask.fit(parts[0], parts[1], **parameters).model_to_string()
         for line in ("[deterministic: 1]", "[num_threads: 0]", "[objective: multiclass]", "[metric: multi_logloss]"):
             assert line in text
 
@@ -60,12 +61,12 @@ class TestFit:
     def test_gives_the_same_model_with_any_number_of_threads(
         self, parts: Parts, parameters: dict[str, Any], threads: int
     ) -> None:
-        models = [TrainTask.fit(parts[0], parts[1], threads=count, **parameters)[0] for count in (0, threads)]
+        models = [TrainTask.fit(parts[0], parts[1], threads=count, **parameters) for count in (0, threads)]
         assert models[0].model_to_string() == models[1].model_to_string()
 
     def test_learns_from_the_features_of_the_schema(self, parts: Parts, parameters: dict[str, Any]) -> None:
         train, valid, _ = parts
-        booster, _ = TrainTask.fit(train, valid, **parameters)
+        booster = TrainTask.fit(train, valid, **parameters)
         features = ["sepal_length", "sepal_width", "petal_length", "petal_width", "petal_area"]
         assert booster.feature_name() == features
         assert booster.num_model_per_iteration() == 3
@@ -97,7 +98,8 @@ class TestFit:
 
     def test_records_the_loss_of_each_round(self, parts: Parts, parameters: dict[str, Any]) -> None:
         train, valid, _ = parts
-        booster, curve = TrainTask.fit(train, valid, **parameters)
+        booster = TrainTask.fit(train, valid, **parameters)
+        curve = get_learning_curve(booster)
         assert curve.keys() == {"train", "valid"}
         losses = curve["valid"]["multi_logloss"]
         assert len(curve["train"]["multi_logloss"]) == len(losses)
@@ -106,17 +108,18 @@ class TestFit:
     def test_stops_when_the_validation_loss_stops_falling(self, parts: Parts, parameters: dict[str, Any]) -> None:
         train, valid, _ = parts
         parameters |= {"num_boost_round": 5000, "early_stopping_rounds": 5}
-        booster, curve = TrainTask.fit(train, valid, **parameters)
+        booster = TrainTask.fit(train, valid, **parameters)
+        curve = get_learning_curve(booster)
         assert len(curve["valid"]["multi_logloss"]) == booster.best_iteration + 5
 
     def test_gives_the_same_model_each_time(self, parts: Parts, parameters: dict[str, Any]) -> None:
         train, valid, _ = parts
-        first, again = (TrainTask.fit(train, valid, **parameters)[0].model_to_string() for _ in range(2))
+        first, again = (TrainTask.fit(train, valid, **parameters).model_to_string() for _ in range(2))
         assert first == again
 
     def test_passes_parameters_on_to_lightgbm(self, parts: Parts, parameters: dict[str, Any]) -> None:
         train, valid, _ = parts
-        booster, _ = TrainTask.fit(train, valid, **parameters, num_leaves=5)
+        booster = TrainTask.fit(train, valid, **parameters, num_leaves=5)
         assert "[num_leaves: 5]" in booster.model_to_string()
         with pytest.raises(LightGBMError, match="num_leaves"):
             TrainTask.fit(train, valid, **parameters, num_leaves=-1)
@@ -130,8 +133,8 @@ class TestFit:
 class TestModelBehaviour:
     def test_the_id_changes_nothing(self, parts: Parts, parameters: dict[str, Any]) -> None:
         train, valid, test = parts
-        expected = TrainTask.fit(train, valid, **parameters)[0]
-        actual = TrainTask.fit(train.assign(id=train["id"] * 1000), valid.assign(id=range(len(valid))), **parameters)[0]
+        expected = TrainTask.fit(train, valid, **parameters)
+        actual = TrainTask.fit(train.assign(id=train["id"] * 1000), valid.assign(id=range(len(valid))), **parameters)
         assert actual.model_to_string() == expected.model_to_string()
         renamed = PredTask.predict(expected, test.assign(id=test["id"] + 5000))
         assert renamed.drop(columns="id").equals(PredTask.predict(expected, test).drop(columns="id"))
@@ -140,11 +143,11 @@ class TestModelBehaviour:
         train, valid, test = (
             part.assign(target=part["target"].sample(frac=1, random_state=0).to_numpy()) for part in parts
         )
-        booster, _ = TrainTask.fit(train, valid, **parameters)
+        booster = TrainTask.fit(train, valid, **parameters)
         with pytest.raises(AccuracyTooLowError):
             CheckAccuracyTask.check_accuracy(PredTask.predict(booster, test), test, require_acc=0.9)
 
     def test_the_true_target_passes_the_gate(self, parts: Parts, parameters: dict[str, Any]) -> None:
         train, valid, test = parts
-        booster, _ = TrainTask.fit(train, valid, **parameters)
+        booster = TrainTask.fit(train, valid, **parameters)
         CheckAccuracyTask.check_accuracy(PredTask.predict(booster, test), test, require_acc=0.9)

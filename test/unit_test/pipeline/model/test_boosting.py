@@ -26,10 +26,10 @@ class TestClassWeights:
     def test_change_the_model_only_if_asked_for(self, parts: Parts, parameters: dict[str, Any]) -> None:
         rare = parts[0].drop(parts[0][parts[0]["target"] == 2].index[3:])
         none, balanced = (
-            TrainTask.fit(rare, parts[1], class_weight=weight, **parameters)[0].model_to_string()
+            TrainTask.fit(rare, parts[1], class_weight=weight, **parameters).model_to_string()
             for weight in ("none", "balanced")
         )
-        assert none == TrainTask.fit(rare, parts[1], **parameters)[0].model_to_string() != balanced
+        assert none == TrainTask.fit(rare, parts[1], **parameters).model_to_string() != balanced
 
 
 class TestNameFeatures:

@@ -64,7 +64,7 @@ class TestFittedFeatures:
         task.train_task = "train"  # type: ignore[assignment]
         task.run()
         assert dumped == [{"largest": train["petal_length"].max(), "rows": len(train)}]
-        model, _ = TrainTask.fit(train, valid, num_boost_round=3, fitted=dumped[0])
+        model = TrainTask.fit(train, valid, num_boost_round=3, fitted=dumped[0])
         assert get_fitted(model)["largest"] < 10
         assert model_input.select_features(test, get_fitted(model))["largest"].min() > 200
 
@@ -72,7 +72,7 @@ class TestFittedFeatures:
         self, fitted_features: FittedFeatures, parts: Parts, parameters: dict[str, Any]
     ) -> None:
         fitted = fitted_features.fit(parts[0])
-        model, _ = TrainTask.fit(parts[0], parts[1], fitted=fitted, **parameters)
+        model = TrainTask.fit(parts[0], parts[1], fitted=fitted, **parameters)
         assert model.num_feature() == len(Schema.feature_columns())
         loaded = LightGBMModelProcessor().deserialize(LightGBMModelProcessor().serialize(model))
         assert get_fitted(loaded) == fitted
