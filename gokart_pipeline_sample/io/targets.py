@@ -99,17 +99,17 @@ class S3Target(TargetOnKart):
     if_missing = s3.IF_MISSING
 
     def __init__(self, bucket: str, key: str, unique_id: str, encryption: s3.Encryption) -> None:
-        self._bucket, self._key = bucket, key
+        self._bucket, self.key = bucket, key
         self._unique_id, self._encryption = unique_id, encryption
         self._metadata: dict[str, str] = {}
         self._is_put = self._is_damaged = False
 
     def _path(self) -> str:
-        return f"s3://{self._bucket}/{self._key}"
+        return f"s3://{self._bucket}/{self.key}"
 
     def _exists(self) -> bool:
         if not self._is_put:  # S3 has confirmed what was put, and is strongly consistent.
-            found = s3.find_metadata(self._bucket, self._key, self.if_missing)
+            found = s3.find_metadata(self._bucket, self.key, self.if_missing)
             self._metadata = found or {}
             self._is_damaged = found is not None and not self._is_ours(found)
         return self._is_ours(self._metadata)
@@ -120,17 +120,17 @@ class S3Target(TargetOnKart):
     def _put(self, obj: Any, metadata: dict[str, str]) -> bytes:
         """Put the object, and return its content."""
         content, metadata = self.processor.serialize(obj), {**metadata, UNIQUE_ID: self._unique_id}
-        s3.put_object(self._bucket, self._key, content, self.processor.content_type, metadata, self._encryption)
+        s3.put_object(self._bucket, self.key, content, self.processor.content_type, metadata, self._encryption)
         self._metadata, self._is_put = metadata, True
         return content
 
     def put_beside(self, name: str, content: bytes, content_type: str) -> None:
         """Put another object into the folder of this one, with the same encryption."""
-        folder = self._key.rpartition("/")[0]
+        folder = self.key.rpartition("/")[0]
         s3.put_object(self._bucket, f"{folder}/{name}" if folder else name, content, content_type, {}, self._encryption)
 
     def _load(self) -> Any:
-        content, metadata = s3.get_object(self._bucket, self._key, self.if_missing)
+        content, metadata = s3.get_object(self._bucket, self.key, self.if_missing)
         if not self._is_ours(metadata) or metadata.get(s3.SHA256) != hashlib.sha256(content).hexdigest():
             raise DamagedFileError(f"{self.path()} is not what this task has put: run again, it is put again")
         return self.processor.deserialize(content)
@@ -140,7 +140,7 @@ class S3Target(TargetOnKart):
 
     def _last_modification_time(self) -> datetime:
         with s3.s3_client(self.path(), "look at it") as client:
-            modified = client.head_object(Bucket=self._bucket, Key=self._key)["LastModified"]
+            modified = client.head_object(Bucket=self._bucket, Key=self.key)["LastModified"]
         return modified.astimezone().replace(tzinfo=None)  # gokart compares it with naive local times.
 
     def _get_task_lock_params(self) -> TaskLockParams:
@@ -187,7 +187,7 @@ class S3WorkspaceTarget(S3Target):
 
     def _remove(self) -> None:
         with s3.s3_client(self.path(), "delete it", self.if_missing) as client:
-            client.delete_object(Bucket=self._bucket, Key=self._key)
+            client.delete_object(Bucket=self._bucket, Key=self.key)
         self._is_put, self._content = False, None
 
 

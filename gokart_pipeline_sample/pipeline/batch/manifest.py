@@ -66,11 +66,6 @@ class S3JsonTarget(S3Target):
 
     processor: FormatProcessor = JsonProcessor()
 
-    @property
-    def key(self) -> str:
-        """The key of the object."""
-        return self._key
-
     def _dump(self, obj: object, *_: object, **__: object) -> None:
         self._put(obj, {})
 
@@ -138,7 +133,7 @@ class S3ManifestTarget(S3JsonTarget):
 
     def _exists(self) -> bool:
         found = self._list()
-        if self._key not in found:
+        if self.key not in found:
             return False
         try:
             manifest = self._load()
