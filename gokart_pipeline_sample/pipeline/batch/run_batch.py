@@ -36,7 +36,9 @@ class RunBatchTask(ViewTask[dict[str, Any]], TableTask[dict[str, Any]]):
 
     def publish(self, checked_task: CheckAccuracyTask | None = None, **model: Any) -> PublishBatchTask:
         """Wire scoring and publishing; ``model`` is what :class:`ScoreTableTask` has to know of the model."""
+        # Scoring waits for the check, which is not an input: a stricter one does not change the predictions.
+        waited = checked_task and checked_task.clone(significant=False)  # type: ignore[no-untyped-call]
         scored = ScoreTableTask(
-            guard_task=self.guard(), checked_task=checked_task, **model, **self.parameters_of(ScoreTableTask)
+            guard_task=self.guard(), checked_task=waited, **model, **self.parameters_of(ScoreTableTask)
         )
         return PublishBatchTask(score_task=scored, checked_task=checked_task, **self.parameters_of(PublishBatchTask))

@@ -7,11 +7,9 @@ from collections.abc import Iterable, Iterator
 from logging import getLogger
 from typing import Any, NamedTuple, TypedDict
 
-import gokart
 import luigi
 import pandas as pd
 import pyarrow as pa
-from gokart.utils import FlattenableItems
 from pandera.config import ValidationDepth, config_context
 from pandera.typing import DataFrame
 
@@ -144,11 +142,6 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
     def output(self) -> S3ManifestTarget:
         """Return the manifest on S3."""
         return S3ManifestTarget(self.bucket, self.prefix, self.make_unique_id(), self.encryption())
-
-    def requires(self) -> FlattenableItems[gokart.TaskOnKart[Any]]:
-        """Wait for the accuracy check, too, which is not an input: a stricter one does not change the predictions."""
-        gate = {"gate": self.checked_task.clone(significant=False)} if self.checked_task else {}
-        return {"model": self.model_task, "reference": self.reference_task, "guard": self.guard_task, **gate}
 
     def run(self) -> None:
         """Score the table part by part, and put the manifest last."""
