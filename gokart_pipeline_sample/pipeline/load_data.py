@@ -57,8 +57,7 @@ class LoadDataTask(TableTask[DataFrame[FeatureSchema]]):
         """
         good, found = separate_rows(FeatureSchema, data)
         if not found.empty:
-            breaches = Breaches(FeatureSchema.id_column())
-            breaches.add(found, data)
+            breaches = Breaches(FeatureSchema.id_column()).add(found, data)
             bad_rows = len(data) - len(good)
             if bad_rows > allowed_share * len(data):
                 raise BadRowsError(f"the frame breaks {FeatureSchema.__name__}: {breaches}")

@@ -52,9 +52,7 @@ class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
 
     table: TableParameter = TableParameter(description="Path or URI of the table to score; its target is ignored.")
     on_bad_row: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
-        default="fail",
-        choices=["fail", "reject"],
-        description="Whether bad rows fail the run, or are put under rejected/.",
+        default="fail", choices=["fail", "reject"], description="Whether bad rows fail the run, or go to rejected/."
     )
     max_rejected_share: ShareParameter = ShareParameter(default=0.01, description="Largest share of rows to reject.")
 
@@ -102,8 +100,7 @@ class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
     def check(data: pd.DataFrame, duplicates: Collection[object]) -> CheckedChunk:
         """Count the rows of a chunk that break the schema; see :func:`preprocess_valid`."""
         good, found = preprocess_valid(FeatureSchema, data, duplicates, PreprocessTask.preprocess)
-        breaches = Breaches(FeatureSchema.id_column())
-        breaches.add(found, data)
+        breaches = Breaches(FeatureSchema.id_column()).add(found, data)
         return CheckedChunk(len(data), len(data) - len(good), breaches, get_bounds(readable_ids(FeatureSchema, data)))
 
 

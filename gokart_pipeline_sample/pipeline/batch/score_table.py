@@ -120,11 +120,7 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
         default="csv", choices=["csv", "parquet"], description="Format of the parts."
     )
     rows_per_part: luigi.NumericalParameter[int] = luigi.NumericalParameter(
-        default=250_000,
-        var_type=int,
-        min_value=1,
-        max_value=2**31,
-        description="Rows per part; three are in memory at once.",
+        default=250_000, var_type=int, min_value=1, max_value=2**31, description="Rows per part; three are in memory."
     )
     with_proba: luigi.BoolParameter = luigi.BoolParameter(
         parsing=luigi.BoolParameter.EXPLICIT_PARSING, description="Whether each class's probability is published."

@@ -109,8 +109,8 @@ class Breaches:
     ids: dict[tuple[Any, ...], list[Any]] = field(default_factory=dict)
     values: dict[tuple[Any, ...], dict[Any, None]] = field(default_factory=dict)
 
-    def add(self, breaches: pd.DataFrame, data: pd.DataFrame) -> None:
-        """Count breaches of the rows of a frame; see :func:`separate_rows`."""
+    def add(self, breaches: pd.DataFrame, data: pd.DataFrame) -> Breaches:
+        """Count breaches of the rows of a frame, and return all; see :func:`separate_rows`."""
         for breach, group in breaches.groupby(["column", "check"], sort=False):
             column, check = breach
             ids = data.loc[group["row"][:SHOWN_IDS], self.id_column].tolist()
@@ -118,6 +118,7 @@ class Breaches:
             values = data[column].loc[group["row"]].dropna().unique()[:SHOWN_IDS].tolist() if is_shown else []
             found = Counter({breach: len(group)}), {breach: ids}, {breach: dict.fromkeys(values)}
             self.merge(Breaches(self.id_column, *found))
+        return self
 
     def merge(self, later: Breaches) -> None:
         """Count the rows of a later chunk, too."""
