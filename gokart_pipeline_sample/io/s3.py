@@ -73,7 +73,7 @@ def find_metadata(bucket: str, key: str, if_missing: str = IF_MISSING) -> dict[s
         try:
             answer = client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
         except client.exceptions.ClientError as error:
-            if get_status(error) != 404:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                 client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")  # Unlike a HEAD, it tells the cause.
                 raise
             if bucket not in _known_buckets.setdefault(client, set()):
@@ -164,11 +164,6 @@ def s3_client(url: str, action: str, if_missing: str = IF_MISSING) -> Iterator[S
         raise S3Error(f"{url}: S3 cannot be asked to {action}: {advice} ({error})") from error
 
 
-def get_status(error: ClientError) -> int:
-    """Return the HTTP status of S3's response."""
-    return error.response["ResponseMetadata"]["HTTPStatusCode"]
-
-
 def _read_advice() -> dict[str, dict[str, str]]:
     return tomllib.loads(Path(__file__).with_name("s3_advice.toml").read_text("utf-8"))
 
@@ -183,7 +178,7 @@ def _advise(error: ClientError, if_missing: str) -> str:
         code = "KMS"
     elif (code.isdigit() or not code) and not error.operation_name.startswith("Head"):
         code = "none"
-    elif get_status(error) == 404:
+    elif metadata["HTTPStatusCode"] == 404:
         return if_missing
     return _read_advice()["code"].get(code, "try again later, or ask who runs the server")
 

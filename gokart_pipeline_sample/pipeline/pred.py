@@ -47,11 +47,10 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
 
         The probabilities are a matrix of rows and classes.
         """
-        columns = PredictionSchema.probability_columns()
         classes = pd.Index(PreprocessedSchema.target_classes())
         labelled = {
             PredictionSchema.id_column(): ids,
             PredictionSchema.target_column(): classes[probabilities.argmax(axis=1)],
-            **dict(zip(columns, probabilities.T, strict=True)),
+            **dict(zip(PredictionSchema.probability_columns(), probabilities.T, strict=True)),
         }
         return pd.DataFrame(labelled, index=ids.index, copy=False)

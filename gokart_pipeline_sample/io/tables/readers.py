@@ -140,8 +140,7 @@ def _make_batch(columns: dict[str, pa.Array], rows: int, file: TableFile, schema
 
 
 def _is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
-    if types.is_dictionary(found):
-        found = found.value_type
+    found = found.value_type if types.is_dictionary(found) else found
     return bool(
         found.id == wanted.id
         or types.is_null(found)
