@@ -1,7 +1,5 @@
 """The file format of LightGBM models."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import TYPE_CHECKING, Any

@@ -43,10 +43,7 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
 
     @staticmethod
     def label(probabilities: npt.NDArray[np.float64], ids: pd.Series[Any]) -> pd.DataFrame:
-        """Return a frame with the id of each row, its most probable class and the probability of each class, unchecked.
-
-        The probabilities are a matrix of rows and classes.
-        """
+        """Return id, most probable class and all probabilities (a matrix by row and class) of rows, unchecked."""
         classes = pd.Index(PreprocessedSchema.target_classes())
         labelled = {
             PredictionSchema.id_column(): ids,

@@ -1,7 +1,5 @@
 """Readers of CSV and Parquet files."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterator

@@ -76,10 +76,7 @@ def list_estimate(estimate: EstimatedAccuracy | None) -> tuple[float, float, flo
 
 
 def get_intact_object(bucket: str, key: str, if_missing: str, if_damaged: str, **conditions: Any) -> bytes:
-    """Return the content of an object as :func:`get_object` does; a DamagedFileError if the pipeline has not put it.
-
-    An error gives one of the two pieces of advice.
-    """
+    """Return the content of an object; an error gives the advice for one that is missing, or not what was put."""
     content, metadata = s3.get_object(bucket, key, if_missing, **conditions)
     if metadata.get(s3.SHA256) != hashlib.sha256(content).hexdigest():
         raise DamagedFileError(f"s3://{bucket}/{key} is not what a run has put: {if_damaged}")

@@ -17,10 +17,7 @@ logger = getLogger(__name__)
 
 
 class PublishBatchTask(PublisherTask[dict[str, Any]]):
-    """Points ``<prefix>/latest.json``, which readers follow, to the manifest of a scored table.
-
-    It has looked at the shift of the rows before: see :func:`find_alarms`.
-    """
+    """Points ``<prefix>/latest.json``, which readers follow, to the manifest of a scored table."""
 
     score_task: TaskParameter[Manifest] = TaskParameter("Outputs the manifest, an object on S3.")
     checked_task: OptionalTaskParameter = OptionalTaskParameter(
@@ -40,7 +37,7 @@ class PublishBatchTask(PublisherTask[dict[str, Any]]):
         return manifest.make_pointer(self.make_unique_id())
 
     def run(self) -> None:
-        """Put the pointer, or raise a ShiftError if there are alarms, and they are to fail the run."""
+        """Put the pointer, or raise a ShiftError if there are alarms (:func:`find_alarms`) and they fail the run."""
         alarms = find_alarms(self.load(self.score_task)["shift"], self.require_acc)
         for alarm in alarms:
             logger.warning("%s", alarm)
