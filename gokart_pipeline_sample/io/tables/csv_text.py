@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1024 * 1024
 _COMPRESSION = {"": None, ".gz": "gzip", ".zst": "zstd"}
 _ENDING, _ENDINGS = re.compile(r"\.[ct]sv(|\.gz|\.zst)$", re.IGNORECASE), ".csv or .tsv, or in .gz or .zst after these"
-_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_MARKS = {  # That of UTF-32 begins with that of UTF-16.
+    **dict.fromkeys((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "utf-32"),
+    **dict.fromkeys((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "utf-16"),
+}
 _QUOTE = ord('"')
 _buffer = functools.partial(io.BufferedReader, buffer_size=BLOCK_BYTES)
 
@@ -55,7 +58,8 @@ def decode(file: TableFile, encoding: str) -> io.BufferedReader:
     plain, compression = file.open(), _COMPRESSION[found[1].lower()]
     if compression:
         plain = _buffer(pa.CompressedInputStream(plain, compression))
-    encoding = "utf-16" if encoding == "utf-8" and plain.peek(2).startswith(_MARKS) else encoding
+    if encoding == "utf-8":
+        encoding = next((name for mark, name in _MARKS.items() if plain.peek(4).startswith(mark)), encoding)
     if encoding != "utf-8":
         plain = _buffer(pa.transcoding_input_stream(pa.PythonFile(plain, "r"), encoding, "utf-8"))
     while plain.peek(3).startswith(codecs.BOM_UTF8):
@@ -68,11 +72,12 @@ class _CheckedText(io.RawIOBase):
 
     def __init__(self, file: TableFile, dialect: Dialect) -> None:
         edges = f"\r\n{get_delimiter(file.path, dialect)}"
-        self._path, self._text = file.path, decode(file, dialect.encoding)
+        self._file, self._encoding, self._text = file, dialect.encoding, decode(file, dialect.encoding)
         self._is_edge = np.isin(np.arange(256), [*edges.encode(), _QUOTE])
         self._quoted_cell = re.compile(f'"(?:(?<=[{re.escape(edges)}]")((?:[^"]+|"")*"?))?'.encode())
         # The last byte is checked with the next ones; a quote before it may be open.
-        self._last, self._is_quoted, self._is_at_end, self._line, self._quote_line = ord("\n"), False, False, 1, 0
+        self._last, self._is_quoted, self._is_at_end = ord("\n"), False, False
+        self._position = self._last_quote = 0
 
     def readable(self) -> bool:
         return True
@@ -88,8 +93,9 @@ class _CheckedText(io.RawIOBase):
         elif content:
             self._last = content[-1]
         if self._is_at_end and self._is_quoted:
-            raise TableError(f"{self._path}: a quote is not closed, line {self._quote_line} has the last one: close it")
-        self._line += int(np.count_nonzero(np.frombuffer(content, np.uint8) == ord("\n")))
+            line = self._find_line(self._last_quote)
+            raise TableError(f"{self._file.path}: a quote is not closed, line {line} has the last one: close it")
+        self._position += len(content)
         view[: len(content)] = content
         return len(content)
 
@@ -97,19 +103,31 @@ class _CheckedText(io.RawIOBase):
         """Check all quotes as if none were text, and again without those that are."""
         text = np.empty(len(content) + 3, np.uint8)
         text[:3], text[3:] = [*(b'\n"' if self._is_quoted else b"\n\n"), self._last], np.frombuffer(content, np.uint8)
-        if len(self._find_wrong(text)):
+        quotes, wrong = self._find_quotes(text)
+        if len(wrong):
             plain = self._quoted_cell.sub(lambda cell: b"'" if cell[1] is None else cell[0], text.tobytes())
             text = np.frombuffer(plain, np.uint8)
-            if len(wrong := self._find_wrong(text)):
-                line = self._line + content.count(b"\n", 0, wrong[0] - 2)
-                advice = "close the quote before it, and write quotes within a cell twice, not with a backslash"
-                raise TableError(f"{self._path}: line {line}: text follows a closing quote: {advice}")
-        self._quote_line = self._line + content.count(b"\n", 0, content.rfind(b'"') + 1)
-        self._last = int(text[-1])
-        self._is_quoted = np.count_nonzero(text[:-1] == _QUOTE) % 2 == 1
+            quotes, wrong = self._find_quotes(text)
+        if len(wrong):
+            line = self._find_line(self._position + int(wrong[0]) - 2)
+            advice = "close the quote before it, and write quotes within a cell twice, not with a backslash"
+            raise TableError(f"{self._file.path}: line {line}: text follows a closing quote: {advice}")
+        self._last, self._last_quote = int(text[-1]), self._position + int(quotes[-1]) - 2 if len(quotes) else 0
+        self._is_quoted = (len(quotes) - (self._last == _QUOTE)) % 2 == 1
 
-    def _find_wrong(self, text: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def _find_quotes(self, text: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Return the places of all quotes, and of those that have text where a cell has to begin or to end."""
         quotes = np.flatnonzero(text == _QUOTE)
         # After the text comes the quote itself, which passes.
         before, after = text.take(quotes[::2] - 1), text.take(quotes[1::2] + 1, mode="clip")
-        return np.concatenate([quotes[1::2][~self._is_edge.take(after)], quotes[::2][~self._is_edge.take(before)]])
+        is_right = np.ones(len(quotes), dtype=bool)
+        is_right[::2], is_right[1::2] = self._is_edge.take(before), self._is_edge.take(after)
+        return quotes, quotes[~is_right]
+
+    def _find_line(self, position: int) -> int:
+        """Return the number of the line with a byte; to count all lines before an error would cost each reader time."""
+        line = 1
+        with decode(self._file, self._encoding) as text:
+            while position > 0 and (block := text.read(min(position, BLOCK_BYTES))):
+                line, position = line + block.count(b"\n"), position - len(block)
+        return line

@@ -132,7 +132,7 @@ class TestEncoding:
         data = Table(str(path), Dialect(encoding)).read(schema)
         assert data["地域"].tolist() == ["東京", "大阪, 表".replace(",", "\t" if ending == "tsv" else ",")]
 
-    @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-8"])
+    @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "utf-8"])
     @pytest.mark.parametrize("ending", ["csv", "csv.gz"])
     def test_is_known_by_a_mark(self, tmp_path: Path, encoding: str, ending: str) -> None:
         with pa.output_stream(tmp_path / f"table.{ending}", compression="detect") as file:
