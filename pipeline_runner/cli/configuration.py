@@ -69,8 +69,9 @@ def load_config(given: str | None = None) -> ConfigParser:
 
 
 def _require_variables(config: ConfigParser) -> None:
-    """Raise a UsageError if a value has an environment variable that is empty; only the bucket may be missing."""
-    for section, option in ((each, name) for each in config.sections() for name in config.options(each)):
+    """Raise a UsageError if a value needs an environment variable that is empty; Slack and the bucket may be absent."""
+    sections = [section for section in config.sections() if section != "SlackConfig"]
+    for section, option in ((each, name) for each in sections for name in config.options(each)):
         text = config.get(section, option, raw=True)
         empty = [name for name in re.findall(r"\$\{([^}]+)\}", text) if not os.environ.get(name, "-").strip()]
         if empty and text != "${BUCKET_NAME}":
