@@ -71,25 +71,29 @@ def cast(column: Any, wanted: pa.DataType, decimal: str = ".") -> Any:
 
 
 def _read(text: Any, wanted: pa.DataType, decimal: str) -> Any:
-    if types.is_timestamp(wanted):
-        # As ISO 8601, PostgreSQL, BigQuery and Ruby write zones.
-        plain = pc.replace_substring_regex(text, r" ?(?:UTC|GMT|Z)$| ([+-]\d\d:?\d\d)$", r"\1Z")
-        plain = pc.replace_substring_regex(plain, r"([+-]\d\d:?\d\d)Z$", r"\1")
-        is_zoned = pc.match_substring_regex(plain, r":\d\d(?:\.\d+)?(?:Z|[+-]\d\d(?::?\d\d)?)$")
-        zoned = pc.if_else(is_zoned, plain, None).cast(pa.timestamp(wanted.unit, "UTC")).cast(wanted)
-        return pc.coalesce(zoned, pc.if_else(is_zoned, None, plain).cast(wanted))
     if types.is_floating(wanted) and decimal != ".":
         text = pc.replace_substring(pc.replace_substring(text, ".", "thousands"), decimal, ".")
-    if not types.is_integer(wanted):
-        return text.cast(wanted)
-    if pc.any(pc.starts_with(text, "0x", ignore_case=True)).as_py():
+    if types.is_integer(wanted) and pc.any(pc.starts_with(text, "0x", ignore_case=True)).as_py():
         raise pa.ArrowInvalid("a hexadecimal number")
     try:
         return text.cast(wanted)
     except pa.ArrowInvalid:
+        if types.is_timestamp(wanted):
+            return _read_zoned(text, wanted)
+        if not types.is_integer(wanted):
+            raise
         is_float = pc.match_substring_regex(text, r"^[+-]?\d+\.0*$")
         integers, floats = pc.if_else(is_float, None, text), pc.if_else(is_float, text, None)
         return pc.coalesce(integers.cast(wanted), _to_integers(floats, wanted))
+
+
+def _read_zoned(text: Any, wanted: pa.DataType) -> Any:
+    """Convert times of which some have a zone as ISO 8601, PostgreSQL, BigQuery and Ruby write it."""
+    plain = pc.replace_substring_regex(text, r" ?(?:UTC|GMT|Z)$| ([+-]\d\d:?\d\d)$", r"\1Z")
+    plain = pc.replace_substring_regex(plain, r"([+-]\d\d:?\d\d)Z$", r"\1")
+    is_zoned = pc.match_substring_regex(plain, r":\d\d(?:\.\d+)?(?:Z|[+-]\d\d(?::?\d\d)?)$")
+    zoned = pc.if_else(is_zoned, plain, None).cast(pa.timestamp(wanted.unit, "UTC")).cast(wanted)
+    return pc.coalesce(zoned, pc.if_else(is_zoned, None, plain).cast(wanted))
 
 
 def _to_integers(column: Any, wanted: pa.DataType) -> Any:
