@@ -191,7 +191,7 @@ class TestCodeThatChangesAfterItsImport:
         monkeypatch.syspath_prepend(tmp_path)
         path = tmp_path / "some_tasks.py"
         path.write_text(
-            "from gokart_pipeline_sample.utils.template import GokartTask\nclass A(GokartTask[int]):\n    x = 1\n"
+            "from gokart_pipeline_sample.utils.template import GokartTask\nclass A(GokartTask[int]): x = 1\n"
         )
         task = importlib.import_module("some_tasks").A
         path.write_text(path.read_text().replace("1", "2"))
