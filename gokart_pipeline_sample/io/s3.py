@@ -80,7 +80,7 @@ def find_metadata(bucket: str, key: str, if_missing: str = IF_MISSING) -> dict[s
                 client.head_bucket(Bucket=bucket)  # A missing bucket gives the same status.
                 _known_buckets[client].add(bucket)
             return None
-        metadata, _ = answer["Metadata"], answer["ETag"]
+        metadata, _ = answer["Metadata"], answer["ETag"]  # A server that is no S3 sends no ETag: a KeyError.
     checksum = base64.b64decode(answer.get("ChecksumSHA256", "")).hex()
     has_checksum = any(name.startswith("Checksum") for name in answer)
     return {} if has_checksum and checksum != metadata.get(SHA256) else metadata
