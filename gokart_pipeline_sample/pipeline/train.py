@@ -1,5 +1,6 @@
 """Train the model."""
 
+import json
 from typing import Any
 
 import gokart
@@ -12,7 +13,6 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor, set_fitted
 from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
 from gokart_pipeline_sample.pipeline.model.boosting import LIGHTGBM_PARAMETERS, boost, make_datasets
-from gokart_pipeline_sample.pipeline.model.fit_features import FitFeaturesTask
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
@@ -45,10 +45,9 @@ class TrainTask(GokartTask[Booster]):
     )
 
     def requires(self) -> FlattenableItems[gokart.TaskOnKart[Any]]:
-        """Require the rows, and the features that are fitted on the training rows, if there are any."""
-        fitted = {"fitted": FitFeaturesTask(train_task=self.train_task)} if FITTED_FEATURES else {}
+        """Require the rows, and wait for the other tasks."""
         after = [task.clone(significant=False) for task in self.after]
-        return {"train": self.train_task, "valid": self.valid_task, **fitted, "after": after}
+        return {"train": self.train_task, "valid": self.valid_task, "after": after}
 
     def output(self) -> TargetOnKart:
         """Return the model's file, in LightGBM's text format, which also keeps the learning curve."""
@@ -56,10 +55,9 @@ class TrainTask(GokartTask[Booster]):
 
     def run(self) -> None:
         """Train the model and save it."""
-        fitted = self.load("fitted") if FITTED_FEATURES else {}
         train, valid = self.load("train"), self.load("valid")
         parameters = {name: getattr(self, name) for name in (*LIGHTGBM_PARAMETERS, "threads")}
-        self.dump(self.fit(train, valid, self.num_boost_round, fitted, self.class_weight, **parameters))
+        self.dump(self.fit(train, valid, self.num_boost_round, self.class_weight, **parameters))
 
     @staticmethod
     @pa.check_types(lazy=True)
@@ -67,20 +65,20 @@ class TrainTask(GokartTask[Booster]):
         train: DataFrame[PreprocessedSchema],
         valid: DataFrame[PreprocessedSchema],
         num_boost_round: int,
-        fitted: dict[str, Any] | None = None,
         class_weight: str = "none",
         **parameters: str | float,
     ) -> Booster:
         """Train a multiclass model until the loss on the validation rows stops falling; all rows have their target.
 
-        The booster keeps ``fitted``, the output of FitFeaturesTask, and its learning curve, a loss per round:
+        The booster keeps what ``FITTED_FEATURES`` know of the training rows, and its learning curve, a loss per round:
         ``{"train": {"multi_logloss": [...]}, "valid": ...}``. Further parameters are ``threads`` and LightGBM's.
 
         Raises:
             pandera.errors.SchemaErrors: a frame breaks the schema, or its target is missing.
             lightgbm.basic.LightGBMError: LightGBM refuses a parameter.
         """
-        datasets = make_datasets(train, valid, fitted or {}, class_weight)
-        booster = boost(*datasets, num_boost_round, parameters)
-        set_fitted(booster, fitted or {})
+        # As it will be read from the model's file: JSON makes text of the keys of a dictionary.
+        fitted = json.loads(json.dumps(FITTED_FEATURES.fit(train) if FITTED_FEATURES else {}))
+        booster = boost(*make_datasets(train, valid, fitted, class_weight), num_boost_round, parameters)
+        set_fitted(booster, fitted)
         return booster

@@ -67,7 +67,7 @@ def test_columns_of_the_path_are_read_by_workers_elsewhere(bucket: str, s3: S3Cl
     pieces = list(table.list_pieces(SCHEMA, 3, elsewhere=True))
     assert pieces == [range(3), range(3, 4)]
     elsewhere = pickle.loads(pickle.dumps(table))  # noqa: S301
-    read = pd.concat([elsewhere.read_piece(SCHEMA, piece) for piece in pieces], ignore_index=True)
+    read = pd.concat([elsewhere.read_piece(SCHEMA, piece)[0] for piece in pieces], ignore_index=True)
     pd.testing.assert_frame_equal(read, expected)
 
 

@@ -6,16 +6,13 @@ import codecs
 import functools
 import io
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.tables.table_files import TableFile
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 BLOCK_BYTES = 1024 * 1024
 _COMPRESSION = {"": None, ".gz": "gzip", ".zst": "zstd"}
@@ -82,7 +79,7 @@ class _CheckedText(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
         content = self._text.read(len(view))
         if not content and not self._is_at_end:

@@ -113,29 +113,24 @@ class Table:
             return self._read_chunks(schema, rows, as_text)
         return (range(count)[start : start + rows] for start in range(0, count, rows))
 
-    def read_piece(self, schema: pa.Schema, piece: Piece) -> pd.DataFrame:
-        """Read a chunk that :meth:`list_pieces` has listed, once, in this or in another process."""
-        return self.convert(schema, self.fetch(schema, piece))
+    def read_piece(self, schema: pa.Schema, piece: Piece) -> tuple[pd.DataFrame, list[pa.RecordBatch]]:
+        """Read a chunk that :meth:`list_pieces` has listed, once, in this or in another process.
 
-    def convert(self, schema: pa.Schema, batches: list[pa.RecordBatch]) -> pd.DataFrame:
-        """Return what :meth:`fetch` has fetched as a frame of :meth:`read_chunks`."""
-        return to_frame(batches, schema, self.dialect.decimal)
-
-    def fetch(self, schema: pa.Schema, piece: Piece) -> list[pa.RecordBatch]:
-        """Return the batches of a piece as they were read; see :meth:`read_piece`."""
+        Return the frame of :meth:`read_chunks`, and the batches as they were read.
+        """
         batches: list[pa.RecordBatch] = []
         if isinstance(piece, Chunk):
             batches += piece.batches
             piece.batches.clear()  # Whoever has listed the piece still refers to it.
-            return batches
-        first = 0
-        for file, footer in zip(self.files, self.footers, strict=True):
-            if piece.start < first + footer.num_rows and first < piece.stop:
-                with _explaining(file, self.dialect):
-                    rows = range(piece.start - first, piece.stop - first)
-                    batches += read_parquet(file, schema, rows, footer)
-            first += footer.num_rows
-        return batches
+        else:
+            first = 0
+            for file, footer in zip(self.files, self.footers, strict=True):
+                if piece.start < first + footer.num_rows and first < piece.stop:
+                    with _explaining(file, self.dialect):
+                        rows = range(piece.start - first, piece.stop - first)
+                        batches += read_parquet(file, schema, rows, footer)
+                first += footer.num_rows
+        return to_frame(batches, schema, self.dialect.decimal), batches
 
     @functools.cached_property
     def footers(self) -> list[pq.FileMetaData]:

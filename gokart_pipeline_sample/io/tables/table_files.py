@@ -11,14 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.s3 import get_object, list_objects
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 _BLOCK_BYTES = 8 * 1024 * 1024  # Of a read from S3: a larger block costs memory, a smaller one time.
 # The names of files and folders with metadata of Spark and other tools, Hadoop on S3, and Athena.
@@ -150,7 +147,7 @@ class _S3Reader(io.RawIOBase):
         self._position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._file.size}[whence]
         return self._position
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
         end = min(self._position + len(view), self._file.size)
         if end <= self._position:

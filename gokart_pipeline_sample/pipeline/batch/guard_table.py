@@ -106,5 +106,5 @@ class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
 
 def check_piece(table: Table, duplicates: pd.Index[Any], piece: Piece) -> CheckedChunk:
     """Check a piece of a table, given the ids that occur more than once."""
-    data = table.read_piece(FeatureSchema.new_row_schema(), piece)
+    data = table.read_piece(FeatureSchema.new_row_schema(), piece)[0]
     return GuardTableTask.check(data, duplicates)

@@ -68,8 +68,7 @@ class PartScorer(NamedTuple):
     def put(self, part: tuple[str, Piece]) -> tuple[str, int, Any]:
         """Score a part, put it after its rejected rows, and note that; return its name, number of rows, and note."""
         name, piece = part
-        batches = self.table.fetch(FeatureSchema.new_row_schema(), piece)
-        rows = self.table.convert(FeatureSchema.new_row_schema(), batches)
+        rows, batches = self.table.read_piece(FeatureSchema.new_row_schema(), piece)
         if self.is_valid:
             batches.clear()
         predictions, reasons, figures = self.score(rows, name)

@@ -17,7 +17,7 @@ EPOCH = pd.Timestamp(0)
 
 
 def select_features(data: DataFrame[PreprocessedSchema], fitted: dict[str, Any]) -> pd.DataFrame:
-    """Return the features of any rows as :func:`encode_features` does, given the output of FitFeaturesTask.
+    """Return the features of any rows as :func:`encode_features` does, given what is fitted.
 
     Raise a SchemaErrors if fitted features break their schema.
     """

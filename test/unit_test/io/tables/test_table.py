@@ -305,7 +305,7 @@ class TestColumnsOfThePath:
         elsewhere = pickle.loads(pickle.dumps(table))  # noqa: S301
         expected = table.read(self.SCHEMA)
         pd.testing.assert_frame_equal(
-            elsewhere.read_piece(self.SCHEMA, range(1, 4)), expected[1:4].reset_index(drop=True)
+            elsewhere.read_piece(self.SCHEMA, range(1, 4))[0], expected[1:4].reset_index(drop=True)
         )
 
     @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -357,12 +357,12 @@ class TestReadPiece:
         elsewhere = pickle.loads(pickle.dumps(table))  # noqa: S301
         numbers = [range(start, min(start + rows, len(many))) for start in range(0, len(many), rows)]
         for piece, chunk in zip(numbers, expected, strict=True):
-            pd.testing.assert_frame_equal(elsewhere.read_piece(SCHEMA, piece), chunk)
+            pd.testing.assert_frame_equal(elsewhere.read_piece(SCHEMA, piece)[0], chunk)
 
     def test_joins_the_batches_of_a_large_row_group(self, tmp_path: Path) -> None:
         many = pd.DataFrame({"id": range(150_000), "width": 0.5, "name": "a"})
         pq.write_table(to_arrow(many), tmp_path / "table.parquet")
-        read = Table(str(tmp_path)).read_piece(SCHEMA, range(131_000, 132_000))
+        read = Table(str(tmp_path)).read_piece(SCHEMA, range(131_000, 132_000))[0]
         assert read["id"].tolist() == list(range(131_000, 132_000))
 
     @pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
@@ -373,7 +373,7 @@ class TestReadPiece:
         ):
             assert isinstance(piece, Chunk)
             assert len(piece) == len(chunk)
-            pd.testing.assert_frame_equal(table.read_piece(SCHEMA, piece), chunk)
+            pd.testing.assert_frame_equal(table.read_piece(SCHEMA, piece)[0], chunk)
             assert piece.batches == [], "the rows stay in memory as they were read"
 
 

@@ -34,8 +34,8 @@ def reject(path: Path, model: Booster, reference: Reference) -> pd.DataFrame:
     scorer = PartScorer(Engine(model), reference, pd.Index([]), table, None, None, with_proba=True)
     rejected = []
     for piece in table.list_pieces(SCHEMA, 2, elsewhere=False, as_text=True):
-        batches = table.fetch(SCHEMA, piece)
-        _, reasons, _ = scorer.score(table.convert(SCHEMA, batches), "")
+        rows, batches = table.read_piece(SCHEMA, piece)
+        _, reasons, _ = scorer.score(rows, "")
         rejected.append(describe_rejected(batches, reasons))
     return pd.concat(rejected, ignore_index=True)
 
@@ -176,8 +176,7 @@ def test_cells_that_stay_text_have_the_same_values(tmp_path: Path, rows: int) ->
     (tmp_path / "table.csv").write_text("\n".join(lines))
     table, schema = Table(str(tmp_path / "table.csv")), KindsSchema.new_row_schema()
     as_text = [
-        table.convert(schema, table.fetch(schema, piece))
-        for piece in table.list_pieces(schema, rows, elsewhere=False, as_text=True)
+        table.read_piece(schema, piece)[0] for piece in table.list_pieces(schema, rows, elsewhere=False, as_text=True)
     ]
     expected = list(table.read_chunks(schema, rows))
     assert len(as_text) == len(expected) == -(-len(cells) * 7 // rows)

@@ -18,10 +18,9 @@ from gokart_pipeline_sample.io.lightgbm_model import (
     number_categories,
     set_fitted,
 )
-from gokart_pipeline_sample.pipeline import pred
+from gokart_pipeline_sample.pipeline import pred, train
 from gokart_pipeline_sample.pipeline.fitted_features import FittedFeatures
-from gokart_pipeline_sample.pipeline.model import fit_features, model_input
-from gokart_pipeline_sample.pipeline.model.fit_features import FitFeaturesTask
+from gokart_pipeline_sample.pipeline.model import model_input
 from gokart_pipeline_sample.pipeline.model.model_input import encode_features, encode_target
 from gokart_pipeline_sample.pipeline.schemas import BaseSchema, IrisFeatureSchema, PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
@@ -43,42 +42,47 @@ FITTED = FittedFeatures(
 
 @pytest.fixture
 def fitted_features(monkeypatch: pytest.MonkeyPatch) -> FittedFeatures:
-    for module in (fit_features, model_input):
+    for module in (train, model_input):
         monkeypatch.setattr(module, "FITTED_FEATURES", FITTED)
     return FITTED
 
 
 class TestFittedFeatures:
     @pytest.mark.usefixtures("fitted_features")
-    def test_know_nothing_of_validation_and_test_rows(
-        self, preprocessed: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_know_nothing_of_validation_and_test_rows(self, preprocessed: pd.DataFrame) -> None:
         train, valid, test = SplitDataTask.split(preprocessed, test_fraction=0.2, valid_fraction=0.2, random_state=42)
         # Planted where nothing may be learned from.
         valid, test = valid.assign(petal_length=1000.0), test.assign(petal_length=2000.0)
-        outputs = {"train": train, "valid": valid, "test": test}
-        dumped: list[dict[str, Any]] = []
-        monkeypatch.setattr(FitFeaturesTask, "load", lambda _, task: outputs[task])
-        monkeypatch.setattr(FitFeaturesTask, "dump", lambda _, obj: dumped.append(obj))
-        task = FitFeaturesTask.__new__(FitFeaturesTask)
-        task.train_task = "train"  # type: ignore[assignment]
-        task.run()
-        assert dumped == [{"largest": train["petal_length"].max(), "rows": len(train)}]
-        model = TrainTask.fit(train, valid, num_boost_round=3, fitted=dumped[0])
-        assert get_fitted(model)["largest"] < 10
+        model = TrainTask.fit(train, valid, num_boost_round=3)
+        assert get_fitted(model) == {"largest": train["petal_length"].max(), "rows": len(train)}
         assert model_input.select_features(test, get_fitted(model))["largest"].min() > 200
 
     def test_are_applied_by_training_and_prediction_alike(
         self, fitted_features: FittedFeatures, parts: Parts, parameters: dict[str, Any]
     ) -> None:
         fitted = fitted_features.fit(parts[0])
-        model = TrainTask.fit(parts[0], parts[1], fitted=fitted, **parameters)
+        model = TrainTask.fit(parts[0], parts[1], **parameters)
         assert model.num_feature() == len(Schema.feature_columns())
         loaded = LightGBMModelProcessor().deserialize(LightGBMModelProcessor().serialize(model))
         assert get_fitted(loaded) == fitted
         predicted = pred.PredTask.predict(loaded, parts[2])
         expected = model.predict(encode_features(Schema, fitted_features.add(parts[2], fitted)))
         assert (predicted.filter(like="probability_").to_numpy() == expected).all()
+
+    def test_are_for_training_as_they_are_read_from_the_file_of_the_model(
+        self, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        added: list[dict[str, Any]] = []
+        numbered = FittedFeatures(
+            fit=lambda _: {"by_class": {0: 0.5}},
+            add=lambda data, fitted: added.append(fitted) or data.assign(largest=1.0),
+            schema=Schema,
+        )
+        for module in (train, model_input):
+            monkeypatch.setattr(module, "FITTED_FEATURES", numbered)
+        model = TrainTask.fit(parts[0], parts[1], num_boost_round=3)
+        assert added == [{"by_class": {"0": 0.5}}] * 2
+        assert get_fitted(LightGBMModelProcessor().deserialize(LightGBMModelProcessor().serialize(model))) == added[0]
 
     @pytest.mark.usefixtures("fitted_features")
     def test_break_their_schema_with_a_name(self, parts: Parts) -> None:

@@ -42,7 +42,6 @@ FILES = {
     f"{SCHEMAS}/output.py": "",
     f"{SCHEMAS}/preprocessed.py": "",
     "gokart_pipeline_sample/pipeline/preprocess.py": "",
-    "gokart_pipeline_sample/pipeline/model/fit_features.py": "",
     f"{TESTS}/conftest.py": "",
     f"{TESTS}/test_old_feature.py": "",
     f"{TESTS}/test_table.py": "",
