@@ -173,7 +173,7 @@ class TestWhatRunsAgain:
         assert read_objects(s3, bucket) == before
         folder, _, name = second.rpartition("/")
         puts = [path for method, path in proxy.requests if method == "PUT"]
-        assert puts == [f"/{bucket}/{folder}/{key}" for key in (name, f"figures/{name}.json", "manifest.json")]
+        assert puts == [f"/{bucket}/{folder}/{key}" for key in (name, "figures/00000.json", "manifest.json")]
 
     def test_a_part_with_another_content_of_the_same_size_is_put_again(
         self, published: Checkout, table: Path, bucket: str, s3: S3Client

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socketserver
@@ -91,6 +92,18 @@ def at_third_part(proxy: RecordingProxy, act: Callable[[], None]) -> None:
     proxy.before = look
 
 
+def at_first_note(proxy: RecordingProxy, act: Callable[[], None]) -> None:
+    """Do something when the first part is about to be noted, and more are still to be put."""
+    is_seen = threading.Event()
+
+    def look(method: str, path: str) -> None:
+        if method == "PUT" and "/figures/" in path and not is_seen.is_set():
+            is_seen.set()
+            act()
+
+    proxy.before = look
+
+
 def last_line(run: Run) -> str:
     assert run.exit_code == 40, run.stderr
     return run.stderr.splitlines()[-1]
@@ -165,7 +178,8 @@ class TestScoring:
     def test_ends_when_all_workers_are_lost_and_goes_on_later(
         self, project: Checkout, cluster: Cluster, proxy: RecordingProxy, bucket: str, s3: S3Client
     ) -> None:
-        at_third_part(proxy, lambda: [worker.kill() for worker in cluster.workers])
+        # A part is kept once it is noted, after it.
+        at_first_note(proxy, lambda: [worker.kill() for worker in cluster.workers])
         options = ("--gokart-pipeline-sample.ScoreTableTask-dask-timeout", "10")
 
         run = score(project, cluster.address, "flowers.parquet", *options)
@@ -174,10 +188,8 @@ class TestScoring:
             "error: ScoreTableTask: the Dask cluster has had no worker for 10 s (dask_timeout): "
             "start some and run again, what has been put is kept"
         )
-        objects = read_objects(s3, bucket)
-        # A part is kept once its note is put, after it.
-        noted = {key.replace("/figures/", "/").removesuffix(".json") for key in objects if "/figures/" in key}
-        kept = [key for key in objects if key.replace("/rejected/", "/") in noted]
+        (notes,) = (json.loads(body) for key, (body, _) in read_objects(s3, bucket).items() if "/figures/" in key)
+        kept = [part["key"] for note in notes.values() for part in note["put"].values()]
         assert kept
         cluster.have_workers(2)
         proxy.requests.clear()

@@ -19,6 +19,7 @@ from gokart_pipeline_sample.pipeline.drift.shift import EstimatedAccuracy
 logger = getLogger(__name__)
 
 NOTES = "figures/"
+NOTED_PARTS = 16  # An object notes so many: a run that goes on reads them with one request.
 _DAMAGES = (AttributeError, DamagedFileError, ValueError, KeyError, TypeError)
 
 
@@ -102,10 +103,6 @@ class S3ManifestTarget(S3JsonTarget):
         pointer.manifest = self
         return pointer
 
-    def make_note(self, name: str) -> S3JsonTarget:
-        """Return the object that notes a part, and belongs to the same task."""
-        return S3JsonTarget(self._bucket, f"{self._folder}{NOTES}{name}.json", self._unique_id, self._encryption)
-
     def put_part(self, name: str, data: pd.DataFrame, processor: FormatProcessor) -> Part:
         """Put the rows of a part; its name is its key without the folder of the batch."""
         content, key = processor.serialize(data), f"{self._folder}{name}"
@@ -113,17 +110,26 @@ class S3ManifestTarget(S3JsonTarget):
         etag, sha256 = s3.put_object(self._bucket, key, content, processor.content_type, metadata, self._encryption)
         return Part(key=key, rows=len(data), size=len(content), sha256=sha256, etag=etag)
 
-    def find_notes(self) -> dict[str, Any]:
-        """Return the notes on parts by name, if the objects that they ``put`` are still as they were."""
-        notes: dict[str, Any] = {}
-        found, folder = self._list(), f"{self._folder}{NOTES}"
-        for name in (key.removeprefix(folder).removesuffix(".json") for key in found if key.startswith(folder)):
+    def put_note(self, number: int, notes: dict[int, Any]) -> None:
+        """Put the note on a part again with those on its neighbours, as far as there are any, in one object."""
+        first = number - number % NOTED_PARTS
+        together = {each: notes[each] for each in range(first, first + NOTED_PARTS) if each in notes}
+        self._notes_target(f"{self._folder}{NOTES}{number // NOTED_PARTS:05d}.json").dump(together)
+
+    def find_notes(self) -> dict[int, Any]:
+        """Return the notes on parts by number, if the objects that they ``put`` are still as they were."""
+        notes: dict[int, Any] = {}
+        found = self._list()
+        for key in (key for key in found if key.startswith(f"{self._folder}{NOTES}")):
             try:
-                note = self.make_note(name).load()
-                notes |= {name: note} if _are_intact(note["put"].values(), found) else {}
+                together = self._notes_target(key).load().items()
+                notes |= {int(number): note for number, note in together if _are_intact(note["put"].values(), found)}
             except _DAMAGES:
-                logger.warning("%s is damaged: its part is made again", self.make_note(name).path())
+                logger.warning("%s is damaged: its parts are made again", self._notes_target(key).path())
         return notes
+
+    def _notes_target(self, key: str) -> S3JsonTarget:
+        return S3JsonTarget(self._bucket, key, self._unique_id, self._encryption)
 
     def _list(self) -> dict[str, tuple[int, str]]:
         return {item["Key"]: (item["Size"], item["ETag"]) for item in s3.list_objects(self._bucket, self._folder)}

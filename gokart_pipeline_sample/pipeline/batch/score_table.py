@@ -65,9 +65,9 @@ class PartScorer(NamedTuple):
     with_proba: bool  # whether the probability of each class is published
     is_valid: bool = False  # whether the guard has found no bad row in the table
 
-    def put(self, part: tuple[str, Piece]) -> tuple[str, int, Any]:
-        """Score a part, put it after its rejected rows, and note that; return its name, number of rows, and note."""
-        name, piece = part
+    def put(self, part: tuple[int, str, Piece]) -> tuple[int, int, Any]:
+        """Score a part, and put it after its rejected rows; return its number, that of its rows, and a note on it."""
+        number, name, piece = part
         rows, batches = self.table.read_piece(FeatureSchema.new_row_schema(), piece)
         if self.is_valid:
             batches.clear()
@@ -76,9 +76,7 @@ class PartScorer(NamedTuple):
         # Checked already, as a PredictionSchema.
         frames[name] = predictions if self.with_proba else predictions[[*OutputSchema.to_schema().columns]]
         put = {name: self.target.put_part(name, frame, self.processor) for name, frame in frames.items()}
-        note = {"put": put, "figures": figures}
-        self.target.make_note(name).dump(note)
-        return name, len(rows), note
+        return number, len(rows), {"put": put, "figures": figures}
 
     def score(self, data: pd.DataFrame, name: str) -> tuple[DataFrame[PredictionSchema], pd.Series[str], PartFigures]:
         """Predict the valid rows of a part as it was read; see :func:`separate_rows`.
@@ -158,7 +156,7 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
             notes = self.score_parts(scorer._replace(engine=Engine(model, threads=threads)), {}, rows)
         parts = {name: part for note in notes.values() for name, part in note["put"].items()}
         published, rejected = self.list_parts(parts, rows)
-        in_order = [notes[name]["figures"] for name in sort_names(notes)]
+        in_order = [notes[number]["figures"] for number in sorted(notes)]
         self.dump(
             Manifest(
                 parts=published,
@@ -179,12 +177,11 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
         """Return the shift of the rows, if there are any."""
         return self.output().load()["shift"]
 
-    def score_parts(self, scorer: PartScorer, known: dict[str, Any], rows: int) -> dict[str, Any]:
-        """Score and put the parts that an earlier run has not put; return the notes on all parts by name."""
-        done: dict[str, Any] = {}
+    def score_parts(self, scorer: PartScorer, notes: dict[int, Any], rows: int) -> dict[int, Any]:
+        """Score and put the parts without a note of an earlier run, and note them; return the notes on all parts."""
         with self.start_workers(self.bucket) as workers, showing_progress("scored", rows, "rows") as advance:
 
-            def list_missing() -> Iterator[tuple[str, Piece]]:
+            def list_missing() -> Iterator[tuple[int, str, Piece]]:
                 schema = FeatureSchema.new_row_schema()
                 # The cells of rejected rows are published as they are written.
                 pieces = scorer.table.list_pieces(
@@ -192,16 +189,17 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
                 )
                 for number, piece in enumerate(pieces):
                     name = f"part-{number:05d}.{self.output_format}"
-                    if name in known and sum(part["rows"] for part in known[name]["put"].values()) == len(piece):
-                        done[name] = known[name]
+                    if number in notes and sum(part["rows"] for part in notes[number]["put"].values()) == len(piece):
                         advance(len(piece))
                     else:
-                        yield name, piece
+                        yield number, name, piece
 
-            for _, (name, count, note) in workers.map(scorer.put, list_missing()):
-                done[name] = note
+            for _, (number, count, note) in workers.map(scorer.put, list_missing()):
+                notes[number] = note
+                # After the part, and by this thread alone: no other one may have put less meanwhile.
+                scorer.target.put_note(number, notes)
                 advance(count)
-        return done
+        return notes
 
     @staticmethod
     def list_parts(parts: dict[str, Part], rows: int) -> tuple[list[Part], list[Part]]:
