@@ -7,14 +7,6 @@ class UsageError(Exception):
     """The command line, the configuration or the environment is wrong; the message names the remedy."""
 
 
-class ConfigurationError(UsageError):
-    """A section or key of the configuration is unknown; the message names it and suggests a similar one."""
-
-
-class EmbeddedS3Error(UsageError):
-    """The embedded S3 is not wanted, not installed, or does not start."""
-
-
 def advise(error: BaseException) -> str:
     """Return what to do about a full disk or too little memory; nothing about another error."""
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):

@@ -5,7 +5,7 @@ import fcntl
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -29,18 +29,19 @@ def locking(folder: Path, command: Sequence[str]) -> Iterator[bool]:
         remedy = "correct workspace_directory, or set lock_pid_dir of [core]"
         raise UsageError(f"the lock folder {folder} cannot be used: {remedy} ({error})") from error
     with file:
-        yield _try_lock(file, int(hashlib.sha256(repr(command).encode()).hexdigest()[:15], 16), 1)
+        yield try_lock(fcntl.lockf, file, 1, int(hashlib.sha256(repr(command).encode()).hexdigest()[:15], 16))
 
 
 def is_running(folder: Path) -> bool:
     """Return whether another process runs a command now."""
     with contextlib.suppress(FileNotFoundError), (folder / _FILE).open("a") as file:
-        return not _try_lock(file)
+        return not try_lock(fcntl.lockf, file)
     return False
 
 
-def _try_lock(file: IO[str], first: int = 0, length: int = 0) -> bool:
+def try_lock(lock: Callable[..., None], file: IO[str], *place: int) -> bool:
+    """Lock a file, or a place in it, with a function of fcntl, and return True unless somebody else has locked it."""
     with contextlib.suppress(BlockingIOError):
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, length, first)
+        lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB, *place)
         return True
     return False

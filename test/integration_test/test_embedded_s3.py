@@ -17,8 +17,9 @@ import pytest
 from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout, make_environment
 
-from pipeline_runner.errors import EmbeddedS3Error
+from pipeline_runner.errors import UsageError
 from pipeline_runner.local_s3 import embedded_s3
+from pipeline_runner.lock_folder import try_lock
 
 USE = """
 import os, pathlib, signal, subprocess
@@ -231,7 +232,7 @@ def test_credentials_that_are_damaged_are_made_again(tmp_path: Path, content: by
         server.wait_until_ready()
         server.connect().put_object(Bucket=embedded_s3.BUCKET, Key="kept", Body=b"x")
         (tmp_path / "credentials").write_bytes(content)
-        with pytest.raises(EmbeddedS3Error, match=f"{tmp_path}/credentials is damaged: end the server"):
+        with pytest.raises(UsageError, match=f"{tmp_path}/credentials is damaged: end the server"):
             server.connect()
 
     with embedded_s3.running(tmp_path) as server:
@@ -264,7 +265,7 @@ def test_a_server_that_does_not_start_is_an_error_that_names_its_log(
     monkeypatch.setattr(embedded_s3, "_find_program", lambda: "/bin/false")
     with (
         embedded_s3.running(tmp_path) as server,
-        pytest.raises(embedded_s3.EmbeddedS3Error, match=f"ended 3 times: see {tmp_path}/weed.log"),
+        pytest.raises(UsageError, match=f"ended 3 times: see {tmp_path}/weed.log"),
     ):
         server.wait_until_ready()
 
@@ -287,4 +288,4 @@ def test_a_server_that_is_not_installed_is_an_error_that_says_what_to_do(alone: 
 def is_running(directory: Path) -> bool:
     """Return whether the server of a folder runs: it holds a lock."""
     with (directory / "server.json").open() as state:
-        return not embedded_s3._try_lock(state)
+        return not try_lock(fcntl.flock, state)

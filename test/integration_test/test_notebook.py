@@ -23,14 +23,14 @@ with configured():
 """
 # As in a notebook: the code is in no file, a loop runs in the main thread, and the streams are no files.
 CELLS = """
-import asyncio, gc, io, json, logging, os, signal, sys, threading, warnings
+import asyncio, fcntl, gc, io, json, logging, os, signal, sys, threading, warnings
 import boto3, gokart, luigi
 from gokart_pipeline_sample import RunTask
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from luigi.configuration import get_config
 from luigi.setup_logging import InterfaceLogging
-from pipeline_runner.local_s3.embedded_s3 import _try_lock
+from pipeline_runner.lock_folder import try_lock
 from pipeline_runner.notebook import configured
 
 def look():
@@ -54,7 +54,7 @@ def read_settings():
 def runs_server():
     try:
         with open(sys.argv[1]) as state:
-            return not _try_lock(state)
+            return not try_lock(fcntl.flock, state)
     except FileNotFoundError:
         return False
 
@@ -275,7 +275,7 @@ def test_a_fault_ends_with_the_line_of_the_command_line(published: Checkout) -> 
     assert found.pop("none") == 30
     runs = {name: published.main(*options, **variables) for name, (variables, options, _) in FAULTS.items()}
     lines = {name: run.stderr.splitlines()[-1].removeprefix("error: ") for name, run in runs.items()}
-    errors = dict.fromkeys(FAULTS, "notebook.BuildError") | {"name that is not known": "errors.ConfigurationError"}
+    errors = dict.fromkeys(FAULTS, "notebook.BuildError") | {"name that is not known": "errors.UsageError"}
     assert found == {name: f"pipeline_runner.{errors[name]}: {line}" for name, line in lines.items()}
 
 

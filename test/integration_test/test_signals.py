@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ import pytest
 from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout, make_environment
 
-from pipeline_runner.local_s3 import embedded_s3
+from pipeline_runner.lock_folder import try_lock
 
 # Rounds for minutes of training.
 LONG = (
@@ -102,7 +103,7 @@ def test_the_embedded_s3_ends_with_the_run(checkout: Checkout, tmp_path: Path) -
         assert process.wait(timeout=20) == 128 + signal.SIGTERM
 
     with (checkout.workspace / "s3" / "server.json").open() as state:
-        assert embedded_s3._try_lock(state)
+        assert try_lock(fcntl.flock, state)
 
 
 @pytest.mark.long
@@ -141,7 +142,7 @@ def test_a_terminal_that_closes_ends_the_run_with_a_record(checkout: Checkout, t
     (record,) = (checkout.workspace / "runs").glob("*.json")
     assert json.loads(record.read_text())["verdict"] == "stopped"
     with (checkout.workspace / "s3" / "server.json").open() as state:
-        assert embedded_s3._try_lock(state)
+        assert try_lock(fcntl.flock, state)
 
 
 @pytest.mark.long

@@ -10,7 +10,7 @@ from luigi.configuration import LuigiConfigParser
 
 from pipeline_runner.cli.arguments import parse_arguments
 from pipeline_runner.cli.command_line import providing_s3
-from pipeline_runner.errors import EmbeddedS3Error
+from pipeline_runner.errors import UsageError
 from pipeline_runner.local_s3 import embedded_s3
 
 
@@ -65,7 +65,7 @@ class TestProvidingS3:
         self, config: LuigiConfigParser, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("AWS_PROFILE", "mine")
-        with pytest.raises(EmbeddedS3Error, match="AWS_PROFILE is set, but BUCKET_NAME is not"):
+        with pytest.raises(UsageError, match="AWS_PROFILE is set, but BUCKET_NAME is not"):
             self.provide(config)
 
     def test_a_variable_that_is_empty_is_removed(

@@ -10,7 +10,7 @@ from luigi.configuration import LuigiConfigParser, get_config
 import gokart_pipeline_sample  # noqa: F401 - the tasks that a configuration may name
 from pipeline_runner.cli import configuration
 from pipeline_runner.cli.configuration import check_names, find_files, load_config
-from pipeline_runner.errors import ConfigurationError, UsageError
+from pipeline_runner.errors import UsageError
 
 Find = Callable[[bool], list[str]]
 
@@ -107,7 +107,7 @@ class TestCheckNames:
     def test_names_what_is_not(self, text: str, message: str) -> None:
         config = LuigiConfigParser()
         config.read_string(text)
-        with pytest.raises(ConfigurationError, match=message):
+        with pytest.raises(UsageError, match=message):
             check_names(config)
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline_runner.local_s3.embedded_s3 import OTHER_S3_VARIABLES, EmbeddedS3Error, is_wanted
+from pipeline_runner.errors import UsageError
+from pipeline_runner.local_s3.embedded_s3 import OTHER_S3_VARIABLES, is_wanted
 
 
 class TestIsWanted:
@@ -17,5 +18,5 @@ class TestIsWanted:
 
     @pytest.mark.parametrize("variable", OTHER_S3_VARIABLES)
     def test_refuses_credentials_without_a_bucket(self, variable: str) -> None:
-        with pytest.raises(EmbeddedS3Error, match=f"{variable} is set, but BUCKET_NAME is not"):
+        with pytest.raises(UsageError, match=f"{variable} is set, but BUCKET_NAME is not"):
             is_wanted({variable: "something"})
