@@ -68,7 +68,8 @@ def run(root: RootTask, workspace: str, fetch: str, started: float) -> int:
         result = make_result(root, notes, started, exit_status)
         report = save_record_and_report(result, workspace, charts)
     if result.outcomes:
-        print_summary(result, fetch, report)
+        for name, value in result.summarize(report, fetch).items():
+            print(f"{name:10} {value}", file=sys.stderr if exit_status else sys.stdout)
         slack.notify(root.slack, result, report)
     if exit_status and (message := result.failure.message if result.failure else LAST_LINES.get(exit_status)):
         print(f"error: {message}", file=sys.stderr)
@@ -120,9 +121,3 @@ def save_record_and_report(result: RunResult, workspace: str, charts: ChartProce
     except Exception:
         logger.exception("the record or the report of this run is missing")
     return None
-
-
-def print_summary(result: RunResult, fetch: str, report: str | None) -> None:
-    """Print what and where a run has published, and where its report is; see :func:`run`."""
-    for name, value in result.summarize(report, fetch).items():
-        print(f"{name:10} {value}", file=sys.stderr if result.exit_status else sys.stdout)

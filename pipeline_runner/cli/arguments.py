@@ -48,12 +48,13 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
     asked = others + ["--help"] * options.help
     if options.new_table or options.clean:
         return _parse_command(parser.prog, asked, options), []
+    names_no_task = options.history or options.serve_s3 or options.champion is not None
     if options.help or "--help-all" in others:
         parser.print_help()
-        if stands_alone(options):
+        if names_no_task:
             parser.exit()
         return options, asked
-    if others and stands_alone(options):
+    if others and names_no_task:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     for option, argument in itertools.pairwise(["", *others]):
         name, is_given, value = argument.partition("=")
@@ -83,11 +84,6 @@ def _parse_command(program: str, arguments: list[str], options: argparse.Namespa
     if options.clean and (options.keep < 1 or options.min_age < 0):
         parser.error("argument --keep: at least 1; argument --min-age: at least 0")
     return options
-
-
-def stands_alone(options: argparse.Namespace) -> bool:
-    """Return whether the options name something else than a task to run or to plan."""
-    return bool(options.history or options.serve_s3 or options.clean) or options.champion is not None
 
 
 def needs_bucket_name(arguments: list[str], config: ConfigParser) -> bool:

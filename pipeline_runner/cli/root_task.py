@@ -34,19 +34,12 @@ def resolving(arguments: list[str]) -> Iterator[RootTask]:
     with ExitStack() as stack:
         try:
             parser = stack.enter_context(CmdlineParser.global_instance(arguments))
-            task, settings, failure = parser.get_task_obj(), luigi.interface.core(), None
-            try:
-                graph = TaskGraph(task)
-            except Exception as caught:
-                # luigi is about to hit the same error, and reports it.
-                graph, failure = TaskGraph(task, alone=True), caught
+            graph, settings = TaskGraph(parser.get_task_obj()), luigi.interface.core()
             if settings.take_lock or settings.lock_size != 1:
                 raise UsageError("take_lock and lock_size are not available: stop the other run, or set no_lock")
             lock_folder = None if settings.no_lock else Path(settings.lock_pid_dir)
             only_looks = bool(gokart.tree_info().mode or gokart.test_run().pandas)
-            root = RootTask(
-                arguments, graph, Report(), SlackConfig(), lock_folder, get_encryption(), only_looks, failure
-            )
+            root = RootTask(arguments, graph, Report(), SlackConfig(), lock_folder, get_encryption(), only_looks)
         except Exception as error:
             # luigi raises many kinds for mistakes in the arguments.
             raise UsageError(describe(error)) from error

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from gokart.utils import flatten
 
@@ -20,36 +19,32 @@ CANNOT_BE_PLANNED = 50  # luigi's scheduling_error
 RERUN = "rerun is set"
 
 
-class Plan(NamedTuple):
-    """The tasks that would run."""
-
-    reasons: dict[str, str]  # why each task would run, by name, in the order of dependencies
-    up_to_date: set[str]  # ids of the tasks whose output exists, without tasks that only these need
-
-    def __str__(self) -> str:
-        """Show a line for each task that would run."""
-        if not self.reasons:
-            return "nothing would run: all is up to date"
-        width = max(map(len, self.reasons))
-        return "\n".join(f"{name:{width}}  {why}" for name, why in [("would run", "why"), *self.reasons.items()])
-
-
 def show_plan(root: RootTask, workspace: str, as_diagram: bool) -> int:
     """Print which tasks would run and why, or draw them with Mermaid; return the exit status, and change nothing."""
     graph = root.graph
     try:
-        if root.error:
-            raise root.error
-        planned = make_plan(graph, History(workspace).records(graph.root.task_family))
+        if graph.error:
+            raise graph.error
+        reasons, up_to_date = make_plan(graph, History(workspace).records(graph.root.task_family))
     except Exception as error:
         print(f"error: {type(graph.root).__name__}: {describe(error)}", file=sys.stderr)
         return CANNOT_BE_PLANNED
-    print(graph.to_mermaid(planned.up_to_date) if as_diagram else planned)
+    if as_diagram:
+        print(graph.to_mermaid(up_to_date))
+    elif reasons:
+        width = max(map(len, reasons))
+        print(*(f"{name:{width}}  {why}" for name, why in [("would run", "why"), *reasons.items()]), sep="\n")
+    else:
+        print("nothing would run: all is up to date")
     return 0
 
 
-def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
-    """Find the tasks that would run, as luigi does; records, newest first, are read only if any would."""
+def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> tuple[dict[str, str], set[str]]:
+    """Return why each task would run, by name, and the ids of those that are up to date, as luigi finds them.
+
+    The former are in the order of dependencies, and the latter lack tasks that only these need. The records, newest
+    first, are read only if any task would run.
+    """
     would_run: set[str] = set()
     up_to_date: set[str] = set()
     forced: set[str] = set()
@@ -71,7 +66,7 @@ def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> Plan:
         for task_id, task in graph.tasks.items()
         if task_id in would_run and not isinstance(task, ViewTask)
     }
-    return Plan(reasons, up_to_date | graph.resolve_views(up_to_date))
+    return reasons, up_to_date | graph.resolve_views(up_to_date)
 
 
 def explain(graph: TaskGraph, task_id: str, records: Sequence[RunRecord]) -> str:

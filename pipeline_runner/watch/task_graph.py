@@ -31,22 +31,18 @@ class Edge(NamedTuple):
 class TaskGraph:
     """A task and all its dependencies, each once; a ``GetDataTask`` is not a node, but the label of an edge."""
 
-    def __init__(self, root: Task, alone: bool = False) -> None:
-        # If it is alone, its requirements cannot be determined.
+    def __init__(self, root: Task) -> None:
         self.root = root
+        # Why requirements cannot be determined; the root is alone then. luigi will hit the same error, and report it.
+        self.error: Exception | None = None
+        self.unique_ids: dict[str, str] = {}
         # All tasks with their requirements, as luigi sees them, including those that are not nodes of the graph.
         self.all_tasks = {root.task_id: root}
         self.all_requirements: dict[str, dict[str, Task]] = {}
-        pending = [root]
-        while pending:
-            task = pending.pop()
-            requirements = [] if alone else cast("list[Task]", flatten(task.requires()))
-            required = self.all_requirements[task.task_id] = {other.task_id: other for other in requirements}
-            pending += [other for task_id, other in required.items() if task_id not in self.all_tasks]
-            self.all_tasks = required | self.all_tasks
-        # A view has no output of its own to identify, and the code that wires all tasks takes long to parse.
-        identified = [] if alone else [task for task in self.all_tasks.values() if not isinstance(task, ViewTask)]
-        self.unique_ids = {task.task_id: task.make_unique_id() for task in identified}
+        try:
+            self._find_tasks()
+        except Exception as error:
+            self.error, self.all_tasks, self.all_requirements = error, {root.task_id: root}, {root.task_id: {}}
         shown = [task_id for task_id, task in self.all_tasks.items() if not isinstance(task, GetDataTask)]
         self.edges = sorted({edge for task_id in shown for edge in self._find_edges(task_id)})
         sorter = TopologicalSorter({task_id: self.requirements(task_id) for task_id in shown})
@@ -62,6 +58,18 @@ class TaskGraph:
         for task_id, task in self.tasks.items():
             count[name := type(task).__name__] += 1
             self.names[task_id] = name if count[name] == 1 else f"{name}_{count[name]}"
+
+    def _find_tasks(self) -> None:
+        pending = [self.root]
+        while pending:
+            task = pending.pop()
+            requirements = cast("list[Task]", flatten(task.requires()))
+            required = self.all_requirements[task.task_id] = {other.task_id: other for other in requirements}
+            pending += [other for task_id, other in required.items() if task_id not in self.all_tasks]
+            self.all_tasks = required | self.all_tasks
+        # A view has no output of its own to identify, and the code that wires all tasks takes long to parse.
+        identified = [task for task in self.all_tasks.values() if not isinstance(task, ViewTask)]
+        self.unique_ids = {task.task_id: task.make_unique_id() for task in identified}
 
     def _find_edges(self, task_id: str) -> Iterator[Edge]:
         for source, requirement in self.all_requirements[task_id].items():
@@ -118,13 +126,12 @@ class RootTask(NamedTuple):
     """The task to run."""
 
     arguments: list[str]  # its name and its options, as luigi takes them
-    graph: TaskGraph  # only the task if its dependencies cannot be determined
+    graph: TaskGraph
     report: Report
     slack: SlackConfig
     lock_folder: Path | None = None  # where the running commands hold their locks, if they do
     encryption: Encryption = BUCKET_ENCRYPTION
     only_looks: bool = False  # whether one of gokart's modes looks at the task instead of running it
-    error: Exception | None = None  # why its dependencies cannot be determined
 
 
 def serialize_parameters(task: Task) -> dict[str, str]:

@@ -25,14 +25,11 @@ BOX_WIDTH, BOX_HEIGHT = 144, 40
 _LAYER_HEIGHT, _PASSAGE_WIDTH, _GAP, _MARGIN = 68, 12, 18, 4
 
 Point = tuple[float, float]
+Draw = Callable[[dict[str, Chart]], dict[str, str]]  # of charts by name their SVG
 
 
 def render_report(
-    records: list[RunRecord],
-    graph: TaskGraph,
-    metrics: Metrics | None,
-    shift: Shift | None,
-    draw: Callable[[dict[str, Chart]], dict[str, str]],
+    records: list[RunRecord], graph: TaskGraph, metrics: Metrics | None, shift: Shift | None, draw: Draw
 ) -> str:
     """Render self-contained HTML about the last of the records of a task; an ImportError means no extra ``report``."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined

@@ -85,23 +85,3 @@ class TestSaveRecordAndReport:
         (workspace / "runs").write_text("")
         assert run.save_record_and_report(make_result(graph, RAN), str(workspace), charts) is None
         assert "the record or the report of this run is missing" in caplog.text
-
-
-class TestPrintSummary:
-    def test_says_on_stdout_what_is_published(self, graph: TaskGraph, capsys: pytest.CaptureFixture[str]) -> None:
-        run.print_summary(make_result(graph, RAN), "fetch {url}", "/runs/1.html")
-        out, err = capsys.readouterr()
-        assert out.splitlines() == [
-            "accuracy   0.9500 (required: more than 0.9)",
-            "rows       30",
-            "published  s3://some-bucket/output.csv",
-            "fetch      fetch s3://some-bucket/output.csv",
-            "report     /runs/1.html",
-        ]
-        assert err == ""
-
-    def test_says_on_stderr_where_the_report_of_a_failure_is(
-        self, graph: TaskGraph, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        run.print_summary(dataclasses.replace(make_result(graph, RAN), exit_status=40), "", "/runs/1.html")
-        assert capsys.readouterr() == ("", "report     /runs/1.html\n")

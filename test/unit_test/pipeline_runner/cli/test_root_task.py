@@ -29,7 +29,7 @@ class TestResolving:
             assert root.graph.root is RunTask(require_acc=0.5)
         assert root.graph.root.require_acc == 0.5
         assert (root.report.write, root.report.publish) == (False, True)
-        assert root.error is None
+        assert root.graph.error is None
         assert root.arguments[:2] == DEFAULT_TASK
 
     def test_names_a_value_that_is_wrong(self) -> None:
@@ -57,7 +57,7 @@ class TestResolving:
     def test_keeps_the_error_of_a_parameter_that_cannot_be_meant(self, option: str, problem: str) -> None:
         with resolving([f"--gokart-pipeline-sample.UploadS3Task-{option}"]) as root:
             pass
-        assert problem in str(root.error)
+        assert problem in str(root.graph.error)
 
     def test_names_a_task_that_is_unknown(self) -> None:
         with pytest.raises(UsageError, match="No task Unknown"), resolving(["Unknown"]):
@@ -67,4 +67,4 @@ class TestResolving:
         with resolving(["--gokart-pipeline-sample.LoadDataTask-table", "/not/there.csv"]) as root:
             pass
         assert list(root.graph.names.values()) == ["RunTask"]
-        assert "/not/there.csv" in str(root.error)
+        assert "/not/there.csv" in str(root.graph.error)

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from gokart.slack import SlackConfig
 from support.records import make_record
 
 from gokart_pipeline_sample import RunBatchTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask
 from pipeline_runner.watch.history import RunRecord, TaskRecord
-from pipeline_runner.watch.plan import explain, make_plan
-from pipeline_runner.watch.task_graph import TaskGraph
+from pipeline_runner.watch.plan import explain, make_plan, show_plan
+from pipeline_runner.watch.task_graph import Report, RootTask, TaskGraph
 
 Change = Callable[[RunRecord], object]
 
@@ -149,21 +150,42 @@ class TestExplain:
         )
 
 
+class TestShowPlan:
+    @pytest.mark.parametrize(
+        ("is_there", "lines"),
+        [
+            (False, ["would run          why", "LoadDataTask       never run"]),
+            (True, ["nothing would run: all is up to date"]),
+        ],
+    )
+    def test_shows_a_line_for_each_task(
+        self,
+        graph: TaskGraph,
+        workspace: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        is_there: bool,
+        lines: list[str],
+    ) -> None:
+        monkeypatch.setattr("gokart_pipeline_sample.io.targets.S3CsvTarget.exists", lambda _: is_there)
+        root = RootTask(["gokart_pipeline_sample.RunTask"], graph, Report(), SlackConfig())
+        assert show_plan(root, str(workspace), as_diagram=False) == 0
+        assert capsys.readouterr().out.splitlines()[:2] == lines
+
+
 class TestMakePlan:
     def test_everything_on_a_first_run(self, graph: TaskGraph, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("gokart_pipeline_sample.io.targets.S3CsvTarget.exists", lambda _: False)
-        plan = make_plan(graph, [])
-        assert plan.up_to_date == set()
-        assert set(plan.reasons) == set(graph.names.values()) - {"RunTask"}
-        assert set(plan.reasons.values()) == {"never run"}
-        assert str(plan).splitlines()[:2] == ["would run          why", "LoadDataTask       never run"]
+        reasons, up_to_date = make_plan(graph, [])
+        assert up_to_date == set()
+        assert set(reasons) == set(graph.names.values()) - {"RunTask"}
+        assert set(reasons.values()) == {"never run"}
 
     def test_nothing_when_the_object_is_there(self, graph: TaskGraph, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("gokart_pipeline_sample.io.targets.S3CsvTarget.exists", lambda _: True)
-        plan = make_plan(graph, iter(lambda: pytest.fail("no record is needed"), None))
-        assert plan.reasons == {}
-        assert {graph.names[task_id] for task_id in plan.up_to_date} == {"UploadS3Task", "RunTask"}
-        assert str(plan) == "nothing would run: all is up to date"
+        reasons, up_to_date = make_plan(graph, iter(lambda: pytest.fail("no record is needed"), None))
+        assert reasons == {}
+        assert {graph.names[task_id] for task_id in up_to_date} == {"UploadS3Task", "RunTask"}
 
     def test_asks_for_the_outputs_that_are_needed_as_luigi_does(
         self, graph: TaskGraph, monkeypatch: pytest.MonkeyPatch
@@ -173,26 +195,26 @@ class TestMakePlan:
         outputs = {name: Path(target.path()) for name, target in split.output().items()}
         for name in outputs:
             split.dump(pd.DataFrame({"id": [1]}), name)
-        assert "SplitDataTask" not in make_plan(graph, []).reasons
+        assert "SplitDataTask" not in make_plan(graph, [])[0]
         outputs["test"].unlink()
-        assert "SplitDataTask" in make_plan(graph, []).reasons
+        assert "SplitDataTask" in make_plan(graph, [])[0]
         predicted = TaskGraph(graph.tasks[find(graph, "TrainTask")])
-        assert list(make_plan(predicted, []).reasons) == ["TrainTask"]
+        assert list(make_plan(predicted, [])[0]) == ["TrainTask"]
 
     def test_deletes_nothing_that_is_to_be_made_again(self, workspace: Path) -> None:
         graph = TaskGraph(PrepareDataTask())
         damaged = Path(graph.tasks[find(graph, "LoadDataTask")].output().path())
         damaged.write_bytes(b"PAR1")
-        assert "LoadDataTask" in make_plan(graph, []).reasons
+        assert "LoadDataTask" in make_plan(graph, [])[0]
         assert [path.name for path in workspace.iterdir()] == [damaged.name]
 
     def test_a_view_that_reruns_would_delete_what_it_shows(self) -> None:
-        plan = make_plan(TaskGraph(PrepareDataTask(rerun=True)), [])
-        assert plan.reasons["SplitDataTask"] == "rerun is set"
+        reasons, _ = make_plan(TaskGraph(PrepareDataTask(rerun=True)), [])
+        assert reasons["SplitDataTask"] == "rerun is set"
 
     def test_deletes_nothing_with_rerun(self) -> None:
         task = LoadDataTask(rerun=True)
         output = Path(task.output().path())
         output.write_bytes(b"PAR1 and so on PAR1")
-        assert make_plan(TaskGraph(task), []).reasons == {"LoadDataTask": "rerun is set"}
+        assert make_plan(TaskGraph(task), [])[0] == {"LoadDataTask": "rerun is set"}
         assert output.exists()

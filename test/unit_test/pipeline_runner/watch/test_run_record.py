@@ -128,6 +128,15 @@ class TestNeedsReport:
 
 
 class TestSummarize:
+    def test_gives_the_accuracy_with_its_requirement_and_the_report(self, graph: TaskGraph) -> None:
+        assert make_result(graph, RAN).summarize("/runs/1.html", "fetch {url}") == {
+            "accuracy": "0.9500 (required: more than 0.9)",
+            "rows": "30",
+            "published": "s3://some-bucket/output.csv",
+            "fetch": "fetch s3://some-bucket/output.csv",
+            "report": "/runs/1.html",
+        }
+
     def test_gives_the_figures_of_a_batch(self, graph: TaskGraph) -> None:
         figures = Figures(accuracy=0.5, rows=8, rejected=2, parts=3, unseen={"city": 4})
         summary = dataclasses.replace(make_result(graph, RAN), published=Published(figures)).summarize(None)
@@ -150,8 +159,10 @@ class TestSummarize:
             "fetch": "aws s3 cp s3://some-bucket/output.csv -",
         }
 
-    def test_says_nothing_of_a_run_that_failed(self, graph: TaskGraph) -> None:
-        assert dataclasses.replace(make_result(graph, RAN), exit_status=40).summarize(None) == {}
+    def test_gives_only_the_report_of_a_run_that_failed(self, graph: TaskGraph) -> None:
+        failed = dataclasses.replace(make_result(graph, RAN), exit_status=40)
+        assert failed.summarize(None) == {}
+        assert failed.summarize("/runs/1.html", "fetch {url}") == {"report": "/runs/1.html"}
 
 
 class TestMakeRunRecord:
