@@ -37,6 +37,10 @@ class SchemaDefinitionError(PipelineError):
     """A schema describes columns in a way that the pipeline cannot use; the message says what to write instead."""
 
 
+class SettingError(PipelineError, ValueError):
+    """A parameter has a value that cannot be meant, whatever the run would find; the message names it."""
+
+
 class ShiftError(PipelineError):
     """New rows are unlike those that the model was tested on; the message names the columns."""
 

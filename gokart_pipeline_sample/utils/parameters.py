@@ -10,6 +10,7 @@ import luigi
 from luigi.cmdline_parser import CmdlineParser
 from luigi.parameter import OptionalParameterMixin
 
+from gokart_pipeline_sample.errors import SettingError
 from gokart_pipeline_sample.io.s3 import Encryption
 from gokart_pipeline_sample.io.tables.table import open_table
 
@@ -31,7 +32,7 @@ def get_encryption() -> Encryption:
     """Return the encryption of ``UploadS3Task``."""
     encryption = Encryption(*(parameter.task_value(UPLOADER, name) for name, parameter in ENCRYPTION.items()))
     if encryption.kms_key_id and encryption.server_side != "aws:kms":
-        raise ValueError("kms_key_id has no effect without server_side_encryption=aws:kms: set both, or neither")
+        raise SettingError("kms_key_id has no effect without server_side_encryption=aws:kms: set both, or neither")
     return encryption
 
 
@@ -47,9 +48,9 @@ class BucketParameter(luigi.Parameter[str]):
     """Name of a bucket, or the ARN of an access point."""
 
     def normalize(self, x: str) -> str:
-        """Return the name; raise a ValueError if S3 has no such names."""
+        """Return the name; raise a SettingError if S3 has no such names."""
         if not re.fullmatch(r"[a-zA-Z0-9._-]{1,255}|arn:[^\s:]+:s3\S*:accesspoint[/:][^\s/]+", x):
-            raise ValueError(f"the bucket is {x!r}: give its name alone, without s3:// and prefix (see BUCKET_NAME)")
+            raise SettingError(f"the bucket is {x!r}: give its name alone, without s3:// and prefix (see BUCKET_NAME)")
         return x
 
 
@@ -57,11 +58,11 @@ class KeyParameter(luigi.Parameter[str]):
     """Key of an object on S3."""
 
     def normalize(self, x: str) -> str:
-        """Return the key; raise a ValueError if it would not name the object that is put; S3 judges all others."""
+        """Return the key; raise a SettingError if it would not name the object that is put; S3 judges all others."""
         if (name := x.rpartition("/")[2]) in ("", REPORT_NAME):
-            raise ValueError(f"the key {x!r} is that of a {'report' if name else 'folder'}: give another file name")
+            raise SettingError(f"the key {x!r} is that of a {'report' if name else 'folder'}: give another file name")
         if (size := len(x.encode(errors="replace"))) > LONGEST_KEY:
-            raise ValueError(f"the key {x[:20]}… has {size} bytes: shorten it to {LONGEST_KEY}")
+            raise SettingError(f"the key {x[:20]}… has {size} bytes: shorten it to {LONGEST_KEY}")
         return x
 
 
@@ -86,10 +87,10 @@ class ShareParameter(luigi.NumericalParameter[float]):
 class SchedulerParameter(luigi.Parameter[str]):
     """Address of a Dask scheduler, or nothing."""
 
-    def parse(self, x: str) -> str:
-        """Return the address; raise a ValueError if it is not one of Dask's."""
+    def normalize(self, x: str) -> str:
+        """Return the address; raise a SettingError if it is not one of Dask's."""
         if x and not re.fullmatch(r"(tcp|tls)://[^\s/]+:\d+", x):
-            raise ValueError(f"the address of a Dask scheduler is {x!r}: give tcp://HOST:PORT or tls://HOST:PORT")
+            raise SettingError(f"the address of a Dask scheduler is {x!r}: give tcp://HOST:PORT or tls://HOST:PORT")
         return x
 
 

@@ -12,6 +12,7 @@ from luigi.cmdline_parser import CmdlineParser
 from luigi.task_register import Register
 
 import gokart_pipeline_sample  # noqa: F401 (registers the tasks)
+from gokart_pipeline_sample.errors import SettingError
 from gokart_pipeline_sample.utils.parameters import get_encryption
 from pipeline_runner.cli.configuration import check_names
 from pipeline_runner.error_messages import describe
@@ -35,8 +36,12 @@ def resolving(arguments: list[str]) -> Iterator[RootTask]:
         try:
             parser = stack.enter_context(CmdlineParser.global_instance(arguments))
             graph, settings = TaskGraph(parser.get_task_obj()), luigi.interface.core()
+            if isinstance(graph.error, SettingError):
+                raise graph.error
             if settings.take_lock or settings.lock_size != 1:
                 raise UsageError("take_lock and lock_size are not available: stop the other run, or set no_lock")
+            if settings.workers < 1:
+                raise UsageError(f"workers is {settings.workers}: give at least 1")
             lock_folder = None if settings.no_lock else Path(settings.lock_pid_dir)
             only_looks = bool(gokart.tree_info().mode or gokart.test_run().pandas)
             root = RootTask(arguments, graph, Report(), SlackConfig(), lock_folder, get_encryption(), only_looks)

@@ -121,6 +121,13 @@ def test_two_projects_run_at_once(published: Checkout, tmp_path: Path) -> None:
         ),
         pytest.param(["--take-lock"], {}, "error: take_lock and lock_size are not available", id="signal to others"),
         pytest.param(["--lock-size", "2"], {}, "error: take_lock and lock_size are not available", id="two at once"),
+        pytest.param(["--workers", "0"], {}, "error: workers is 0: give at least 1", id="no workers"),
+        pytest.param(
+            ["--gokart-pipeline-sample.UploadS3Task-key", "out/"],
+            {},
+            "error: the key 'out/' is that of a folder",
+            id="key",
+        ),
         pytest.param(["--require-acc="], {}, "main.py: error: argument --require-acc: expected", id="no value"),
     ],
 )

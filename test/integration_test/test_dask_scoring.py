@@ -279,8 +279,9 @@ class TestWrongClusters:
     def test_what_is_no_address(self, project: Checkout) -> None:
         run = score(project, "localhost:8786")
 
-        assert run.exit_code == 50
-        assert "the address of a Dask scheduler is 'localhost:8786': give tcp://HOST:PORT or" in run.stderr
+        assert run.exit_code == 2
+        problem = "error: the address of a Dask scheduler is 'localhost:8786': give tcp://HOST:PORT or"
+        assert run.stderr.splitlines()[-1].startswith(problem)
 
     @pytest.mark.long
     def test_no_workers(self, project: Checkout, cluster: Cluster) -> None:

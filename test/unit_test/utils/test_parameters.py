@@ -138,10 +138,10 @@ class TestBorrow:
 )
 def test_a_scheduler_has_an_address_of_dask(address: str, is_one: bool) -> None:
     if is_one:
-        assert SchedulerParameter().parse(address) == address
+        assert SchedulerParameter().normalize(address) == address
     else:
         with pytest.raises(ValueError, match="give tcp://HOST:PORT or tls://HOST:PORT"):
-            SchedulerParameter().parse(address)
+            SchedulerParameter().normalize(address)
 
 
 def test_a_task_that_is_none_has_a_text() -> None:
