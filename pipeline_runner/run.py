@@ -106,7 +106,7 @@ def save_record_and_report(result: RunResult, workspace: str, charts: ChartProce
         history.add(stem, record)
         if result.needs_report and settings.write:
             records, shift = [record, *earlier][::-1], find_document(graph, "shift")
-            page = render_report(records, graph, metrics, shift, charts.draw).encode()
+            page = render_report(records, graph, metrics, shift, charts).encode()
             history.folder.write(f"{stem}.html", page, REPORT_TYPE)
             if settings.publish and result.publisher and result.verdict == PUBLISHED:
                 try:

@@ -45,9 +45,7 @@ def make_plan(graph: TaskGraph, records: Iterable[RunRecord]) -> tuple[dict[str,
     The former are in the order of dependencies, and the latter lack tasks that only these need. The records, newest
     first, are read only if any task would run.
     """
-    would_run: set[str] = set()
-    up_to_date: set[str] = set()
-    forced: set[str] = set()
+    would_run, up_to_date, forced = set[str](), set[str](), set[str]()
     pending = [graph.root.task_id]
     while pending:
         task_id = pending.pop()

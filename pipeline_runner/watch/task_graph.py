@@ -53,8 +53,7 @@ class TaskGraph:
         layered = sorted(shown, key=lambda each: (self.layers[each], type(self.all_tasks[each]).__name__, each))
         # The requirements of a task come before it.
         self.tasks = {task_id: self.all_tasks[task_id] for task_id in layered}
-        self.names: dict[str, str] = {}
-        count: Counter[str] = Counter()
+        self.names, count = dict[str, str](), Counter[str]()
         for task_id, task in self.tasks.items():
             count[name := type(task).__name__] += 1
             self.names[task_id] = name if count[name] == 1 else f"{name}_{count[name]}"

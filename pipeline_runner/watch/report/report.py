@@ -1,6 +1,5 @@
 """The report: one page about a run, in one file, with a drawing of its tasks."""
 
-from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -16,7 +15,7 @@ from gokart_pipeline_sample.utils.shown_task import ShownTask
 from gokart_pipeline_sample.utils.template import ViewTask
 from pipeline_runner.masking import mask
 from pipeline_runner.watch.history import RunRecord, collect_series
-from pipeline_runner.watch.report.charts import KINDS, Chart, sort_importances
+from pipeline_runner.watch.report.charts import KINDS, Chart, ChartProcess, sort_importances
 from pipeline_runner.watch.task_graph import TaskGraph
 
 SHOWN_SHIFTS = 4
@@ -25,11 +24,10 @@ BOX_WIDTH, BOX_HEIGHT = 144, 40
 _LAYER_HEIGHT, _PASSAGE_WIDTH, _GAP, _MARGIN = 68, 12, 18, 4
 
 Point = tuple[float, float]
-Draw = Callable[[dict[str, Chart]], dict[str, str]]  # of charts by name their SVG
 
 
 def render_report(
-    records: list[RunRecord], graph: TaskGraph, metrics: Metrics | None, shift: Shift | None, draw: Draw
+    records: list[RunRecord], graph: TaskGraph, metrics: Metrics | None, shift: Shift | None, process: ChartProcess
 ) -> str:
     """Render self-contained HTML about the last of the records of a task; an ImportError means no extra ``report``."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -55,7 +53,7 @@ def render_report(
         metrics=metrics,
         shift=shift,
         # The text of the table is escaped in the drawings.
-        drawn={name: Markup(svg) for name, svg in draw(charts).items()},  # noqa: S704
+        drawn={name: Markup(svg) for name, svg in process.draw(charts).items()},  # noqa: S704
         tasks=tasks,
         drawing=draw_graph(graph),
         box=(BOX_WIDTH, BOX_HEIGHT),

@@ -11,7 +11,7 @@ from gokart_pipeline_sample.pipeline.drift.shift import ColumnShift, Distributio
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from pipeline_runner.watch.history import RunRecord
-from pipeline_runner.watch.report.charts import draw_chart
+from pipeline_runner.watch.report.charts import Chart, ChartProcess, draw_chart
 from pipeline_runner.watch.report.report import list_rules, render_report
 from pipeline_runner.watch.task_graph import TaskGraph
 
@@ -67,15 +67,16 @@ def shift() -> Shift:
     )
 
 
+class DrawingHere(ChartProcess):
+    """Draws charts in this process."""
+
+    def draw(self, listed: dict[str, Chart]) -> dict[str, str]:
+        return {name: draw_chart(kind, *data) for name, (kind, data) in listed.items()}
+
+
 def render(records: list[RunRecord], graph: TaskGraph, metrics: Metrics | None, shift: Shift | None) -> str:
     """Render the report, with charts that this process draws."""
-    return render_report(
-        records,
-        graph,
-        metrics,
-        shift,
-        lambda charts: {name: draw_chart(kind, *data) for name, (kind, data) in charts.items()},
-    )
+    return render_report(records, graph, metrics, shift, DrawingHere(keeps_files=True))
 
 
 class Text(HTMLParser):
