@@ -430,7 +430,7 @@ class TestTables:
                 "table.csv",
                 to_csv(FLOWERS.drop(columns=["petal_width", "sepal_width"])).encode(),
                 40,
-                "GuardTableTask: {path}: columns are missing: sepal_width, petal_width",
+                "GuardTableTask: {path}: columns are missing (sepal_width, petal_width)",
                 id="columns that are missing",
             ),
             pytest.param("table.xlsx", b"?", 40, "GuardTableTask: {path}: its format is told by its name", id="xlsx"),
@@ -524,8 +524,8 @@ class TestTables:
         run = score(published, folder)
 
         assert run.exit_code == 40
-        expected = f"error: GuardTableTask: {folder}/2.csv: columns are missing: petal_width"
-        assert run.stderr.splitlines()[-1].startswith(f"{expected}: it has ['id', 'sepal_length', ")
+        expected = f"error: GuardTableTask: {folder}/2.csv: columns are missing (petal_width)"
+        assert run.stderr.splitlines()[-1].startswith(f"{expected}; it has ['id', 'sepal_length', ")
 
 
 def is_part(key: str) -> bool:

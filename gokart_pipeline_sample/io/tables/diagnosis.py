@@ -29,7 +29,7 @@ _EXAMINED_LINES, _SHOWN_NAMES = 10_000, 10
 def explain(file: TableFile, dialect: Dialect, missing: Sequence[str] = (), found: Sequence[str] = ()) -> str:
     """Return a clause on why a file cannot be read, or lacks columns and has others, and what to do; or nothing."""
     with contextlib.suppress(pa.ArrowException, OSError, LookupError, ValueError):
-        return next((f": {reason}" for reason in _find_reasons(file, dialect, missing, found)), "")
+        return next((f"; {reason}" for reason in _find_reasons(file, dialect, missing, found)), "")
     return ""
 
 

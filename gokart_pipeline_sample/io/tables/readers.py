@@ -123,7 +123,7 @@ def _find_columns(found: list[str], file: TableFile, schema: pa.Schema, dialect:
     """Return the fields of a schema that a file has, each once, and its path lacks; raise a TableError otherwise."""
     if missing := [name for name in schema.names if name not in found and name not in file.keys]:
         reason = explain(file, dialect, missing, found)
-        raise TableError(f"{file.path}: columns are missing: {', '.join(missing)}{reason}")
+        raise TableError(f"{file.path}: columns are missing ({', '.join(missing)}){reason}")
     if repeated := [name for name in schema.names if found.count(name) > 1]:
         raise TableError(f"{file.path}: columns occur more than once: {', '.join(repeated)}")
     return pa.schema([field for field in schema if field.name in found])

@@ -25,7 +25,7 @@ class TestRead:
 
     def test_names_a_missing_target(self, flowers: pd.DataFrame, path: Path) -> None:
         flowers.drop(columns="target").to_csv(path, index=False)
-        with pytest.raises(TableError, match=r"table\.csv: columns are missing: target"):
+        with pytest.raises(TableError, match=r"table\.csv: columns are missing \(target\)"):
             LoadDataTask(table=str(path)).read()
 
 

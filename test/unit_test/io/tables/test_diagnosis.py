@@ -112,7 +112,7 @@ class TestEncoding:
         (tmp_path / "a.csv").write_bytes("\n".join(["id,region,width", *lines, f"7,{cell},1.5"]).encode(encoding))
         error = read_error(tmp_path / "a.csv")
         assert "it cannot be read: " in error
-        assert error.endswith(f": {encoding} reads it, and UTF-8 does not: set encoding={encoding} beside table")
+        assert error.endswith(f"; {encoding} reads it, and UTF-8 does not: set encoding={encoding} beside table")
 
     def test_that_is_given_is_not_doubted(self, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text("id,地域,width\n1,東京,0.5\n", encoding="cp932")
@@ -138,7 +138,7 @@ class TestNames:
     )
     def test_that_are_near_are_shown_escaped(self, tmp_path: Path, header: str, message: str) -> None:
         (tmp_path / "a.csv").write_text(f"{header}\n1,a,0.5\n")
-        assert f": {message}" in read_error(tmp_path / "a.csv")
+        assert f"; {message}" in read_error(tmp_path / "a.csv")
 
     @pytest.mark.parametrize("kind", ["csv", "parquet"])
     def test_are_compared_whatever_their_form(self, tmp_path: Path, kind: str) -> None:
@@ -164,7 +164,7 @@ class TestDelimiter:
         with pa.output_stream(tmp_path / name, compression="detect") as file:
             file.write(TEXT.replace(",", delimiter).encode())
         error = read_error(tmp_path / name, dialect=Dialect(delimiter=used))
-        assert error.endswith(f": its cells are separated by {shown}: set delimiter={shown} beside table")
+        assert error.endswith(f"; its cells are separated by {shown}: set delimiter={shown} beside table")
 
     def test_is_told_by_the_columns_that_are_missing(self, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text('id;region;"width, cm; of, the, leaf";x,y,z\n')
