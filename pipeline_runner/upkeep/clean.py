@@ -13,6 +13,7 @@ from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
 from pipeline_runner.errors import UsageError
 from pipeline_runner.lock_folder import is_running
+from pipeline_runner.watch.document_folder import UNFINISHED
 from pipeline_runner.watch.history import History
 
 _UNIQUE_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
@@ -58,7 +59,10 @@ def sort_runs(history: History, keep: int) -> tuple[int, list[str], set[str]]:
 
 
 def find_files(workspace: Path, needed: set[str], limit: float) -> Iterator[Path]:
-    """Yield our files of tasks that are not needed, until a limit in seconds since 1970; a digest lies beside each."""
+    """Yield our files that are not finished, or of tasks that are not needed, until a limit in seconds since 1970."""
+    # A process that was killed has left what it was writing.
+    unfinished = [*workspace.glob("*-luigi-tmp-*"), *workspace.glob(f"runs/*{UNFINISHED}")]
+    yield from (path for path in sorted(unfinished) if path.lstat().st_mtime <= limit)
     paths = {path.name: path for path in sorted(workspace.glob("*")) if path.is_file()}
     for name, path in paths.items():
         content = name.removesuffix(DIGEST_SUFFIX)

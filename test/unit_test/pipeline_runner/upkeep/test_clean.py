@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from pipeline_runner.paths import PROJECT
 from pipeline_runner.upkeep.clean import find_files, sort_runs
 from pipeline_runner.watch.history import History, RunRecord, TaskRecord
 
@@ -104,6 +108,29 @@ class TestFindFiles:
         (tmp_path / f"folder_{OLD}").mkdir()
         make_file(tmp_path / f"folder_{OLD}", f"file_{OLD}.json")
         assert list(find_files(tmp_path, set(), time.time())) == []
+
+    def test_finds_the_half_of_a_record_that_a_killed_run_has_left(self, tmp_path: Path, a_day_ago: float) -> None:
+        history = History(str(tmp_path))
+        history.folder.write("1.json", b"{}", "application/json")
+        killed = (
+            "import os, signal; from pathlib import Path; from pipeline_runner.watch.history import History\n"
+            "Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+            f"History({str(tmp_path)!r}).folder.write('2.json', b'{{}}', 'application/json')"
+        )
+        died = subprocess.run([sys.executable, "-c", killed], check=False, cwd=PROJECT, capture_output=True)
+        assert died.returncode == -signal.SIGKILL, died.stderr
+        assert [name for name, _ in history.named_records()] == []
+        assert list(find_files(tmp_path, set(), a_day_ago)) == []
+
+        for path in find_files(tmp_path, set(), time.time()):
+            path.unlink()
+
+        assert [path.name for path in (tmp_path / "runs").iterdir()] == ["1.json"]
+
+    def test_finds_the_half_of_a_file_of_a_task(self, tmp_path: Path, a_day_ago: float) -> None:
+        paths = [make_file(tmp_path, f"A_{NEEDED}.json{each}-luigi-tmp-0012345678") for each in ("", ".sha256")]
+        make_file(tmp_path, f"B_{NEEDED}.json-luigi-tmp-0012345678", hours=23)
+        assert list(find_files(tmp_path, {NEEDED}, a_day_ago)) == paths
 
     def test_finds_nothing_without_a_workspace(self, tmp_path: Path, a_day_ago: float) -> None:
         assert list(find_files(tmp_path / "none", set(), a_day_ago)) == []
