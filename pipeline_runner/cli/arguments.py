@@ -6,13 +6,20 @@ from configparser import ConfigParser
 
 USAGE = """%(prog)s [--plan [--mermaid]] [TASK] [OPTION ...]
        %(prog)s --history | --serve-s3 | --champion [NAME] | --clean ... | --new-table TABLE ..."""
-# The beginnings of options that would have no effect, or a wrong one.
-_REFUSED = (
-    *("--TaskOnKart-", "--cache-unique-id", "--complete-check", "--delete-unnecessary", "--execution-summary-"),
-    *("--fail-on-empty", "--fix-random", "--local-temporary", "--log-level", "--modification", "--parallel-scheduling"),
-    *("--redis-", "--rerun", "--retcode-", "--serialized-task", "--should-dump", "--should-lock", "--store-index"),
-    *("--strict-check", "--worker-"),
-)
+# Why options that begin so would have no effect, or a wrong one.
+_REFUSED = {
+    ("--delete-unnecessary",): "it deletes what other tasks need: use --clean",
+    ("--execution-summary-",): "luigi's summary is not shown",
+    ("--log-level",): "set levels in conf/logging.ini",
+    ("--parallel-scheduling",): "one process plans all tasks",
+    ("--retcode-",): "exit codes are fixed",
+    ("--worker-",): "use --gokart-worker-…",
+    (
+        *("--TaskOnKart-", "--cache-unique-id", "--complete-check", "--fail-on-empty", "--fix-random", "--redis-"),
+        *("--local-temporary", "--modification", "--rerun", "--serialized-task", "--should-dump", "--should-lock"),
+        *("--store-index", "--strict-check"),
+    ): "set it in [TaskOnKart] for all tasks, or for one by name (--TASK-…)",
+}
 EPILOG = """examples:
   %(prog)s --require-acc 0.95
       run gokart_pipeline_sample.RunTask, with another parameter
@@ -58,8 +65,11 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     for option, argument in itertools.pairwise(["", *others]):
         name, is_given, value = argument.partition("=")
-        if name.startswith(_REFUSED) or name.endswith("Task-workspace-directory"):
-            parser.error(f"argument {name}: it would have no effect here, or a wrong one: see docs/configuration.md")
+        reasons = [reason for beginnings, reason in _REFUSED.items() if name.startswith(beginnings)]
+        if name.endswith("Task-workspace-directory"):
+            reasons = ["use --workspace-directory, for all tasks"]
+        if reasons:
+            parser.error(f"argument {name}: it would have no effect here, or a wrong one: {reasons[0]}")
         if not argument or (name.startswith("--") and is_given and not value):
             # luigi would silently use the default instead.
             parser.error(f"argument {name or option}: expected a value; leave the option out to take the default")

@@ -43,11 +43,25 @@ class TestParseArguments:
             (["--clean", "--kee", "3"], "unrecognized arguments: --kee 3"),
             (["--mermaid"], "argument --mermaid: not allowed without argument --plan"),
             *(
-                ([f"--{option}=1"], f"argument --{option}: it would have no effect here, or a wrong one")
+                ([f"--{option}=1"], f"argument --{option}: it would have no effect here, or a wrong one: {reason}")
+                for option, reason in {
+                    "delete-unnecessary-output-files": "it deletes what other tasks need: use --clean",
+                    "execution-summary-summary-length": "luigi's summary is not shown",
+                    "log-level": "set levels in conf/logging.ini",
+                    "parallel-scheduling": "one process plans all tasks",
+                    "retcode-task-failed": "exit codes are fixed",
+                    "worker-timeout": "use --gokart-worker-…",
+                    "gokart-pipeline-sample.TrainTask-workspace-directory": "use --workspace-directory, for all tasks",
+                }.items()
+            ),
+            *(
+                (
+                    [f"--{option}=1"],
+                    f"argument --{option}: it would have no effect here, or a wrong one: "
+                    "set it in [TaskOnKart] for all tasks, or for one by name (--TASK-…)",
+                )
                 for option in (
-                    *("delete-unnecessary-output-files", "execution-summary-summary-length", "log-level"),
-                    *("parallel-scheduling", "retcode-task-failed", "worker-timeout", "TaskOnKart-rerun", "rerun"),
-                    *("gokart-pipeline-sample.TrainTask-workspace-directory", "strict-check", "redis-host"),
+                    *("TaskOnKart-rerun", "rerun", "strict-check", "redis-host"),
                     *("modification-time-check", "should-lock-run", "fix-random-seed-value", "fail-on-empty-dump"),
                     *("cache-unique-id", "complete-check-at-run", "serialized-task-definition-check"),
                     *("store-index-in-feather", "should-dump-supplementary-log-files", "local-temporary-directory"),
