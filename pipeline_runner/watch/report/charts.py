@@ -14,6 +14,7 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -30,20 +31,10 @@ MEMORY = "/dev/shm"  # noqa: S108
 SHOWN_FEATURES, SHOWN_CURVES, LONGEST_LABEL = 15, 8, 18
 # Inches: the width of a phone at 72 dpi, so that text keeps its size there.
 WIDTH, HEIGHT = 4.6, 3.0
-# matplotlib does not support CSS variables: these colours are placeholders that the SVG replaces with them.
-INK, MUTED, LINE, CARD, FIRST, SECOND = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
-VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", CARD: "card", FIRST: "first", SECOND: "second"}
-STYLE = {
-    **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), LINE),
-    **dict.fromkeys(("axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), MUTED),
-    **dict.fromkeys(("axes.spines.right", "axes.spines.top", "text.parse_math"), False),
-    **dict.fromkeys(("legend.edgecolor", "legend.facecolor"), CARD),
-    "font.size": 11.5,
-    "legend.framealpha": 1,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "chart",
-    "text.color": INK,
-}
+STYLE = Path(__file__).with_name("charts.mplstyle")
+# matplotlib does not support CSS variables: these colours, and others of the style, are placeholders for the SVG.
+MUTED, FIRST, SECOND = "#020202", "#050505", "#060606"
+VARIABLES = {"#010101": "ink", MUTED: "muted", "#030303": "line", "#040404": "card", FIRST: "first", SECOND: "second"}
 
 
 class ChartProcess(contextlib.ExitStack):
@@ -94,13 +85,13 @@ def main() -> None:
 def draw_chart(kind: str, *data: Any) -> str:
     """Draw a chart of a kind: a function below plots its data, and describes the chart to who does not see it."""
     from markupsafe import escape
-    from matplotlib import rc_context
+    from matplotlib import rc_context, rc_params_from_file
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     file = io.StringIO()
-    with rc_context(STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
+    with rc_context(rc_params_from_file(STYLE, use_default_template=False)), warnings.catch_warnings():
         # The browser renders the text, in a font that has the glyphs that matplotlib's lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         # At the resolution of SVG. With the layout as a setting of the figure, everything would be drawn twice.
