@@ -19,12 +19,13 @@ class DocumentFolder:
         """Return the path or URI of a document."""
         return f"{self._location}/{name}"
 
-    def names(self) -> list[str]:
-        """Return the names of the documents, sorted."""
+    def names(self, ending: str = "") -> list[str]:
+        """Return the names of the documents with an ending, sorted."""
         if not self._is_on_s3:
-            return sorted(path.name for path in Path(self._location).glob("*"))
+            return sorted(path.name for path in Path(self._location).glob(f"*{ending}"))
         bucket, key = split_uri(self._location)
-        return sorted(item["Key"].removeprefix(f"{key}/") for item in list_objects(bucket, f"{key}/"))
+        keys = sorted(item["Key"] for item in list_objects(bucket, f"{key}/") if item["Key"].endswith(ending))
+        return [found.removeprefix(f"{key}/") for found in keys]
 
     def read(self, name: str) -> bytes:
         """Return the content of a document."""

@@ -64,7 +64,7 @@ class History:
 
     def named_records(self) -> Iterator[tuple[str, RunRecord]]:
         """Yield the name of the document of each record, and the record, newest first."""
-        for name in reversed(self._names()):
+        for name in reversed(self.folder.names(".json")):
             with contextlib.suppress(ValueError, AttributeError, OSError, S3Error):
                 record: RunRecord = json.loads(self.folder.read(name))
                 if RunRecord.__required_keys__ <= record.keys():
@@ -76,7 +76,7 @@ class History:
         """Save a record under a file name without extension; names sort from oldest to newest."""
         idle = IDLE if record["verdict"] == "up to date" else ""
         self.folder.write(f"{stem}{idle}.json", json.dumps(record, indent=2).encode(), "application/json")
-        alike = [name for name in self._names() if name.endswith(f"{IDLE}.json") == bool(idle)]
+        alike = [name for name in self.folder.names(".json") if name.endswith(f"{IDLE}.json") == bool(idle)]
         for name in alike[:-KEPT_RUNS]:
             self.delete(name)
 
@@ -84,9 +84,6 @@ class History:
         """Delete a record and the report beside it."""
         self.folder.delete(name.removesuffix(".json") + ".html")
         self.folder.delete(name)
-
-    def _names(self) -> list[str]:
-        return [name for name in self.folder.names() if name.endswith(".json")]
 
     def __str__(self) -> str:
         """Show the last runs as a table, the newest last, and how their figures have changed."""

@@ -27,6 +27,7 @@ def test_a_folder_on_s3_keeps_documents(folder: DocumentFolder, bucket: str, s3:
     s3.put_object(Bucket=bucket, Key="work/runs-of-others/c.json", Body=b"")
 
     assert folder.names() == ["a.json", "b.html"]
+    assert folder.names(".html") == ["b.html"]
     assert folder.read("b.html") == b"three"
     assert folder.locate("b.html") == f"s3://{bucket}/work/runs/b.html"
     assert s3.head_object(Bucket=bucket, Key="work/runs/b.html")["ContentType"] == "text/html"
