@@ -70,7 +70,7 @@ def run(root: RootTask, workspace: str, fetch: str, started: float) -> int:
     if result.outcomes:
         for name, value in result.summarize(report, fetch).items():
             print(f"{name:10} {value}", file=sys.stderr if exit_status else sys.stdout)
-        slack.notify(root.slack, result, report)
+        slack.notify(result, report)
     if exit_status and (message := result.failure.message if result.failure else LAST_LINES.get(exit_status)):
         print(f"error: {message}", file=sys.stderr)
     return exit_status

@@ -154,9 +154,8 @@ class EmbeddedS3:
             profile.read(self._credentials_file)
             return profile["default"]["aws_access_key_id"], profile["default"]["aws_secret_access_key"]
         except (KeyError, ValueError, configparser.Error) as error:
-            raise UsageError(
-                f"{self._credentials_file} is damaged: end the server that uses it; the next one makes a new access key"
-            ) from error
+            remedy = "end the server that uses it; the next one makes a new access key"
+            raise UsageError(f"{self._credentials_file} is damaged: {remedy}") from error
 
     def _write_access_key(self) -> None:
         try:

@@ -4,8 +4,6 @@ import html
 import logging
 import os
 
-from gokart.slack import SlackConfig
-
 from pipeline_runner.error_messages import describe
 from pipeline_runner.masking import mask
 from pipeline_runner.watch.run_record import RunResult
@@ -16,12 +14,13 @@ SECONDS = 5
 MISSING = "the message to Slack is missing: %s"
 
 
-def notify(settings: SlackConfig, result: RunResult, report: str | None) -> None:
+def notify(result: RunResult, report: str | None) -> None:
     """Send the result of a run and the URI of its report to a channel, if there is one; only warn if that fails.
 
     gokart's own message names only tasks, and is uploaded by a method that Slack has shut down:
     https://docs.slack.dev/changelog/2024-04-a-better-way-to-upload-files-is-here-to-stay
     """
+    settings = result.root.slack
     if not settings.channel:
         return
     if not (token := os.environ.get(settings.token_name)):
@@ -36,7 +35,7 @@ def notify(settings: SlackConfig, result: RunResult, report: str | None) -> None
     quiet = logging.Logger("quiet", logging.CRITICAL)
     try:
         client = slack_sdk.WebClient(token, address, timeout=SECONDS, retry_handlers=[], logger=quiet)
-        client.chat_postMessage(channel=settings.channel, text=make_text(settings, result, report), unfurl_links=False)
+        client.chat_postMessage(channel=settings.channel, text=make_text(result, report), unfurl_links=False)
     except TimeoutError:
         logger.warning("the message to Slack may be missing: check the network, there is no answer for %d s", SECONDS)
     except Exception as error:
@@ -45,9 +44,9 @@ def notify(settings: SlackConfig, result: RunResult, report: str | None) -> None
         logger.warning(MISSING, f"check the token, that the app is in the channel, and the network ({problem})")
 
 
-def make_text(settings: SlackConfig, result: RunResult, report: str | None) -> str:
+def make_text(result: RunResult, report: str | None) -> str:
     """Return the message: who is mentioned, the task and the verdict, then a line for each thing to know."""
-    mention = f"<@{settings.to_user.removeprefix('@')}> " if settings.to_user else ""
+    mention = f"<@{user.removeprefix('@')}> " if (user := result.root.slack.to_user) else ""
     error = {"error": result.failure.message} if result.failure and result.exit_status else {}
     lines = {result.root.graph.root.task_family: result.verdict, **error, **result.summarize(report)}
     text = "\n".join(f"{name}: {value}" for name, value in lines.items())

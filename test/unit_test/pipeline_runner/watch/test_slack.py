@@ -22,7 +22,7 @@ def fail(graph: TaskGraph, message: str) -> RunResult:
 
 class TestMakeText:
     def test_names_what_is_published_and_not_how_to_fetch_it(self, graph: TaskGraph) -> None:
-        text = slack.make_text(SlackConfig(), make_result(graph, RAN), "/runs/1.html")
+        text = slack.make_text(make_result(graph, RAN), "/runs/1.html")
         assert text.splitlines() == [
             "gokart_pipeline_sample.RunTask: published",
             "accuracy: 0.9500 (required: more than 0.9)",
@@ -32,7 +32,7 @@ class TestMakeText:
         ]
 
     def test_names_the_error_of_a_run_that_failed(self, graph: TaskGraph) -> None:
-        text = slack.make_text(SlackConfig(), fail(graph, "LoadDataTask: no"), "/runs/1.html")
+        text = slack.make_text(fail(graph, "LoadDataTask: no"), "/runs/1.html")
         assert text.splitlines() == [
             "gokart_pipeline_sample.RunTask: failed",
             "error: LoadDataTask: no",
@@ -41,17 +41,18 @@ class TestMakeText:
 
     def test_names_the_verdict_alone_of_a_run_that_publishes_nothing(self) -> None:
         result = make_result(TaskGraph(PrepareDataTask()), RAN)
-        assert slack.make_text(SlackConfig(), result, None) == "gokart_pipeline_sample.PrepareDataTask: done"
+        assert slack.make_text(result, None) == "gokart_pipeline_sample.PrepareDataTask: done"
 
     @pytest.mark.parametrize("user", ["U123", "@U123"])
     def test_mentions_whom_it_is_for_and_nobody_that_an_error_names(self, graph: TaskGraph, user: str) -> None:
         result = fail(graph, "the columns <!channel> & <@U9> are missing")
-        text = slack.make_text(SlackConfig(to_user=user), result, None)
+        root = result.root._replace(slack=SlackConfig(to_user=user))
+        text = slack.make_text(dataclasses.replace(result, root=root), None)
         assert text.splitlines() == [
             "<@U123> gokart_pipeline_sample.RunTask: failed",
             "error: the columns &lt;!channel&gt; &amp; &lt;@U9&gt; are missing",
         ]
 
     def test_masks_secrets(self, graph: TaskGraph) -> None:
-        text = slack.make_text(SlackConfig(), fail(graph, "http://me:hunter2@host is not there"), None)
+        text = slack.make_text(fail(graph, "http://me:hunter2@host is not there"), None)
         assert text.splitlines()[1] == "error: http://***@host is not there"
