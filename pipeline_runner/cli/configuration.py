@@ -63,8 +63,6 @@ def load_config(given: str | None = None) -> ConfigParser:
         if value and "://" not in value:
             folder = DEFAULTS if option == "logging_conf_file" and not (PROJECT / value).exists() else PROJECT
             config.set(section, option, str(folder / value).replace("%", "%%"))
-            if option == "logging_conf_file":
-                (folder / value).read_bytes()  # luigi would take an error for one of its own.
     return config
 
 

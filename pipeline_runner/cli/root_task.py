@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from configparser import ConfigParser
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -42,6 +43,8 @@ def resolving(arguments: list[str]) -> Iterator[RootTask]:
                 raise UsageError("take_lock and lock_size are not available: stop the other run, or set no_lock")
             if settings.workers < 1:
                 raise UsageError(f"workers is {settings.workers}: give at least 1")
+            if file := settings.logging_conf_file:  # luigi would take an error in it for one of its own.
+                ConfigParser().read_string(Path(file).read_text("utf-8"), file)
             lock_folder = None if settings.no_lock else Path(settings.lock_pid_dir)
             only_looks = bool(gokart.tree_info().mode or gokart.test_run().pandas)
             root = RootTask(arguments, graph, Report(), SlackConfig(), lock_folder, get_encryption(), only_looks)

@@ -175,7 +175,31 @@ def test_a_logging_configuration_that_cannot_be_read_is_said_in_one_line(checkou
     run = checkout.main()
 
     assert run.exit_code == 2
-    assert run.stderr.splitlines() == [f"error: [Errno 40] Too many levels of symbolic links: '{path}'"]
+    assert run.stderr.splitlines() == [f"error: OSError: [Errno 40] Too many levels of symbolic links: '{path}'"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("[loggers\n", "no section headers. file: '{path}', line: 1 '[loggers\\n'"),
+        ("\ufeff[loggers]\n", "no section headers. file: '{path}', line: 1 '\\ufeff[loggers]\\n'"),
+        (None, "No such file or directory: '{path}'"),
+    ],
+    ids=["no ini file", "byte order mark", "no file"],
+)
+def test_a_logging_configuration_that_is_wrong_is_said_in_one_line(
+    checkout: Checkout, content: str | None, reason: str
+) -> None:
+    path = checkout.directory / "other.ini"
+    if content is not None:
+        path.write_text(content, "utf-8")
+
+    run = checkout.main("--logging-conf-file", str(path))
+
+    assert run.exit_code == 2
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert line.endswith(reason.format(path=path))
 
 
 @pytest.mark.parametrize(
