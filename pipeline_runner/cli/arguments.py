@@ -9,10 +9,9 @@ USAGE = """%(prog)s [--plan [--mermaid]] [TASK] [OPTION ...]
 # Why options that begin so would have no effect, or a wrong one.
 _REFUSED = {
     ("--delete-unnecessary",): "it deletes what other tasks need: use --clean",
-    ("--execution-summary-",): "luigi's summary is not shown",
     ("--log-level",): "set levels in conf/logging.ini",
     ("--parallel-scheduling",): "one process plans all tasks",
-    ("--retcode-",): "exit codes are fixed",
+    ("--execution-summary-", "--retcode-"): "summary and exit codes are not luigi's",
     ("--worker-",): "use --gokart-worker-…",
     (
         *("--TaskOnKart-", "--cache-unique-id", "--complete-check", "--fail-on-empty", "--fix-random", "--redis-"),
@@ -66,10 +65,9 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
     for option, argument in itertools.pairwise(["", *others]):
         name, is_given, value = argument.partition("=")
         reasons = [reason for beginnings, reason in _REFUSED.items() if name.startswith(beginnings)]
-        if name.endswith("Task-workspace-directory"):
-            reasons = ["use --workspace-directory, for all tasks"]
-        if reasons:
-            parser.error(f"argument {name}: it would have no effect here, or a wrong one: {reasons[0]}")
+        if reasons or name.endswith("Task-workspace-directory"):
+            reason = next(iter(reasons), "use --workspace-directory, for all tasks")
+            parser.error(f"argument {name}: it would have no effect here, or a wrong one: {reason}")
         if not argument or (name.startswith("--") and is_given and not value):
             # luigi would silently use the default instead.
             parser.error(f"argument {name or option}: expected a value; leave the option out to take the default")

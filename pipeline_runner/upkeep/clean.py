@@ -1,6 +1,7 @@
 """Delete what no pointer needs: old files of the workspace, old runs, batches and champions."""
 
 import re
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +14,6 @@ from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
 from pipeline_runner.errors import UsageError
 from pipeline_runner.lock_folder import is_running
-from pipeline_runner.watch.document_folder import UNFINISHED
 from pipeline_runner.watch.history import History
 
 _UNIQUE_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
@@ -39,7 +39,7 @@ def clean(workspace: str, lock_folder: str, keep: int, hours: float, *, is_agree
     for name in old_runs:
         history.delete(name)
     for path in files:
-        path.unlink(missing_ok=True)
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     for bucket, key in objects:
         with s3_client(f"s3://{bucket}/{key}", "delete it") as client:
             client.delete_object(Bucket=bucket, Key=key)
@@ -60,8 +60,8 @@ def sort_runs(history: History, keep: int) -> tuple[int, list[str], set[str]]:
 
 def find_files(workspace: Path, needed: set[str], limit: float) -> Iterator[Path]:
     """Yield our files that are not finished, or of tasks that are not needed, until a limit in seconds since 1970."""
-    # A process that was killed has left what it was writing.
-    unfinished = [*workspace.glob("*-luigi-tmp-*"), *workspace.glob(f"runs/*{UNFINISHED}")]
+    # A process that was killed has left files of luigi, and temporary folders with half a record or report.
+    unfinished = [*workspace.glob("*-luigi-tmp-*"), *workspace.glob("runs/.????????/")]
     yield from (path for path in sorted(unfinished) if path.lstat().st_mtime <= limit)
     paths = {path.name: path for path in sorted(workspace.glob("*")) if path.is_file()}
     for name, path in paths.items():

@@ -1,10 +1,9 @@
 """A folder of small documents, on this machine or on S3."""
 
+import tempfile
 from pathlib import Path
 
 from gokart_pipeline_sample.io.s3 import Encryption, get_object, is_s3, list_objects, put_object, s3_client, split_uri
-
-UNFINISHED = ".part"
 
 
 class DocumentFolder:
@@ -40,13 +39,11 @@ class DocumentFolder:
             return
         folder = Path(self._location)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = Path(place + UNFINISHED)
-        try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".") as temporary:
+            file = Path(temporary, name)
             file.touch(0o600)
             file.write_bytes(content)
             file.replace(place)
-        finally:
-            file.unlink(missing_ok=True)
 
     def delete(self, name: str) -> None:
         """Delete a document if it exists."""

@@ -100,6 +100,9 @@ class TestWhatIsDeleted:
     def test_is_shown_first_and_no_run_needs_it(
         self, used: Checkout, used_once: Used, bucket: str, s3: S3Client
     ) -> None:
+        half_written = used.workspace / "runs" / ".abc_1234" / "half.json"
+        half_written.parent.mkdir()
+        half_written.write_text("{")
         files, objects = find_files(used), read_objects(s3, bucket)
         young = used.main("--clean", "--keep", "1")
         assert young.stdout.startswith("0 files, 0 objects and 3 of 7 runs\n")
@@ -117,8 +120,9 @@ class TestWhatIsDeleted:
         assert [name for name in deleted if not name.startswith("runs/")] == [
             f"{name}{digest}" for name in old for digest in ("", ".sha256")
         ]
-        assert summary == f"4 files, {len(used_once.old)} objects and 3 of 7 runs"
-        assert len(deleted) == 4 + 3
+        assert not half_written.parent.exists()
+        assert summary == f"5 files, {len(used_once.old)} objects and 3 of 7 runs"
+        assert len(deleted) == 5 + 3
         assert objects.keys() - read_objects(s3, bucket).keys() == used_once.old
         assert {*FILES} <= find_files(used)
         runs = run_all(used)

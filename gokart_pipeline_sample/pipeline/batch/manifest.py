@@ -114,22 +114,21 @@ class S3ManifestTarget(S3JsonTarget):
         """Put the note on a part again with those on its neighbours, as far as there are any, in one object."""
         first = number - number % NOTED_PARTS
         together = {each: notes[each] for each in range(first, first + NOTED_PARTS) if each in notes}
-        self._notes_target(f"{self._folder}{NOTES}{number // NOTED_PARTS:05d}.json").dump(together)
+        key = f"{self._folder}{NOTES}{number // NOTED_PARTS:05d}.json"
+        S3JsonTarget(self._bucket, key, self._unique_id, self._encryption).dump(together)
 
     def find_notes(self) -> dict[int, Any]:
         """Return the notes on parts by number, if the objects that they ``put`` are still as they were."""
         notes: dict[int, Any] = {}
         found = self._list()
         for key in (key for key in found if key.startswith(f"{self._folder}{NOTES}")):
+            target = S3JsonTarget(self._bucket, key, self._unique_id, self._encryption)
             try:
-                together = self._notes_target(key).load().items()
+                together = target.load().items()
                 notes |= {int(number): note for number, note in together if _are_intact(note["put"].values(), found)}
             except _DAMAGES:
-                logger.warning("%s is damaged: its parts are made again", self._notes_target(key).path())
+                logger.warning("%s is damaged: its parts are made again", target.path())
         return notes
-
-    def _notes_target(self, key: str) -> S3JsonTarget:
-        return S3JsonTarget(self._bucket, key, self._unique_id, self._encryption)
 
     def _list(self) -> dict[str, tuple[int, str]]:
         return {item["Key"]: (item["Size"], item["ETag"]) for item in s3.list_objects(self._bucket, self._folder)}

@@ -46,10 +46,10 @@ class TestParseArguments:
                 ([f"--{option}=1"], f"argument --{option}: it would have no effect here, or a wrong one: {reason}")
                 for option, reason in {
                     "delete-unnecessary-output-files": "it deletes what other tasks need: use --clean",
-                    "execution-summary-summary-length": "luigi's summary is not shown",
+                    "execution-summary-summary-length": "summary and exit codes are not luigi's",
                     "log-level": "set levels in conf/logging.ini",
                     "parallel-scheduling": "one process plans all tasks",
-                    "retcode-task-failed": "exit codes are fixed",
+                    "retcode-task-failed": "summary and exit codes are not luigi's",
                     "worker-timeout": "use --gokart-worker-…",
                     "gokart-pipeline-sample.TrainTask-workspace-directory": "use --workspace-directory, for all tasks",
                 }.items()

@@ -122,10 +122,9 @@ class TestFindFiles:
         assert [name for name, _ in history.named_records()] == []
         assert list(find_files(tmp_path, set(), a_day_ago)) == []
 
-        for path in find_files(tmp_path, set(), time.time()):
-            path.unlink()
-
-        assert [path.name for path in (tmp_path / "runs").iterdir()] == ["1.json"]
+        (left,) = find_files(tmp_path, set(), time.time())
+        assert [path.name for path in left.iterdir()] == ["2.json"]
+        assert sorted((tmp_path / "runs").iterdir()) == [left, tmp_path / "runs" / "1.json"]
 
     def test_finds_the_half_of_a_file_of_a_task(self, tmp_path: Path, a_day_ago: float) -> None:
         paths = [make_file(tmp_path, f"A_{NEEDED}.json{each}-luigi-tmp-0012345678") for each in ("", ".sha256")]
