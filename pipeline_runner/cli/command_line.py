@@ -45,7 +45,10 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
     started = time.monotonic()
     config = load_config(options.workspace_directory)
     workspace = config.get("TaskOnKart", "workspace_directory")
-    with importing_no_table(options), providing_s3(options, arguments, config) as server:
+    with contextlib.ExitStack() as stack:
+        if options.new_table and not IS_INSTALLED:
+            import_no_table(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        server = stack.enter_context(providing_s3(options, arguments, config))
         # The pipeline is imported while the server starts.
         import gokart
 
@@ -90,18 +93,13 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
             return UNHANDLED
 
 
-@contextlib.contextmanager
-def importing_no_table(options: argparse.Namespace) -> Iterator[None]:
+def import_no_table(folder: Path) -> None:
     """Let a new table be adopted even if today's schema is broken: import a copy of the pipeline that has none."""
-    with contextlib.ExitStack() as stack:
-        if options.new_table and not IS_INSTALLED:
-            folder = stack.enter_context(tempfile.TemporaryDirectory())
-            package = shutil.copytree(PROJECT / "gokart_pipeline_sample", Path(folder, "gokart_pipeline_sample"))
-            templates = PROJECT / "pipeline_runner" / "adopt" / "templates" / "no_table"
-            for template in templates.rglob("*.tmpl"):
-                shutil.copy(template, package / template.relative_to(templates).with_suffix(".py"))
-            sys.path.insert(0, folder)
-        yield
+    package = shutil.copytree(PROJECT / "gokart_pipeline_sample", folder / "gokart_pipeline_sample")
+    templates = PROJECT / "pipeline_runner" / "adopt" / "templates" / "no_table"
+    for template in templates.rglob("*.tmpl"):
+        shutil.copy(template, package / template.relative_to(templates).with_suffix(".py"))
+    sys.path.insert(0, str(folder))
 
 
 @contextlib.contextmanager
@@ -116,10 +114,7 @@ def providing_s3(
         yield None
         return
     if workspace.startswith("s3://"):
-        raise UsageError(
-            f"the embedded S3 keeps its data in the workspace, and {workspace} is no folder: "
-            "set BUCKET_NAME to the bucket to publish to, or workspace_directory to a folder"
-        )
+        raise UsageError(f"the embedded S3 keeps its data in a folder, and {workspace} is none: set BUCKET_NAME")
     with contextlib.ExitStack() as stack:
         only_looks = options.plan or options.champion is not None or options.clean
         if only_looks and not directory.exists():

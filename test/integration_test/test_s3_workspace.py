@@ -244,8 +244,7 @@ def test_the_embedded_s3_has_no_place_in_it(checkout: Checkout, arguments: tuple
 
     assert run.exit_code == 2
     assert run.stderr.splitlines() == [
-        "error: the embedded S3 keeps its data in the workspace, and s3://your-bucket/workspace is no folder: "
-        "set BUCKET_NAME to the bucket to publish to, or workspace_directory to a folder"
+        "error: the embedded S3 keeps its data in a folder, and s3://your-bucket/workspace is none: set BUCKET_NAME"
     ]
     assert not (checkout.directory / "s3:").exists()
 

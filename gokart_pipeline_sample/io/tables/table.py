@@ -76,10 +76,8 @@ class Table:
             data.batches.append(batch)
             size += batch.nbytes
             if size > max_bytes:
-                raise TableError(
-                    f"the table {self._uri} takes more than {max_bytes / 2**20:,.0f} MiB of memory, its first "
-                    f"{len(data):,} rows alone: train on a sample of it, or raise max_memory_share of LoadDataTask"
-                )
+                taken = f"the first {len(data):,} rows of {self._uri} take more than {max_bytes / 2**20:,.0f} MiB"
+                raise TableError(f"{taken} of memory: train on a sample, or raise max_memory_share of LoadDataTask")
         return to_frame(data.batches, schema, self.dialect.decimal)
 
     def read_files(self) -> Iterator[tuple[dict[str, pa.ChunkedArray], dict[str, pa.ChunkedArray]]]:

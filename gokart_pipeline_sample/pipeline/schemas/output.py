@@ -38,8 +38,6 @@ def match_by_id(prediction: pd.DataFrame, ids: pd.Series[Any]) -> pd.DataFrame:
     by_id = prediction.set_index(OutputSchema.id_column())
     unmatched = by_id.index.symmetric_difference(pd.Index(ids))
     if not unmatched.empty:
-        raise ValueError(
-            f"{len(unmatched)} ids are in only one of the predictions and the rows, the first of them "
-            f"{unmatched[:5].tolist()}: predict the very rows that are published"
-        )
+        problem = f"{len(unmatched)} ids have no row or no prediction, the first of them {unmatched[:5].tolist()}"
+        raise ValueError(f"{problem}: predict the very rows that are published")
     return by_id.loc[ids].reset_index()

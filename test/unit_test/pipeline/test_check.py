@@ -51,7 +51,7 @@ class TestCheckAccuracy:
             CheckAccuracyTask.check_accuracy(ALL_RIGHT, rows.drop(columns="target"), require_acc=0.9)
 
     def test_refuses_predictions_of_other_rows(self, rows: pd.DataFrame) -> None:
-        with pytest.raises(ValueError, match="1 ids are in only one"):
+        with pytest.raises(ValueError, match="1 ids have no row or no prediction"):
             CheckAccuracyTask.check_accuracy(ALL_RIGHT[:1], rows, require_acc=0.1)
 
     def test_accepts_a_required_accuracy_of_zero(self, rows: pd.DataFrame) -> None:

@@ -199,7 +199,7 @@ class TestEvaluate:
         self, weak: tuple[Booster, pd.DataFrame], prediction: pd.DataFrame
     ) -> None:
         model, test = weak
-        with pytest.raises(ValueError, match="1 ids are in only one"):
+        with pytest.raises(ValueError, match="1 ids have no row or no prediction"):
             EvaluateTask.evaluate(model, prediction[1:], test, test, **SHUFFLES)
 
     def test_names_a_missing_target(self, weak: tuple[Booster, pd.DataFrame], prediction: pd.DataFrame) -> None:

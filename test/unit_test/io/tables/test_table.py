@@ -743,8 +743,8 @@ class TestMemory:
         with pytest.raises(TableError) as caught:
             Table(str(path)).read(schema, 8 * 2**20)
         assert str(caught.value) == (
-            f"the table {path} takes more than 8 MiB of memory, its first 524,288 rows alone: "
-            "train on a sample of it, or raise max_memory_share of LoadDataTask"
+            f"the first 524,288 rows of {path} take more than 8 MiB of memory: "
+            "train on a sample, or raise max_memory_share of LoadDataTask"
         )
         assert len(Table(str(path)).read(schema, 64 * 2**20)) == rows
 

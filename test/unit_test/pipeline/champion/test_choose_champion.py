@@ -25,7 +25,7 @@ class TestFindRight:
         assert find_right(prediction[::-1], test).tolist() == expected.tolist()
 
     def test_refuses_predictions_of_other_rows(self, model: Booster, parts: Parts) -> None:
-        with pytest.raises(ValueError, match="1 ids are in only one"):
+        with pytest.raises(ValueError, match="1 ids have no row or no prediction"):
             find_right(PredTask.predict(model, parts[2][1:]), parts[2])
 
 
