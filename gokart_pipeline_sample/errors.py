@@ -9,6 +9,10 @@ class AccuracyTooLowError(PipelineError):
     """The model is not accurate enough to publish its predictions; the message gives both accuracies."""
 
 
+class AlarmError(PipelineError):
+    """A batch, or its truth, raises alarms, and they fail the run; the message gives them."""
+
+
 class BadRowsError(PipelineError):
     """A table has rows that break its schema; the message counts them by column and check and gives the first ids."""
 
@@ -41,9 +45,5 @@ class SettingError(PipelineError, ValueError):
     """A parameter has a value that cannot be meant, whatever the run would find; the message names it."""
 
 
-class ShiftError(PipelineError):
-    """New rows are unlike those that the model was tested on; the message names the columns."""
-
-
 class TableError(PipelineError):
-    """A table cannot be read; the message names the file."""
+    """A table cannot be read, or has too few rows; the message names the file."""

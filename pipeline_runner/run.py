@@ -108,7 +108,7 @@ def save_record_and_report(result: RunResult, workspace: str, charts: ChartProce
             records, shift = [record, *earlier][::-1], find_document(graph, "shift")
             page = render_report(records, graph, metrics, shift, charts).encode()
             history.folder.write(f"{stem}.html", page, REPORT_TYPE)
-            if settings.publish and result.publisher and result.verdict == PUBLISHED:
+            if settings.publish and result.publisher and result.verdict.startswith(PUBLISHED):
                 try:
                     result.publisher.output().put_beside(result.publisher.report_name, page, REPORT_TYPE)
                 except S3Error as error:

@@ -21,16 +21,17 @@ class Figures(TypedDict, total=False):
 
     accuracy: float | None  # of the model, from 0 to 1
     rows: int | None  # number of published rows
+    share: float | None  # of the rows of a batch to the median of the batches before
     rejected: int | None  # number of rejected rows of a batch
     parts: int | None  # number of parts of a batch
     unseen: dict[str, int] | None  # number of rows of a batch with a value that no training row has, by column
     estimated: tuple[float, float, float] | None  # accuracy of a batch, with its interval of 95%
-    alarms: list[str] | None  # the shifts of a batch, as sentences
+    alarms: list[str] | None  # about a batch or its truth, as sentences
     champion: str | None  # the last decision about the champion
 
 
 class Published(NamedTuple):
-    """An object that was published: its figures, and the verdict on a run that has just put it."""
+    """An object that was published: its figures, and the verdict on a run that has just put it, but for alarms."""
 
     figures: Figures
     verdict: str = PUBLISHED
@@ -49,7 +50,7 @@ class ShownTask(GokartTask[T]):
         return cast("TargetOnKart", self.output()).load()
 
 
-class PublisherTask(GokartTask[T]):
+class PublisherTask(ShownTask[T]):
     """A task that publishes an object on S3."""
 
     # Name of the report of the run, which is put beside the object.

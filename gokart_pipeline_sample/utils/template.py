@@ -155,5 +155,5 @@ def _prepare_run(task: GokartTask[object]) -> None:
 
 @GokartTask.event_handler(luigi.Event.PROCESSING_TIME)  # type: ignore[no-untyped-call, untyped-decorator]
 def _log_processing_time(task: GokartTask[object], _: float) -> None:
-    if type(task).run is not luigi.Task.run and not task.is_made:  # A view has no run.
+    if not isinstance(task, ViewTask) and not task.is_made:
         logger.info("%s took %.2f s", type(task).__name__, time.monotonic() - task.run_started)

@@ -40,7 +40,7 @@ class RunRecord(Figures):
     seconds: float
     command: list[str]  # the task and its options, as luigi took them
     task: str  # with its namespace
-    verdict: str  # published, champion kept, up to date, done, not accurate enough, failed or stopped
+    verdict: str  # published (with N alarms), champion kept, up to date, done, not accurate enough, failed or stopped
     exit_status: int
     failure: str | None  # the last line on stderr
     required_accuracy: float | None
@@ -94,13 +94,15 @@ class History:
             "verdict": [record["verdict"] for record in records],
             "accuracy": ["" if value is None else f"{value:.4f}" for value in series["accuracy"]],
             "estimated": ["" if value is None else f"{value:.4f}" for value in series["estimated"]],
-            "alarms": [str(len(record.get("alarms") or "")) if record.get("estimated") else "" for record in records],
+            "alarms": ["" if (alarms := record.get("alarms")) is None else str(len(alarms)) for record in records],
             "rows": ["" if value is None else str(value) for value in series["rows"]],
+            "share": ["" if (share := record.get("share")) is None else str(share) for record in records],
             "duration": [f"{record['seconds']:.2f} s" for record in records],
             "object": [record["object"] or "" for record in records],
         }
-        # Only batches have these two.
-        shown = [[name, *cells] for name, cells in columns.items() if any(cells) or name not in ("estimated", "alarms")]
+        # Only batches have these.
+        optional = ("estimated", "alarms", "share")
+        shown = [[name, *cells] for name, cells in columns.items() if any(cells) or name not in optional]
         padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in shown]
         lines = ["  ".join(row).rstrip() for row in zip(*padded, strict=True)]
         for name, figures in series.items():

@@ -9,6 +9,7 @@ from logging import getLogger
 from typing import Any, cast
 
 from gokart_pipeline_sample.errors import PipelineError
+from gokart_pipeline_sample.pipeline.quality.data_warnings import shorten
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask, ShownTask
 from gokart_pipeline_sample.utils.task_definition import define_task, get_version, hash_code
@@ -36,13 +37,19 @@ class RunResult:
     exit_status: int
     outcomes: dict[str, Note]  # of each task, by task id; nothing if luigi has looked at no task
     failure: Note | None = None  # the first one
-    published: Published = UNKNOWN  # if the run succeeded and the object could be read
+    published: Published = UNKNOWN  # if the object is there and could be read
 
     @property
     def publisher(self) -> PublisherTask[Any] | None:
         """The task that publishes last, if any."""
         tasks = reversed(self.root.graph.tasks.values())
         return next((task for task in tasks if isinstance(task, PublisherTask)), None)
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the object is there, even if its alarms fail the run."""
+        outcome = self.outcomes.get(self.publisher.task_id) if self.publisher else None
+        return outcome is not None and outcome.state in (RAN, UP_TO_DATE) and self.exit_status < SIGNALLED
 
     @property
     def required_accuracy(self) -> float | None:
@@ -61,16 +68,18 @@ class RunResult:
         """The result in words; see :class:`RunRecord`."""
         if self.exit_status >= SIGNALLED:
             return "stopped"
+        if self.publisher and self.outcomes[self.publisher.task_id].state == RAN:
+            number = len(self.published.figures.get("alarms") or ())
+            alarms = f" with {number} {'alarm' if number == 1 else 'alarms'}" if number else ""
+            return f"{self.published.verdict}{alarms}"
         if self.exit_status:
             return "not accurate enough" if self.failure and self.failure.is_low_accuracy else "failed"
-        if self.publisher and self.outcomes[self.publisher.task_id].state == RAN:
-            return self.published.verdict
         return "done" if any(task.state == RAN for task in self.outcomes.values()) else "up to date"
 
     def summarize(self, report: str | None, fetch: str = "") -> dict[str, str]:
         """Return by name what is published, a command that fetches its ``{url}``, and the URI of the report, if any."""
         reported = {"report": report} if report else {}
-        if self.exit_status or not self.publisher:
+        if not self.publisher or not self.is_published:
             return reported
         figures = self.published.figures
         summary = {name: str(value) for name, value in figures.items() if value is not None}
@@ -80,7 +89,7 @@ class RunResult:
         if estimated := figures.get("estimated"):
             summary["estimated"] = "{:.4f} ({:.4f} to {:.4f})".format(*estimated)
         if alarms := figures.get("alarms"):
-            summary["alarms"] = str(len(alarms))
+            summary["alarms"] = f"{len(alarms)}: {shorten(alarms, '; ')}"
         if unseen := figures.get("unseen"):
             summary["unseen"] = ", ".join(f"{name} ({rows} rows)" for name, rows in unseen.items())
         url = self.publisher.output().path()
@@ -93,7 +102,7 @@ def make_result(root: RootTask, notes: Sequence[Note], started: float, exit_stat
     outcomes = merge_outcomes(root.graph, notes, exit_status)
     began = datetime.now(UTC) - timedelta(seconds=time.monotonic() - started)
     result = RunResult(root, began, exit_status, outcomes, find_failure(notes))
-    if result.publisher and exit_status == 0:
+    if result.publisher and result.is_published:
         try:
             return replace(result, published=result.publisher.describe())
         except (PipelineError, ValueError, KeyError) as error:
@@ -151,7 +160,7 @@ def make_run_record(result: RunResult, metrics: Metrics | None, earlier: Sequenc
         exit_status=result.exit_status,
         failure=result.failure.message if result.failure else None,
         required_accuracy=result.required_accuracy,
-        object=publisher.output().path() if publisher and result.exit_status == 0 else None,
+        object=publisher.output().path() if publisher and result.is_published else None,
         versions={"python": platform.python_version(), **{name: get_version(name) for name in PACKAGES}},
         seeds=seeds,
         code={name: hash_code(code) for definition in definitions for name, code in definition.modules.items()},

@@ -98,10 +98,11 @@ class TestPublication:
         alarms = json.loads(s3.get_object(Bucket=bucket, Key="batch/latest.json")["Body"].read())["alarms"]
         assert run.stdout.splitlines()[1:] == [
             "rows       10",
+            "share      1.0",
             "rejected   0",
             "parts      1",
             "estimated  {accuracy:.4f} ({low:.4f} to {high:.4f})".format(**estimated),
-            f"alarms     {len(alarms)}",
+            f"alarms     {len(alarms)}: {'; '.join(alarms)}",
             f"published  s3://{bucket}/batch/latest.json",
             f"fetch      aws s3 cp s3://{bucket}/batch/latest.json -",
         ]
@@ -341,7 +342,7 @@ class TestTables:
     def test_are_scored(self, content: str, rows: list[int], published: Checkout, bucket: str, s3: S3Client) -> None:
         path = published.directory / "table.csv"
         path.write_bytes(content.encode())
-        run = score(published, path, "--rows-per-part", "4")
+        run = score(published, path, "--rows-per-part", "4", "--min-rows", "0")
 
         assert run.exit_code == 0, run.stderr
         batch = read_batch(s3, bucket)

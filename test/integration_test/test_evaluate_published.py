@@ -66,7 +66,8 @@ def published(published_batch: Published, bucket: str, s3: S3Client, tmp_path: P
 
 def put_batch(s3: S3Client, bucket: str, part: bytes) -> None:
     """Put a batch of one part."""
-    manifest = json.dumps({"parts": [{"key": "batch/mine/part.csv"}], "shift": None}).encode()
+    rows = part.count(b"\n") - 1
+    manifest = json.dumps({"parts": [{"key": "batch/mine/part.csv"}], "rows_published": rows, "shift": None}).encode()
     for name, body in (("part.csv", part), ("manifest.json", manifest)):
         metadata = {"sha256": hashlib.sha256(body).hexdigest()}
         s3.put_object(Bucket=bucket, Key=f"batch/mine/{name}", Body=body, Metadata=metadata)
@@ -101,7 +102,8 @@ class TestAccuracy:
         assert (again.exit_code, again.tasks) == (0, [])
         assert run.stdout == again.stdout
         estimated = f"{evaluation['estimated_accuracy']['accuracy']:.4f}"
-        assert run.stdout.splitlines()[:2] == [f"accuracy   {accuracy:.4f}", f"rows       {rows}"]
+        gate = "(required: more than 0.2)"
+        assert run.stdout.splitlines()[:2] == [f"accuracy   {accuracy:.4f} {gate}", f"rows       {rows}"]
         assert f"estimated  {estimated} (" in run.stdout
         # Another batch, with Parquet parts.
         scored = published.main(*SCORE, "--rows-per-part", "70", "--output-format", "parquet")
@@ -131,7 +133,7 @@ class TestAccuracy:
         run = evaluate(published, truth, "--manifest", "batch/mine/manifest.json")
 
         assert run.exit_code == 0, run.stderr
-        assert run.stdout.splitlines()[:2] == ["accuracy   0.7500", "rows       4"]
+        assert run.stdout.splitlines()[:2] == ["accuracy   0.7500 (required: more than 0.2)", "rows       4"]
 
     @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
     def test_of_ids_that_look_like_numbers(self, published: Checkout, bucket: str, s3: S3Client, mark: bytes) -> None:
@@ -142,7 +144,39 @@ class TestAccuracy:
         run = evaluate(published, truth, "--manifest", "batch/mine/manifest.json")
 
         assert run.exit_code == 0, run.stderr
-        assert run.stdout.splitlines()[:2] == ["accuracy   0.5000", "rows       2"]
+        assert run.stdout.splitlines()[:2] == ["accuracy   0.5000 (required: more than 0.2)", "rows       2"]
+
+
+class TestAlarms:
+    TURNED = TRUTH.assign(target=(TRUTH["target"] + 1) % 3)
+
+    def test_ring_though_the_features_are_as_before(self, published: Checkout, bucket: str, s3: S3Client) -> None:
+        published.edit(INI, "write=false", "write=true")
+        run = evaluate(published, self.TURNED)
+
+        assert run.exit_code == 0, run.stderr
+        alarms = read_evaluation(s3, bucket)["alarms"]
+        below, unexpected = alarms
+        assert below.endswith(", more than 0.2 is required")
+        assert ", it was estimated as " in unexpected
+        for alarm in alarms:
+            assert f"WARNING {alarm}" in run.stderr
+        assert f"alarms     2: {'; '.join(alarms)}" in run.stdout
+        assert "published with 2 alarms" in published.main("--history").stdout
+        (page,) = (content for key, (content, _) in read_objects(s3, bucket).items() if key.endswith("evaluation.html"))
+        assert b"h1 { margin: 0; font-size: 26px; line-height: 1.2; color: var(--amber); }" in page
+
+    def test_fail_every_run_if_they_shall(self, published: Checkout, bucket: str, s3: S3Client) -> None:
+        for tasks in (["JoinTruthTask"], []):
+            run = evaluate(published, self.TURNED, "--on-alarm", "fail")
+            assert (run.exit_code, run.tasks) == (40, tasks)
+            evaluation = read_evaluation(s3, bucket)
+            last_line = f"error: EvaluatePublishedTask: {'; '.join(evaluation['alarms'])} (see on_alarm)"
+            assert run.stderr.splitlines()[-1] == last_line
+            lines = published.main("--history").stdout.splitlines()
+            newest = [line for line in lines if line.endswith("/evaluation.json")][-1]
+            assert f"{evaluation['accuracy']:.4f}" in newest
+        assert evaluate(published, TRUTH, "--on-alarm", "fail").exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import itertools
 import json
@@ -35,6 +36,11 @@ def score(checkout: Checkout, rows: pd.DataFrame, *options: str, **variables: st
     return checkout.main(*SCORE, *options, **variables)
 
 
+def read_pointer(s3: S3Client, bucket: str, prefix: str = "batch") -> dict[str, Any]:
+    pointer: dict[str, Any] = json.loads(s3.get_object(Bucket=bucket, Key=f"{prefix}/latest.json")["Body"].read())
+    return pointer
+
+
 @dataclass
 class Told:
     """A run, and what readers find afterwards."""
@@ -62,7 +68,7 @@ def runs(trained_once: Trained, s3: S3Client, tmp_path_factory: pytest.TempPathF
 
     def tell(rows: pd.DataFrame, *options: str) -> Told:
         run = score(checkout, rows, *options)
-        pointer = json.loads(s3.get_object(Bucket=trained_once.bucket, Key=LATEST)["Body"].read())
+        pointer = read_pointer(s3, trained_once.bucket)
         return Told(run, pointer, read_batch(s3, trained_once.bucket).manifest["shift"])
 
     quiet, refused = tell(NEW_ROWS), tell(SHIFTED, "--on-shift", "fail")
@@ -99,7 +105,9 @@ class TestAlarms:
         assert next(iter(runs.warned.shift["columns"])) in ("petal_length", "petal_area")
         for alarm in alarms:
             assert f"WARNING {alarm}" in runs.warned.run.stderr
-        assert f"alarms     {len(alarms)}" in runs.warned.run.stdout
+        assert f"alarms     {len(alarms)}: {alarms[0]}; " in runs.warned.run.stdout
+        assert f"published with {len(alarms)} alarms" in runs.history.stdout
+        assert runs.report.startswith(f"published with {len(alarms)} alarms: accuracy ")
         estimated = runs.warned.shift["estimated_accuracy"]
         shown = f"{estimated['accuracy']:.4f} ({estimated['low']:.4f} to {estimated['high']:.4f})"
         assert f"estimated  {shown}" in runs.warned.run.stdout
@@ -159,9 +167,48 @@ class TestOfABatch:
             assert read_objects(s3, bucket) == resumed
 
     def test_without_rows_is_none(self, trained: Checkout, bucket: str, s3: S3Client) -> None:
-        run = score(trained, NEW_ROWS[:0], "--on-shift", "fail")
+        before = read_objects(s3, bucket)
+        refused = score(trained, NEW_ROWS[:0])
+        assert (refused.exit_code, refused.tasks) == (40, [])
+        expected = f"error: GuardTableTask: {trained.directory}/new.csv: 0 of 0 rows are valid, min_rows is 1"
+        assert refused.stderr.splitlines()[-1] == expected.replace(f"{trained.directory}/", "")
+        assert read_objects(s3, bucket) == before
 
+        run = score(trained, NEW_ROWS[:0], "--min-rows", "0")
         assert run.exit_code == 0, run.stderr
         assert run.tasks == BATCH_CHAIN
         batch = read_batch(s3, bucket)
         assert (batch.manifest["rows_in"], batch.manifest["shift"]) == (0, None)
+        assert read_pointer(s3, bucket)["alarms"] == ["rows: 0 are published, 0.0 times the usual number"]
+        failed = score(trained, NEW_ROWS[:0], "--min-rows", "0", "--on-shift", "fail")
+        assert failed.exit_code == 40
+        assert "rows: 0 are published" in failed.stderr.splitlines()[-1]
+
+
+@pytest.mark.long
+class TestShareOfRows:
+    def test_is_that_of_the_batches_before(self, trained: Checkout, bucket: str, s3: S3Client) -> None:
+        def publish(rows: int, *options: str) -> dict[str, Any]:
+            run = score(trained, NEW_ROWS[:rows], *options)
+            assert run.exit_code == 0, run.stderr
+            return read_pointer(s3, bucket, *options[1:2])
+
+        first = publish(200)
+        assert (first["share"], [*first["batches"].values()]) == (1.0, [200])
+        few = publish(40)
+        assert (few["share"], [*few["batches"].values()]) == (0.2, [200, 40])
+        assert few["alarms"][0] == "rows: 40 are published, 0.2 times the usual number"
+        # A batch that is published again is not compared with itself, and not counted twice.
+        s3.delete_object(Bucket=bucket, Key=few["manifest"])
+        assert publish(40) == few
+        again = publish(200)
+        assert (again["share"], [*again["batches"].values()]) == (5.0, [40, 200])
+        # Another prefix knows nothing of it.
+        assert publish(40, "--prefix", "other")["share"] == 1.0
+        # What is damaged, or of an earlier version, tells no rows.
+        s3.put_object(Bucket=bucket, Key=LATEST, Body=b"{")
+        assert [*publish(40)["batches"].values()] == [40]
+        old = json.dumps({"manifest": few["manifest"], "alarms": []}).encode()
+        metadata = {"sha256": hashlib.sha256(old).hexdigest()}
+        s3.put_object(Bucket=bucket, Key=LATEST, Body=old, Metadata=metadata)
+        assert [*publish(200)["batches"].values()] == [200]

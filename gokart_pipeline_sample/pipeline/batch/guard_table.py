@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypedDict
 import luigi
 import pandas as pd
 
-from gokart_pipeline_sample.errors import BadRowsError
+from gokart_pipeline_sample.errors import BadRowsError, TableError
 from gokart_pipeline_sample.io.tables.duplicates import find_duplicates, get_bounds, increase
 from gokart_pipeline_sample.io.tables.table import Piece, Table
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
@@ -55,9 +55,10 @@ class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
         default="fail", choices=["fail", "reject"], description="Whether bad rows fail the run, or go to rejected/."
     )
     max_rejected_share: ShareParameter = ShareParameter(default=0.01, description="Largest share of rows to reject.")
+    min_rows: luigi.IntParameter = luigi.IntParameter(default=1, description="Least number of valid rows of the table.")
 
     def run(self) -> None:
-        """Check the table and save the result."""
+        """Check the table and save the result; raise a TableError if it has too few valid rows."""
         table, duplicates = self.open_table(), list[Any]()
         checked = self.check_chunks(table, duplicates)
         if not increase(chunk.bounds for chunk in checked):
@@ -69,7 +70,10 @@ class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
             if duplicates:
                 checked = self.check_chunks(table, duplicates)
         allowed_share = self.max_rejected_share if self.on_bad_row == "reject" else 0.0
-        self.dump(self.guard(checked, duplicates, allowed_share))
+        result = self.guard(checked, duplicates, allowed_share)
+        if (valid := result["rows"] - result["bad_rows"]) < self.min_rows:
+            raise TableError(f"{self.table}: {valid} of {result['rows']} rows are valid, min_rows is {self.min_rows}")
+        self.dump(result)
 
     def check_chunks(self, table: Table, duplicates: list[Any]) -> list[CheckedChunk]:
         """Check each chunk of the table, given the ids that are known to occur more than once."""

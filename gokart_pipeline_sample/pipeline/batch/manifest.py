@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from logging import getLogger
 from typing import Any, TypedDict
@@ -19,6 +20,7 @@ from gokart_pipeline_sample.pipeline.drift.shift import EstimatedAccuracy
 logger = getLogger(__name__)
 
 NOTES = "figures/"
+EARLIER_BATCHES = 10  # with whose rows those of a batch are compared
 NOTED_PARTS = 16  # An object notes so many: a run that goes on reads them with one request.
 _DAMAGES = (AttributeError, DamagedFileError, ValueError, KeyError, TypeError)
 
@@ -154,6 +156,19 @@ class S3PointerTarget(S3JsonTarget):
     """The pointer that readers follow to the manifest of the current batch; it exists only if that manifest does."""
 
     manifest: S3ManifestTarget
+
+    def count_rows(self, rows: int) -> dict[str, int]:
+        """Return the numbers of published rows of the last batches, by the beginning of their names, this one last."""
+        # The whole name would keep a batch from being cleaned up.
+        name, batches = self.manifest.key.split("/")[-2][:12], dict[str, int]()
+        if s3.find_metadata(self._bucket, self.key) is not None:
+            try:
+                content = get_intact_object(self._bucket, self.key, s3.IF_MISSING, "no earlier rows are known")
+                batches = json.loads(content).get("batches", {})
+            except DamagedFileError as error:
+                logger.warning("%s", error)
+        batches.pop(name, None)
+        return dict([*batches.items()][-EARLIER_BATCHES:]) | {name: rows}
 
     def put_beside(self, name: str, content: bytes, content_type: str) -> None:
         """Put another object beside the manifest, where no later batch replaces it."""

@@ -1,11 +1,12 @@
 """Publish a scored table."""
 
 from logging import getLogger
+from statistics import median
 from typing import Any, cast
 
 import luigi
 
-from gokart_pipeline_sample.errors import ShiftError
+from gokart_pipeline_sample.errors import AlarmError
 from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, S3ManifestTarget, S3PointerTarget, list_estimate
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import find_alarms
@@ -27,8 +28,8 @@ class PublishBatchTask(PublisherTask[dict[str, Any]]):
     on_shift: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
         default="warn",
         choices=["warn", "fail"],
-        description="Whether new rows that are unlike the test rows, or an accuracy that is estimated as too low, fail "
-        "the run before anything is published.",
+        description="Whether rows that are unlike the test rows, far more or fewer than usual, or whose accuracy is "
+        "estimated as too low, fail the run before anything is published.",
     )
 
     def output(self) -> S3PointerTarget:
@@ -37,28 +38,41 @@ class PublishBatchTask(PublisherTask[dict[str, Any]]):
         return manifest.make_pointer(self.make_unique_id())
 
     def run(self) -> None:
-        """Put the pointer, or raise a ShiftError if there are alarms (:func:`find_alarms`) and they fail the run."""
-        alarms = find_alarms(self.load(self.score_task)["shift"], self.require_acc)
+        """Put the pointer, or raise an AlarmError if alarms (compare_rows, find_alarms) fail the run."""
+        manifest = self.load(self.score_task)
+        batches = self.output().count_rows(manifest["rows_published"])
+        share, alarms = compare_rows(manifest["rows_published"], [*batches.values()][:-1])
+        alarms += find_alarms(manifest["shift"], self.require_acc)
         for alarm in alarms:
             logger.warning("%s", alarm)
         if alarms and self.on_shift == "fail":
-            raise ShiftError(f"{shorten(alarms, '; ')} (see on_shift): nothing is published")
-        self.dump({"manifest": self.output().manifest.key, "alarms": alarms})
+            raise AlarmError(f"{shorten(alarms, '; ')} (see on_shift): nothing is published")
+        self.dump({"manifest": self.output().manifest.key, "alarms": alarms, "share": share, "batches": batches})
         logger.info("put %s", self.output().path())
 
     def describe(self) -> Published:
         """Return the figures of the manifest, and the alarms."""
-        manifest = self.load(self.score_task)
+        manifest, pointer = self.load(self.score_task), self.output().load()
         shift = manifest["shift"]
         return Published(
             Figures(
                 accuracy=manifest["model"]["accuracy"],
                 rows=manifest["rows_published"],
+                share=pointer["share"],
                 rejected=manifest["rows_rejected"],
                 parts=len(manifest["parts"]),
                 unseen={name: values["rows"] for name, values in manifest["unseen"].items()} or None,
                 estimated=list_estimate(shift and shift["estimated_accuracy"]),
-                alarms=self.output().load()["alarms"] or None,
+                alarms=pointer["alarms"],
                 champion=manifest["champion"]["decision"] if manifest["champion"] else None,
             )
         )
+
+
+def compare_rows(rows: int, earlier: list[int]) -> tuple[float, list[str]]:
+    """Return the share of published rows to the median of earlier batches with any, and a sentence if it is unusual.
+
+    Below a half and above twice is unusual, and no row at all.
+    """
+    share = round(rows / median([count for count in earlier if count] or [rows or 1]), 2)
+    return share, [] if 0.5 <= share <= 2 else [f"rows: {rows} are published, {share} times the usual number"]

@@ -22,6 +22,7 @@ class RunBatchTask(ViewTask[dict[str, Any]], TableTask[dict[str, Any]]):
     with_proba = borrow(ScoreTableTask, "with_proba")
     on_bad_row = borrow(GuardTableTask, "on_bad_row")
     max_rejected_share = borrow(GuardTableTask, "max_rejected_share")
+    min_rows = borrow(GuardTableTask, "min_rows")
     require_acc = borrow(CheckAccuracyTask, "require_acc")
     on_shift = borrow(PublishBatchTask, "on_shift")
 

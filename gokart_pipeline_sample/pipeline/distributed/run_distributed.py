@@ -28,7 +28,7 @@ class RunDistributedTask(ViewTask[DataFrame[OutputSchema]]):
         """Wire the tasks; raise a ValueError if the model needs what no single machine knows."""
         if FITTED_FEATURES or open_text_columns():
             raise ValueError("features that learn, and text whose values no schema lists, need all rows on one machine")
-        guarded = GuardTableTask(table=self.table, on_bad_row="fail", max_rejected_share=0.0)
+        guarded = GuardTableTask(table=self.table, on_bad_row="fail", max_rejected_share=0.0, min_rows=1)
         split = SplitPiecesTask(guard_task=guarded, table=self.table)
         valid = GetDataTask(data_task=split, name="valid")
         parameters = TrainTask(train_task=valid, valid_task=valid).plain_parameters()

@@ -14,8 +14,9 @@ from support.records import make_result
 
 from gokart_pipeline_sample.errors import S3Error
 from gokart_pipeline_sample.io.targets import S3Target
+from gokart_pipeline_sample.utils.shown_task import Figures, Published
 from pipeline_runner import run
-from pipeline_runner.watch.recorder import RAN, UP_TO_DATE
+from pipeline_runner.watch.recorder import FAILED, RAN, UP_TO_DATE
 from pipeline_runner.watch.report.charts import ChartProcess
 from pipeline_runner.watch.task_graph import Report, RootTask, TaskGraph
 
@@ -53,6 +54,22 @@ class TestSaveRecordAndReport:
         assert json.loads(Path(report).with_suffix(".json").read_text())["verdict"] == "published"
         assert put == ["report.html"]
 
+    @pytest.mark.parametrize("exit_status", [0, 40])
+    def test_publishes_the_report_of_what_raises_alarms(
+        self,
+        graph: TaskGraph,
+        workspace: Path,
+        charts: ChartProcess,
+        monkeypatch: pytest.MonkeyPatch,
+        exit_status: int,
+    ) -> None:
+        put: list[str] = []
+        monkeypatch.setattr(S3Target, "put_beside", lambda _, name, *__: put.append(name))
+        published = Published(Figures(alarms=["a: no"]))
+        result = dataclasses.replace(make_result(graph, RAN), published=published, exit_status=exit_status)
+        assert run.save_record_and_report(result, str(workspace), charts) is not None
+        assert put == ["report.html"]
+
     def test_keeps_only_a_record_of_a_run_that_was_up_to_date(
         self, graph: TaskGraph, workspace: Path, charts: ChartProcess
     ) -> None:
@@ -64,7 +81,7 @@ class TestSaveRecordAndReport:
         self, graph: TaskGraph, workspace: Path, charts: ChartProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(S3Target, "put_beside", lambda *_: pytest.fail("it was published"))
-        failed = dataclasses.replace(make_result(graph, RAN), exit_status=40)
+        failed = dataclasses.replace(make_result(graph, FAILED), exit_status=40)
         assert run.save_record_and_report(failed, str(workspace), charts) is not None
 
     def test_only_warns_if_the_report_cannot_be_published(

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from pandera.errors import SchemaErrors
 
-from gokart_pipeline_sample.errors import BadRowsError
+from gokart_pipeline_sample.errors import BadRowsError, TableError
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult, GuardTableTask
 
 Run = Callable[..., dict[str, object]]
@@ -155,6 +155,24 @@ class TestGuardTableTask:
             run(rows.assign(id=ids))
         assert "id breaks dtype('int64') in 2 rows, the first of them with id ['x', 'x']" in str(caught.value)
         assert "id breaks not_nullable in 1 rows, the first of them with id [None]" in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("rows", "parameters", "last"),
+        [
+            (0, {}, "0 of 0 rows are valid, min_rows is 1"),
+            (30, {"min_rows": 31}, "30 of 30 rows are valid, min_rows is 31"),
+            (2, {"on_bad_row": "reject", "max_rejected_share": 1.0}, "0 of 2 rows are valid, min_rows is 1"),
+        ],
+    )
+    def test_refuses_too_few_valid_rows(
+        self, run: Run, rows: int, iris: pd.DataFrame, parameters: dict[str, object], last: str
+    ) -> None:
+        with pytest.raises(TableError, match=rf"table\.csv: {last}$"):
+            run(spoil(iris[:rows], "petal_width", 2 if rows == 2 else 0), **parameters)
+
+    @pytest.mark.parametrize("least", [0, 100])
+    def test_takes_as_few_rows_as_it_is_told(self, run: Run, rows: pd.DataFrame, least: int) -> None:
+        assert run(rows[:least], min_rows=least)["rows"] == least
 
     def test_does_not_look_at_a_target(self, run: Run, iris: pd.DataFrame) -> None:
         assert run(iris.assign(target="unknown")) == {"rows": 150, "bad_rows": 0, "duplicates": []}

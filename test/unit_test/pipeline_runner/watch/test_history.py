@@ -51,14 +51,18 @@ class TestHistory:
 
     def test_shows_the_estimate_and_the_alarms_of_a_batch(self, runs: History, record: RunRecord) -> None:
         runs.add("1", record)
-        runs.add("2", {**record, "estimated": (0.91234, 0.9, 0.92), "alarms": None})
-        runs.add("3", {**record, "estimated": (0.8, 0.7, 0.9), "alarms": ["petal_width: no", "petal_length: no"]})
+        runs.add("2", {**record, "estimated": (0.91234, 0.9, 0.92), "alarms": [], "share": 1.0})
+        alarms = ["petal_width: no", "petal_length: no"]
+        runs.add("3", {**record, "estimated": (0.8, 0.7, 0.9), "alarms": alarms, "share": 0.87})
+        runs.add("4", {**record, "rows": 0, "alarms": ["rows: no"], "share": 0.0})
         header, *lines = str(runs).splitlines()
-        assert header.split() == ["when", "verdict", "accuracy", "estimated", "alarms", "rows", "duration", "object"]
-        assert [line[header.index("estimated") : header.index("rows")].split() for line in lines[:3]] == [
-            [],
-            ["0.9123", "0"],
-            ["0.8000", "2"],
+        columns = ["when", "verdict", "accuracy", "estimated", "alarms", "rows", "share", "duration", "object"]
+        assert header.split() == columns
+        assert [line[header.index("estimated") : header.index("duration")].split() for line in lines[:4]] == [
+            ["30"],
+            ["0.9123", "0", "30", "1.0"],
+            ["0.8000", "2", "30", "0.87"],
+            ["1", "0", "0.0"],
         ]
 
     def test_draws_the_figures_that_are_known_of_more_than_one_run(self, runs: History, record: RunRecord) -> None:

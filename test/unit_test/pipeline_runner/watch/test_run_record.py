@@ -109,6 +109,9 @@ class TestVerdict:
             (Published({}, "champion kept"), RAN, "champion kept"),
             (Published({}), RAN, "published"),
             (Published({}, "champion kept"), UP_TO_DATE, "up to date"),
+            (Published(Figures(alarms=[])), RAN, "published"),
+            (Published(Figures(alarms=["a: no"])), RAN, "published with 1 alarm"),
+            (Published(Figures(alarms=["a: no", "b: no"])), RAN, "published with 2 alarms"),
         ],
     )
     def test_is_that_of_the_task_that_has_just_published(self, published: Published, state: str, verdict: str) -> None:
@@ -148,7 +151,17 @@ class TestSummarize:
         figures = Figures(accuracy=0.5, estimated=(0.912345, 0.9, 1.0), alarms=["a: no", "b: no"])
         summary = dataclasses.replace(make_result(graph, RAN), published=Published(figures)).summarize(None)
         assert summary["estimated"] == "0.9123 (0.9000 to 1.0000)"
-        assert summary["alarms"] == "2"
+        assert summary["alarms"] == "2: a: no; b: no"
+
+    def test_gives_the_figures_of_what_is_published_though_its_alarms_fail_the_run(self, graph: TaskGraph) -> None:
+        failure = Note(None, FAILED, message="too low (see on_alarm)")
+        for state in (RAN, UP_TO_DATE):
+            result = dataclasses.replace(make_result(graph, state), exit_status=40, failure=failure)
+            assert result.summarize(None)["rows"] == "30"
+            record = make_run_record(result, None, [])
+            assert (record["rows"], record["object"]) == (30, "s3://some-bucket/output.csv")
+        stopped = dataclasses.replace(result, exit_status=143)
+        assert make_run_record(stopped, None, [])["object"] is None
 
     def test_says_where_it_is_published_though_the_figures_cannot_be_read(self, graph: TaskGraph) -> None:
         summary = dataclasses.replace(make_result(graph, RAN), published=Published({})).summarize(
@@ -160,7 +173,7 @@ class TestSummarize:
         }
 
     def test_gives_only_the_report_of_a_run_that_failed(self, graph: TaskGraph) -> None:
-        failed = dataclasses.replace(make_result(graph, RAN), exit_status=40)
+        failed = dataclasses.replace(make_result(graph, FAILED), exit_status=40)
         assert failed.summarize(None) == {}
         assert failed.summarize("/runs/1.html", "fetch {url}") == {"report": "/runs/1.html"}
 

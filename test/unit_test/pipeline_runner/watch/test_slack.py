@@ -7,7 +7,7 @@ from gokart.slack import SlackConfig
 from support.records import make_result
 
 from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask
-from gokart_pipeline_sample.utils.shown_task import Published
+from gokart_pipeline_sample.utils.shown_task import Figures, Published
 from pipeline_runner.watch import slack
 from pipeline_runner.watch.recorder import FAILED, RAN, Note
 from pipeline_runner.watch.run_record import RunResult
@@ -29,6 +29,17 @@ class TestMakeText:
             "rows: 30",
             "published: s3://some-bucket/output.csv",
             "report: /runs/1.html",
+        ]
+
+    def test_names_the_alarms_of_a_batch(self, graph: TaskGraph) -> None:
+        published = Published(Figures(rows=3, share=0.1, alarms=["rows: few", "length: long"]))
+        result = dataclasses.replace(make_result(graph, RAN), published=published)
+        assert slack.make_text(SlackConfig(), result, None).splitlines() == [
+            "gokart_pipeline_sample.RunTask: published with 2 alarms",
+            "rows: 3",
+            "share: 0.1",
+            "alarms: 2: rows: few; length: long",
+            "published: s3://some-bucket/output.csv",
         ]
 
     def test_names_the_error_of_a_run_that_failed(self, graph: TaskGraph) -> None:

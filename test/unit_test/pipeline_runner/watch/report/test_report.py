@@ -130,6 +130,28 @@ class TestRenderReport:
         assert text.startswith(f"{title} failed TrainTask: no run")
         assert "There are no figures (EvaluateTask: ran)." in text
 
+    @pytest.mark.parametrize(
+        ("changes", "color"),
+        [
+            ({}, "--good"),
+            ({"alarms": []}, "--good"),
+            ({"alarms": ["a: no"]}, "--amber"),
+            ({"alarms": ["a: no"], "exit_status": 40}, "--bad"),
+        ],
+    )
+    def test_is_amber_with_alarms(
+        self, record: RunRecord, graph: TaskGraph, changes: dict[str, object], color: str
+    ) -> None:
+        page = render([{**record, **changes}], graph, None, None)
+        assert f"h1 {{ margin: 0; font-size: 26px; line-height: 1.2; color: var({color}); }}" in page
+        assert f".verdict {{ border-left: 8px solid var({color}); }}" in page
+
+    def test_begins_with_the_first_alarms(self, record: RunRecord, graph: TaskGraph) -> None:
+        alarms = [f"column {number}: no" for number in range(7)]
+        text = str(Text(render([{**record, "alarms": alarms}], graph, None, None)))
+        assert "required more than 0.9 column 0: no column 1: no" in text
+        assert "column 4: no and 2 more run" in text
+
     def test_has_no_link_and_no_script(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> None:
         page = render([record], graph, metrics, None)
         assert not {"script", "img", "iframe", "object", "a"} & set(Text(page).tags)
