@@ -121,9 +121,7 @@ class EvaluatePublishedTask(ViewTask[Evaluation], TableTask[Evaluation]):
     bucket = borrow(UploadS3Task, "bucket")
     prefix = borrow(ScoreTableTask, "prefix")
     table, encoding, delimiter, decimal = (borrow(JoinTruthTask, name) for name in TABLE_PARAMETERS)
-    manifest: luigi.Parameter[str] = luigi.Parameter(
-        default="", description="Key of the manifest; by default, the last."
-    )
+    manifest: luigi.Parameter[str] = luigi.Parameter(default="", description="Key of the manifest, or else the last.")
     require_acc = borrow(JoinTruthTask, "require_acc")
     on_alarm: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
         default="warn", choices=["warn", "fail"], description="Whether alarms about the accuracy fail the run."
