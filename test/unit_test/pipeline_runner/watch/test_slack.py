@@ -34,7 +34,7 @@ class TestMakeText:
     def test_names_the_alarms_of_a_batch(self, graph: TaskGraph) -> None:
         published = Published(Figures(rows=3, share=0.1, alarms=["rows: few", "length: long"]))
         result = dataclasses.replace(make_result(graph, RAN), published=published)
-        assert slack.make_text(SlackConfig(), result, None).splitlines() == [
+        assert slack.make_text(result, None).splitlines() == [
             "gokart_pipeline_sample.RunTask: published with 2 alarms",
             "rows: 3",
             "share: 0.1",
