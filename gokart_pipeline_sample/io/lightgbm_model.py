@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gokart_pipeline_sample.io.file_formats import FormatProcessor
-from gokart_pipeline_sample.io.threads import count_threads, limit_threads
+from gokart_pipeline_sample.io.threads import call_interruptibly, count_threads
 
 if TYPE_CHECKING:
     from lightgbm import Booster as Booster
@@ -90,8 +90,7 @@ def predict_probabilities(model: Booster, features: pd.DataFrame, threads: int =
     """Return the probability of each class, row by row; there may be no rows, which LightGBM refuses."""
     if features.empty:
         return np.empty((0, model.num_model_per_iteration()))
-    with limit_threads(count_threads(threads)):
-        return np.asarray(model.predict(features))
+    return np.asarray(call_interruptibly(count_threads(threads), model.predict, features))
 
 
 def count_leaves(text: str) -> list[int]:

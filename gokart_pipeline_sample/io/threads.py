@@ -3,6 +3,8 @@
 import functools
 import os
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 _CELLS_PER_THREAD = 100_000  # With fewer, threads wait for each other longer than a second one computes.
@@ -38,6 +40,19 @@ def _find_pools() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
+
+
+def call_interruptibly(threads: int, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Call a function in a thread of its own, for which OpenMP starts so many; a signal interrupts the wait at once.
+
+    Python handles signals between two steps of the main thread, but not within a call of LightGBM, which may take
+    minutes. After an interrupt, the function goes on until it returns, or the process ends.
+    """
+    executor = ThreadPoolExecutor(1, initializer=limit_threads, initargs=(threads,))
+    try:
+        return executor.submit(function, *arguments, **options).result()
+    finally:
+        executor.shutdown(wait=False)
 
 
 def settle_fork() -> None:

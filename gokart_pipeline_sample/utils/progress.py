@@ -3,7 +3,7 @@
 import contextlib
 import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from logging import getLogger
 from typing import Any
 
@@ -17,18 +17,21 @@ _LINE_EVERY_SECONDS = 10.0
 
 
 @contextlib.contextmanager
-def showing_progress(description: str, total: int | None, unit: str) -> Iterator[Callable[[int], object]]:
-    """Show progress, rate and remaining time; provide a function to call with the number of units done since last.
+def showing_progress(description: str, total: int | None, unit: str) -> "Iterator[tqdm[Any]]":
+    """Show progress and rate, and the remaining time if the total is known; provide a bar to update, closed afterwards.
 
     The description says the work as a past participle, and the total is None if it is unknown.
     """
     tqdm.monitor_interval = 0  # It would start a thread.
     options: dict[str, Any] = {"delay": _BAR_AFTER_SECONDS}
     if not sys.stderr.isatty():
-        line = "{desc}: {n_fmt} of {total_fmt}{unit} ({rate_fmt}), {remaining} left"
+        end = " of {total_fmt}{unit} ({rate_fmt}), {remaining} left" if total is not None else "{unit} ({rate_fmt})"
+        line = "{desc}: {n_fmt}" + end + "{postfix}"
         options = {"file": _Log(), "bar_format": line, **dict.fromkeys(["delay", "mininterval"], _LINE_EVERY_SECONDS)}
-    with tqdm(desc=description, total=total, unit=f" {unit}", unit_scale=True, leave=False, **options) as bar:
-        yield bar.update
+    # Each update looks at the clock: tqdm would foresee from the rate so far which one has to.
+    options |= {"miniters": 1, "unit": f" {unit}", "unit_scale": unit == "rows", "leave": False, "disable": False}
+    with tqdm(desc=description, total=total, **options) as bar:
+        yield bar
 
 
 class _Log(io.StringIO):

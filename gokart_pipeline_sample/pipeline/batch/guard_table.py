@@ -79,12 +79,12 @@ class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
         """Check each chunk of the table, given the ids that are known to occur more than once."""
         schema = FeatureSchema.new_row_schema()
         checked: dict[int, CheckedChunk] = {}
-        with self.start_workers() as workers, showing_progress("checked", None, "rows") as advance:
+        with self.start_workers() as workers, showing_progress("checked", None, "rows") as bar:
             rows = min(CHUNK_ROWS, CHUNK_BYTES // (8 * len(schema)))  # of about eight bytes a cell
             pieces = table.list_pieces(schema, rows, elsewhere=bool(self.dask_scheduler))
             for number, chunk in workers.map(functools.partial(check_piece, table, pd.Index(duplicates)), pieces):
                 checked[number] = chunk
-                advance(chunk.rows)
+                bar.update(chunk.rows)
         return [chunk for _, chunk in sorted(checked.items())]
 
     @staticmethod

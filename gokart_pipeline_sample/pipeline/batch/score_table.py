@@ -179,7 +179,7 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
 
     def score_parts(self, scorer: PartScorer, notes: dict[int, Any], rows: int) -> dict[int, Any]:
         """Score and put the parts without a note of an earlier run, and note them; return the notes on all parts."""
-        with self.start_workers(self.bucket) as workers, showing_progress("scored", rows, "rows") as advance:
+        with self.start_workers(self.bucket) as workers, showing_progress("scored", rows, "rows") as bar:
 
             def list_missing() -> Iterator[tuple[int, str, Piece]]:
                 schema = FeatureSchema.new_row_schema()
@@ -190,7 +190,7 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
                 for number, piece in enumerate(pieces):
                     name = f"part-{number:05d}.{self.output_format}"
                     if number in notes and sum(part["rows"] for part in notes[number]["put"].values()) == len(piece):
-                        advance(len(piece))
+                        bar.update(len(piece))
                     else:
                         yield number, name, piece
 
@@ -198,7 +198,7 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
                 notes[number] = note
                 # After the part, and by this thread alone: no other one may have put less meanwhile.
                 scorer.target.put_note(number, notes)
-                advance(count)
+                bar.update(count)
         return notes
 
     @staticmethod

@@ -69,10 +69,10 @@ class SplitPiecesTask(ClusterTask[dict[str, Rows]]):
     def run(self) -> None:
         """Split the table and save the rows; raise a ValueError if a part has none."""
         names, pieces, found = ("valid", "test"), self.list_pieces(), dict[int, list[Rows]]()
-        with self.start_workers() as workers, showing_progress("split", len(pieces), "pieces") as advance:
+        with self.start_workers() as workers, showing_progress("split", len(pieces), "pieces") as bar:
             for number, held_out in workers.map(self.make_reader(*names), pieces):
                 found[number] = held_out
-                advance(1)
+                bar.update(1)
         for place, name in enumerate(names):
             rows = pd.concat([found[number][place] for number in sorted(found)], ignore_index=True)
             if rows.empty:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -11,7 +13,7 @@ import pandas as pd
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, Losses, set_learning_curve
-from gokart_pipeline_sample.io.threads import count_threads, limit_threads
+from gokart_pipeline_sample.io.threads import call_interruptibly, count_threads
 from gokart_pipeline_sample.pipeline.model.model_input import encode_target, select_features
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.progress import showing_progress
@@ -46,14 +48,28 @@ def boost(train: Dataset, valid: Dataset, num_boost_round: int, parameters: dict
 
     curve: Losses = {}
     threads = count_threads(parameters.pop("threads", 0), cast("pd.DataFrame", train.data).size)
-    with showing_progress("trained", num_boost_round, "rounds") as advance, limit_threads(threads):
-        booster = lgb.train(
+    patience = 0 if parameters.get("boosting") == "dart" else parameters.get("early_stopping_rounds", 0)
+    rule = f"stops {patience} rounds after the best, " * (patience > 0) + f"at most {num_boost_round:,}"
+    best = (math.inf, 0)
+
+    def tell_round(env: Any) -> None:
+        nonlocal best
+        if bar.disable:  # It is closed: an interrupt has ended the wait for this thread.
+            raise CancelledError
+        best = min(best, (env.evaluation_result_list[-1][2], env.iteration + 1))  # the loss of the validation rows
+        bar.set_postfix_str(f"best {best[1]:,} with loss {best[0]:.4g}, {rule}", refresh=False)
+        bar.update()
+
+    with showing_progress("trained", None, "rounds") as bar:
+        booster: Booster = call_interruptibly(
+            threads,
+            lgb.train,
             {**parameters, **FIXED_PARAMETERS, "num_class": len(PreprocessedSchema.target_classes())},
             train,
             num_boost_round,
             valid_sets=[train, valid],
             valid_names=["train", "valid"],
-            callbacks=[lgb.record_evaluation(curve), lambda _: advance(1)],
+            callbacks=[lgb.record_evaluation(curve), tell_round],
         )
     if not booster.feature_importance("split").any():
         raise ValueError(f"no feature splits the {train.num_data()} training rows, 20 to a side: add features or rows")

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 
 import lightgbm
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 import threadpoolctl
 
 from gokart_pipeline_sample.io.lightgbm_model import predict_probabilities
-from gokart_pipeline_sample.io.threads import count_threads, limit_threads
+from gokart_pipeline_sample.io.threads import call_interruptibly, count_threads, limit_threads
 
 COUNT = "from gokart_pipeline_sample.io.threads import count_threads; print(count_threads())"
 FORK = """
@@ -125,3 +127,33 @@ class TestLimitThreads:
         assert "[num_threads: 0]" in model.model_to_string()
         one = predict_probabilities(expected, features, 1)
         assert one.tobytes() == predict_probabilities(model, features, threads).tobytes()
+
+
+class TestCallInterruptibly:
+    def test_returns_what_the_function_returns_in_another_thread(self) -> None:
+        assert call_interruptibly(1, lambda one, two: (one, two), "a", two="b") == ("a", "b")
+        assert call_interruptibly(1, threading.current_thread) is not threading.main_thread()
+
+    def test_raises_what_the_function_raises(self) -> None:
+        with pytest.raises(ValueError, match="no_number"):
+            call_interruptibly(1, int, "no_number")
+
+    def test_a_signal_ends_the_wait(self) -> None:
+        freed = threading.Event()
+
+        def hang() -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            freed.wait()
+
+        handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                call_interruptibly(1, hang)
+        finally:
+            signal.signal(signal.SIGINT, handler)
+            freed.set()
+
+    def test_limits_openmp_in_its_thread_alone(self) -> None:
+        before = count_openmp()
+        assert call_interruptibly(7, count_openmp) == {7}
+        assert count_openmp() == before

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import sys
 import threading
 
@@ -45,9 +46,9 @@ class TestShowingProgress:
         self, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         stderr = replace_stderr(monkeypatch, is_terminal=False)
-        with showing_progress("scored", 2_000_000, "rows") as advance:
+        with showing_progress("scored", 2_000_000, "rows") as bar:
             for _ in range(3):
-                advance(500_000)
+                bar.update(500_000)
         lines = log.messages
         assert any(line.startswith("scored: 1.50M of 2.00M rows (") for line in lines)
         assert all(line.endswith(" left") and line == line.strip() for line in lines)
@@ -55,12 +56,34 @@ class TestShowingProgress:
         assert stderr.getvalue() == ""
 
     @pytest.mark.usefixtures("_at_once")
+    def test_foresees_no_end_that_is_not_known(
+        self, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        replace_stderr(monkeypatch, is_terminal=False)
+        with showing_progress("trained", None, "rounds") as bar:
+            bar.set_postfix_str("best 6, at most 5,000", refresh=False)
+            bar.update(1106)
+        assert re.fullmatch(r"trained: 1106 rounds \([\d.]+ rounds/s\), best 6, at most 5,000", log.messages[-1])
+
+    @pytest.mark.usefixtures("_at_once")
+    def test_tells_of_rounds_that_become_slow(
+        self, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        replace_stderr(monkeypatch, is_terminal=False)
+        with showing_progress("trained", None, "rounds") as bar:
+            for _ in range(1000):
+                bar.update(1)
+            before = len(log.messages)
+            bar.update(1)
+        assert len(log.messages) == before + 1
+
+    @pytest.mark.usefixtures("_at_once")
     def test_draws_a_bar_on_a_terminal_and_wipes_it_away(
         self, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         stderr = replace_stderr(monkeypatch, is_terminal=True)
-        with showing_progress("scored", 10, "rows") as advance:
-            advance(5)
+        with showing_progress("scored", 10, "rows") as bar:
+            bar.update(5)
             assert "scored" in stderr.getvalue()
         *_, blank, end = stderr.getvalue().split("\r")
         assert blank.strip() == end == ""
@@ -72,9 +95,9 @@ class TestShowingProgress:
         self, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, is_terminal: bool
     ) -> None:
         stderr = replace_stderr(monkeypatch, is_terminal)
-        with showing_progress("scored", 10, "rows") as advance:
+        with showing_progress("scored", 10, "rows") as bar:
             for _ in range(10):
-                advance(1)
+                bar.update(1)
         assert stderr.getvalue().strip() == ""
         assert log.messages == []
 
@@ -90,13 +113,13 @@ class TestShowingProgress:
         done: int,
     ) -> None:
         stderr = replace_stderr(monkeypatch, is_terminal)
-        with showing_progress("scored", total, "rows") as advance:
-            advance(done)
+        with showing_progress("scored", total, "rows") as bar:
+            bar.update(done)
         assert "scored" in (stderr.getvalue() if is_terminal else log.text)
 
     @pytest.mark.parametrize("is_terminal", [False, True])
     def test_starts_no_thread(self, monkeypatch: pytest.MonkeyPatch, is_terminal: bool) -> None:
         replace_stderr(monkeypatch, is_terminal)
-        with showing_progress("scored", 10, "rows") as advance:
-            advance(1)
+        with showing_progress("scored", 10, "rows") as bar:
+            bar.update(1)
         assert "TMonitor" not in {type(thread).__name__ for thread in threading.enumerate()}

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Callable
+from concurrent.futures import CancelledError
 from typing import Any
 
 import lightgbm as lgb
@@ -8,6 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
+from gokart_pipeline_sample.io.lightgbm_model import get_learning_curve
 from gokart_pipeline_sample.pipeline.model import boosting
 from gokart_pipeline_sample.pipeline.train import TrainTask
 
@@ -30,6 +35,62 @@ class TestClassWeights:
             for weight in ("none", "balanced")
         )
         assert none == TrainTask.fit(rare, parts[1], **parameters).model_to_string() != balanced
+
+
+class Bar:
+    """Notes the progress, and closes itself after some rounds."""
+
+    def __init__(self, rounds: int = 10_000) -> None:
+        self.remarks: list[str] = []
+        self._rounds = rounds
+
+    @property
+    def disable(self) -> bool:
+        return len(self.remarks) == self._rounds
+
+    def set_postfix_str(self, remark: str, **_: bool) -> None:
+        self.remarks.append(remark)
+
+    def update(self) -> None:
+        pass
+
+
+class TestBoost:
+    @pytest.fixture
+    def fit(
+        self, parts: Parts, parameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> Callable[..., lgb.Booster]:
+        def fit(bar: Bar, **options: Any) -> lgb.Booster:
+            shown = []
+            monkeypatch.setattr(
+                boosting, "showing_progress", lambda *work: shown.append(work) or contextlib.nullcontext(bar)
+            )
+            model = TrainTask.fit(*parts[:2], **{**parameters, "num_boost_round": 40, **options})
+            assert shown == [("trained", None, "rounds")]
+            return model
+
+        return fit
+
+    def test_tells_the_best_round_and_when_it_stops(self, fit: Callable[..., lgb.Booster]) -> None:
+        bar = Bar()
+        model = fit(bar, early_stopping_rounds=3, learning_rate=2.0)
+        losses = get_learning_curve(model)["valid"]["multi_logloss"]
+        best = 1 + int(np.argmin(losses))
+        assert len(bar.remarks) == len(losses) == best + 3
+        expected = f"best {best} with loss {min(losses):.4g}, stops 3 rounds after the best, at most 40"
+        assert bar.remarks[-4:] == [expected] * 4
+
+    @pytest.mark.parametrize("options", [{"early_stopping_rounds": 0}, {"boosting": "dart"}])
+    def test_promises_no_stop_that_there_is_not(self, fit: Callable[..., lgb.Booster], options: dict[str, Any]) -> None:
+        fit(bar := Bar(), **options)
+        assert len(bar.remarks) == 40
+        assert re.fullmatch(r"best \d+ with loss [\d.]+, at most 40", bar.remarks[-1])
+
+    def test_ends_when_nobody_waits_for_it(self, fit: Callable[..., lgb.Booster]) -> None:
+        bar = Bar(rounds=5)
+        with pytest.raises(CancelledError):
+            fit(bar)
+        assert len(bar.remarks) == 5
 
 
 class TestNameFeatures:
