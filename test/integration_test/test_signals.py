@@ -13,9 +13,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout, make_environment
+from support.judged_tables import make_wide
 
 from pipeline_runner.lock_folder import try_lock
 
@@ -85,6 +87,34 @@ def test_a_signal_ends_the_run_and_all_that_belongs_to_it(
     assert errors.splitlines()[-1] == f"error: stopped by {number.name}: the next run goes on where this one stopped"
     assert "KeyboardInterrupt" not in errors
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+@pytest.fixture
+def wide(checkout: Checkout) -> Checkout:
+    """A project whose training takes several seconds a round, each of which is one call of LightGBM."""
+    table = pd.concat([make_wide(features=500)] * 8, ignore_index=True)
+    table.assign(id=table.index).to_parquet(checkout.directory / "wide.parquet")
+    adopted = checkout.main("--new-table", "wide.parquet", "--id", "id", "--target", "target", "--yes")
+    assert adopted.exit_code == 0, adopted.stderr
+    return checkout
+
+
+@pytest.mark.long
+def test_a_signal_ends_the_run_within_a_long_round(wide: Checkout) -> None:
+    with training(wide) as process:
+        for line in process.stderr:
+            if "trained: " in line:  # A round has ended, and the next one has begun.
+                break
+        started = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        seconds = time.monotonic() - started
+
+    assert process.returncode == 128 + signal.SIGINT
+    assert seconds < 3
+    assert errors.splitlines()[-1] == "error: stopped by SIGINT: the next run goes on where this one stopped"
+    (record,) = (wide.workspace / "runs").glob("*.json")
+    assert json.loads(record.read_text())["verdict"] == "stopped"
 
 
 @pytest.mark.long
