@@ -4,12 +4,17 @@ from collections.abc import Sequence
 from logging import getLogger
 from typing import Any
 
+import gokart
+import luigi
+import numpy as np
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import AccuracyTooLowError
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
+from gokart_pipeline_sample.pipeline.model.model_input import encode_target
 from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, find_failures
+from gokart_pipeline_sample.pipeline.quality.scores import compare_with_baseline, find_baseline_failures
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, ShareParameter, TaskParameter
@@ -32,6 +37,9 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
     require: RequirementsParameter = RequirementsParameter(
         default="", description="Further requirements, such as balanced_accuracy>0.8, recall[1]>=0.5."
     )
+    require_better: luigi.BoolParameter = gokart.ExplicitBoolParameter(
+        default=True, description="Whether the model must beat the most frequent class, with 95% confidence."
+    )
     metrics_task: OptionalTaskParameter = OptionalTaskParameter(
         description="Task that outputs the metrics that these requirements are about."
     )
@@ -41,7 +49,7 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
         metrics = self.load("metrics_task") if self.metrics_task else None
         failures = find_failures(metrics, self.require)
         prediction, test = self.load(self.pred_task), self.load(self.test_task)
-        self.dump(self.check_accuracy(prediction, test, self.require_acc, failures))
+        self.dump(self.check_accuracy(prediction, test, self.require_acc, failures, self.require_better))
 
     @staticmethod
     @pa.check_types(lazy=True)
@@ -50,26 +58,29 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
         test: DataFrame[PreprocessedSchema],
         require_acc: float,
         failures: Sequence[str] = (),
+        require_better: bool = True,
     ) -> DataFrame[OutputSchema]:
         """Return a copy of the predictions, with their accuracy in ``attrs["accuracy"]``, if it is high enough.
 
         Predictions are matched with the rows by id; ``failures`` are other requirements that are not met.
 
         Raises:
-            AccuracyTooLowError: the accuracy does not exceed the required one, or there are failures.
+            AccuracyTooLowError: the accuracy does not exceed the required one, there are failures, or the model is to
+                be better than the most frequent class of the rows, and is not with 95% confidence.
             pandera.errors.SchemaErrors: a frame breaks its schema, or the target is missing.
             ValueError: the required accuracy is not between 0 and 1, or predictions and rows do not match.
         """
-        from sklearn.metrics import accuracy_score
-
         if not 0 <= require_acc <= 1:
             raise ValueError(f"require_acc is {require_acc}: give a number from 0 to 1")
-        PreprocessedSchema.require_target(test)
         matched = MakeOutputTask.make_output(prediction, test)
-        truth, predicted = test[PreprocessedSchema.target_column()], matched[OutputSchema.target_column()]
-        accuracy = float(accuracy_score(truth, predicted))
+        truth = encode_target(PreprocessedSchema, test).to_numpy()
+        predicted = encode_target(OutputSchema, matched).to_numpy()
+        accuracy = float((truth == predicted).mean())
         if not accuracy > require_acc:
             failures = [f"the accuracy {accuracy} does not exceed the required {require_acc}", *failures]
+        if require_better:
+            baseline, p_value = np.bincount(truth).max() / len(truth), compare_with_baseline(truth, predicted)
+            failures = [*failures, *find_baseline_failures(accuracy, baseline, p_value)]
         if failures:
             raise AccuracyTooLowError(f"{'; '.join(failures)}: nothing is published")
         logger.info("the accuracy %s exceeds the required %s", accuracy, require_acc)

@@ -12,6 +12,7 @@ from gokart_pipeline_sample.pipeline.model.model_input import encode_target
 from gokart_pipeline_sample.pipeline.quality import scores
 from gokart_pipeline_sample.pipeline.quality.data_warnings import find_warnings
 from gokart_pipeline_sample.pipeline.quality.metrics import LearningCurve, Metrics
+from gokart_pipeline_sample.pipeline.quality.model_warnings import find_model_warnings
 from gokart_pipeline_sample.pipeline.schemas.output import match_by_id
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
@@ -68,10 +69,11 @@ class EvaluateTask(ShownTask[Metrics]):
         model_scores = scores.score(truth, predicted, probabilities)
         curve = get_learning_curve(model)
         ((loss, losses),) = curve["valid"].items()
-        return Metrics(
+        metrics = Metrics(
             rows=len(test),
             model=model_scores,
             baseline=scores.score_baseline(truth, probabilities.shape[1]),
+            baseline_p_value=scores.compare_with_baseline(truth, predicted),
             accuracy_interval=scores.make_interval(model_scores["accuracy"], len(test)),
             classes=scores.score_classes(truth, predicted, probabilities),
             confusion_matrix=confusion_matrix(truth, predicted, labels=range(probabilities.shape[1])).tolist(),
@@ -83,3 +85,6 @@ class EvaluateTask(ShownTask[Metrics]):
             warnings=find_warnings(train, test, model),
             most_confidently_wrong=scores.find_wrong(test, matched),
         )
+        patience = model.params.get("early_stopping_round", 0)
+        metrics["warnings"] = [*find_model_warnings(metrics, patience), *metrics["warnings"]]
+        return metrics

@@ -67,12 +67,13 @@ class Metrics(TypedDict):
     rows: int  # test rows
     model: Scores
     baseline: Scores  # of a model that knows only the class frequencies in the test rows
+    baseline_p_value: float  # that the model is right more often than the most frequent class only by chance
     accuracy_interval: Interval
     classes: list[ClassScores]
     confusion_matrix: list[list[int]]  # rows by true class (outer) and predicted class (inner), in the order of classes
     calibration: list[CalibrationBin]
     importances: list[Importance]  # in the order of the schema
     learning_curve: LearningCurve
-    warnings: list[str]  # about the training and test rows
+    warnings: list[str]  # about the training, the model, and the training and test rows
     # The id, target, pred, probability of pred, and features (by name) of at most ten rows, the most probable first.
     most_confidently_wrong: list[dict[str, Any]]

@@ -47,6 +47,27 @@ def score_baseline(truth: Codes, classes: int) -> metrics.Scores:
     return score(truth, np.full(len(truth), frequencies.argmax()), np.tile(frequencies, (len(truth), 1)))
 
 
+def compare_with_baseline(truth: Codes, predicted: Codes) -> float:
+    """Return the p-value that a model is right more often than the most frequent class of the rows only by chance.
+
+    That is McNemar's exact test, one-sided: only rows on which one of the two alone is right tell them apart.
+    """
+    from scipy.stats import binomtest
+
+    is_frequent, is_right = truth == np.bincount(truth).argmax(), truth == predicted
+    gained, lost = int(is_right[~is_frequent].sum()), int((~is_right[is_frequent]).sum())
+    return float(binomtest(gained, gained + lost, alternative="greater").pvalue) if gained + lost else 1.0
+
+
+def find_baseline_failures(accuracy: float, baseline: float, p_value: float) -> list[str]:
+    """Return a sentence if the model is not better than the most frequent class; see :func:`compare_with_baseline`."""
+    if p_value < 1 - CONFIDENCE:
+        return []
+    compared = f"the accuracy {accuracy:.4g} is not better than that of the most frequent class, {baseline:.4g},"
+    advice = "add features or rows, or set require_better=false and require another figure, such as balanced_accuracy"
+    return [f"{compared} with {CONFIDENCE:.0%} confidence (p = {p_value:.2g}; {advice})"]
+
+
 def make_interval(accuracy: float, rows: int) -> metrics.Interval:
     """Return the exact confidence interval of an accuracy (Clopper and Pearson, Biometrika 26, 1934)."""
     from scipy.stats import binomtest

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,13 @@ class TestAgainstScikitLearn:
     def test_baseline(self, evaluated: Metrics, truth: pd.Series) -> None:
         dummy = DummyClassifier(strategy="prior").fit(truth, truth)
         assert evaluated["baseline"] == pytest.approx(score(truth, dummy.predict(truth), dummy.predict_proba(truth)))
+
+    def test_comparison_with_the_baseline(self, evaluated: Metrics, truth: pd.Series, prediction: pd.DataFrame) -> None:
+        right, frequent = prediction["pred"] == truth, truth == truth.mode()[0]
+        gained, lost = int((right & ~frequent).sum()), int((frequent & ~right).sum())
+        # How often at least so many of so many tosses of a coin are heads.
+        tails = sum(math.comb(gained + lost, count) for count in range(gained, gained + lost + 1))
+        assert evaluated["baseline_p_value"] == pytest.approx(tails / 2 ** (gained + lost))
 
     def test_interval(self, evaluated: Metrics, truth: pd.Series, prediction: pd.DataFrame) -> None:
         draws = (resample(truth, prediction["pred"], random_state=seed) for seed in range(400))
