@@ -8,11 +8,13 @@ import luigi
 import pandera.pandas as pa
 from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
+from luigi.freezing import recursively_unfreeze
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor, set_fitted
 from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
 from gokart_pipeline_sample.pipeline.model.boosting import LIGHTGBM_PARAMETERS, boost, make_datasets
+from gokart_pipeline_sample.pipeline.model.lightgbm_parameters import LightGBMParameter
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
@@ -34,6 +36,9 @@ class TrainTask(GokartTask[Booster]):
     seed: luigi.IntParameter = luigi.IntParameter(default=42, description="Seed of LightGBM's random draws.")
     num_boost_round: luigi.IntParameter = luigi.IntParameter(default=5000, description="Maximum training rounds.")
     early_stopping_rounds: luigi.IntParameter = luigi.IntParameter(default=100, description="Early stopping patience.")
+    lightgbm: LightGBMParameter = LightGBMParameter(
+        default={}, description='Further parameters of LightGBM, such as {"lambda_l2": 5}.'
+    )
     class_weight: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
         default="none", choices=["none", "balanced"], description="Whether all classes get the same total weight."
     )
@@ -57,6 +62,7 @@ class TrainTask(GokartTask[Booster]):
         """Train the model and save it."""
         train, valid = self.load("train"), self.load("valid")
         parameters = {name: getattr(self, name) for name in (*LIGHTGBM_PARAMETERS, "threads")}
+        parameters |= recursively_unfreeze(self.lightgbm)
         self.dump(self.fit(train, valid, self.num_boost_round, self.class_weight, **parameters))
 
     @staticmethod
@@ -66,12 +72,12 @@ class TrainTask(GokartTask[Booster]):
         valid: DataFrame[PreprocessedSchema],
         num_boost_round: int,
         class_weight: str = "none",
-        **parameters: str | float,
+        **parameters: Any,
     ) -> Booster:
         """Train a multiclass model until the loss on the validation rows stops falling; all rows have their target.
 
         The booster keeps what ``FITTED_FEATURES`` know of the training rows, and its learning curve, a loss per round:
-        ``{"train": {"multi_logloss": [...]}, "valid": ...}``. Further parameters are ``threads`` and LightGBM's.
+        ``{"train": {"multi_logloss": [...]}, "valid": ...}``. Further parameters are ``threads`` and LightGBM's own.
 
         Raises:
             pandera.errors.SchemaErrors: a frame breaks the schema, or its target is missing.

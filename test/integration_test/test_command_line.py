@@ -128,6 +128,12 @@ def test_two_projects_run_at_once(published: Checkout, tmp_path: Path) -> None:
             "error: the key 'out/' is that of a folder",
             id="key",
         ),
+        pytest.param(
+            ["--gokart-pipeline-sample.TrainTask-lightgbm", '{"eta": 0.1}'],
+            {},
+            "error: lightgbm cannot have eta: set learning_rate of TrainTask",
+            id="lightgbm",
+        ),
         pytest.param(["--require-acc="], {}, "main.py: error: argument --require-acc: expected", id="no value"),
     ],
 )

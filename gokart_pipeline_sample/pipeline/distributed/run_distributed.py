@@ -34,5 +34,6 @@ class RunDistributedTask(ViewTask[DataFrame[OutputSchema]]):
         parameters = TrainTask(train_task=valid, valid_task=valid).plain_parameters()
         if parameters.pop("class_weight") != "none":
             raise ValueError("class_weight=balanced needs all rows on one machine: set none")
+        parameters |= parameters.pop("lightgbm")
         model = TrainRanksTask(split_task=split, parameters=parameters, ranks=self.ranks)
         return UploadS3Task(output_task=wire_model(split, self.require_acc, trained=model).checked)

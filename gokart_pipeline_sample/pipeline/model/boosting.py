@@ -72,7 +72,9 @@ def boost(train: Dataset, valid: Dataset, num_boost_round: int, parameters: dict
             callbacks=[lgb.record_evaluation(curve), tell_round],
         )
     if not booster.feature_importance("split").any():
-        raise ValueError(f"no feature splits the {train.num_data()} training rows, 20 to a side: add features or rows")
+        least = parameters.get("min_data_in_leaf", 20)
+        problem = f"no feature splits the {train.num_data()} training rows, {least} to a side"
+        raise ValueError(f"{problem}: add features or rows")
     set_learning_curve(booster, curve)
     return booster
 

@@ -31,6 +31,7 @@ class TestTrainTask:
             "seed": 42,
             "num_boost_round": 5000,
             "early_stopping_rounds": 100,
+            "lightgbm": {},
             "class_weight": "none",
         }
 
