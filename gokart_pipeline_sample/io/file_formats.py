@@ -64,7 +64,7 @@ class ParquetProcessor(FormatProcessor):
 
 
 class CsvProcessor(FormatProcessor):
-    """A frame as CSV in UTF-8, with a header line, without its index; ``text`` columns are read as they are written."""
+    """A frame as CSV in UTF-8, with a header, without its index; any ``text`` columns are read as they are written."""
 
     content_type = "text/csv; charset=utf-8"
 
@@ -79,7 +79,7 @@ class CsvProcessor(FormatProcessor):
     def deserialize(self, content: bytes) -> pd.DataFrame:
         """Return the frame, with the types that pandas infers for other columns than those of text."""
         text = pd.read_csv(BytesIO(content), encoding="utf-8-sig", dtype=str, keep_default_na=False)
-        return pd.read_csv(BytesIO(content), encoding="utf-8-sig").assign(**text[[*self._text]])
+        return pd.read_csv(BytesIO(content), encoding="utf-8-sig").assign(**text.filter([*self._text]))
 
 
 class PyArrowCsvProcessor(CsvProcessor):

@@ -44,7 +44,7 @@ class LoadDataTask(TableTask[DataFrame[FeatureSchema]]):
         """Read the table without checking its rows."""
         if not self.table:
             return read_iris()
-        columns = [*FeatureSchema.new_row_columns(), FeatureSchema.target_column()]
+        columns = [*FeatureSchema.to_schema().columns]
         return self.open_table().read(FeatureSchema.arrow_schema(columns), self.max_memory_share * get_memory())
 
     @staticmethod

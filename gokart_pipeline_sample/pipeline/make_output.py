@@ -1,35 +1,53 @@
 """Make the table that is published."""
 
+import re
+from collections.abc import Iterable
 from typing import Any, cast
 
+import luigi
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
+from gokart_pipeline_sample.errors import SettingError
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema, match_by_id
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
 
+class PublishParameter(luigi.ListParameter[tuple[str, ...]]):
+    """Names of columns that are published beside the predictions, in that order."""
+
+    def normalize(self, x: Iterable[str]) -> tuple[str, ...]:
+        """Return the names; raise a SettingError if new rows lack one, or the output has it already."""
+        names, own = tuple(x), "(?i)id|pred|reason|probability_.*"  # The reason is that of rejected rows.
+        others = [name for name in PreprocessedSchema.new_row_columns()[1:] if not re.fullmatch(own, name)]
+        if wrong := [name for name in names if name not in others or names.count(name) > 1]:
+            raise SettingError(f"publish cannot have {wrong}: give some of {', '.join(others)}, each once")
+        return names
+
+
 class MakeOutputTask(GokartTask[DataFrame[OutputSchema]]):
-    """Outputs the ``OutputSchema`` frame: one prediction for each row."""
+    """Outputs the ``OutputSchema`` frame: one prediction for each row, and the columns to publish."""
 
     pred_task: TaskParameter[DataFrame[Any]] = TaskParameter("Outputs at least OutputSchema.")
     test_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the predicted rows.")
+    publish: PublishParameter = PublishParameter(default=(), description="Columns of a row to publish, too, in JSON.")
 
     def run(self) -> None:
         """Make the table and save it."""
-        self.dump(self.make_output(self.load(self.pred_task), self.load(self.test_task)))
+        self.dump(self.make_output(self.load(self.pred_task), self.load(self.test_task), self.publish))
 
     @staticmethod
     @pa.check_types(lazy=True)
     def make_output(
-        prediction: DataFrame[OutputSchema], data: DataFrame[PreprocessedSchema]
+        prediction: DataFrame[OutputSchema], data: DataFrame[PreprocessedSchema], publish: Iterable[str] = ()
     ) -> DataFrame[OutputSchema]:
-        """Return the ``id`` and the ``pred`` of each row, in the order of the rows; predictions may have any order.
+        """Return the ``id`` and the ``pred`` of each row, in the order of the rows, and its columns to publish.
 
         Raises:
             pandera.errors.SchemaErrors: a frame breaks its schema.
             ValueError: a row has no prediction, or a prediction has no row; the message gives the ids.
         """
-        return cast("DataFrame[OutputSchema]", match_by_id(prediction, data[PreprocessedSchema.id_column()]))
+        matched = match_by_id(prediction, data[PreprocessedSchema.id_column()])[[*OutputSchema.to_schema().columns]]
+        return cast("DataFrame[OutputSchema]", matched.assign(**{name: data[name].array for name in publish}))

@@ -91,7 +91,8 @@ class SplitDataTask(GokartTask[dict[str, Rows]]):
             ids = data[PreprocessedSchema.id_column()]
             digests = (hashlib.blake2b(f"{random_state}/{each}".encode(), digest_size=7).digest() for each in ids)
             return np.array([int.from_bytes(digest) / 2**56 for digest in digests])
-        ordered = data[PreprocessedSchema.feature_columns()].select_dtypes(["number", "datetime"]).columns
+        others = data.drop(columns=[PreprocessedSchema.id_column(), PreprocessedSchema.target_column()])
+        ordered = others.select_dtypes(["number", "datetime"]).columns
         if split_by not in ordered:
             columns = ", ".join(ordered)
             raise ValueError(f"split_by is {split_by!r}: give random, id or a column with an order ({columns})")

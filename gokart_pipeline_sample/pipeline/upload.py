@@ -6,6 +6,7 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.io.file_formats import CsvProcessor
 from gokart_pipeline_sample.io.targets import S3CsvTarget
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import KeyParameter, TaskParameter
 from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask, S3DestinationTask
 
@@ -23,7 +24,8 @@ class UploadS3Task(PublisherTask[DataFrame[OutputSchema]], S3DestinationTask[Dat
     def output(self) -> S3CsvTarget:
         """Return the object on S3."""
         target = S3CsvTarget(self.bucket, self.key, self.make_unique_id(), self.encryption())
-        target.processor = CsvProcessor(self.bom, OutputSchema.empty().select_dtypes("str").columns)
+        types = {**PreprocessedSchema.empty().dtypes, **OutputSchema.empty().dtypes}
+        target.processor = CsvProcessor(self.bom, [name for name, dtype in types.items() if dtype == "str"])
         return target
 
     def run(self) -> None:

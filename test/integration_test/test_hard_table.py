@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
@@ -19,10 +20,17 @@ from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
 pytestmark = pytest.mark.long
 
 ORDERS, NEW_ORDERS = 20_000, 50_000
+PUBLISHED = ["order day", "保険", "市区町村", 'age: "years"']
 SETTINGS = """
 [gokart_pipeline_sample.LoadDataTask]
 table=./orders.{ending}
 on_bad_row=drop
+
+[gokart_pipeline_sample.SplitDataTask]
+split_by=order day
+
+[gokart_pipeline_sample.MakeOutputTask]
+publish={published}
 
 [gokart_pipeline_sample.TrainTask]
 class_weight={class_weight}
@@ -64,7 +72,10 @@ def adopt(
         "conf/param.ini", "require_acc=0.9", "require_acc=0.5\nrequire=recall[fraud]>0.5, roc_auc>baseline+0.1"
     )
     settings = checkout.directory / "conf" / "param.ini"
-    settings.write_text(settings.read_text() + SETTINGS.format(ending=ending, class_weight=class_weight))
+    settings.write_text(
+        settings.read_text()
+        + SETTINGS.format(ending=ending, class_weight=class_weight, published=json.dumps(PUBLISHED))
+    )
     return checkout
 
 
@@ -109,6 +120,26 @@ def test_the_run_warns_as_a_data_scientist_would(adopted: Checkout) -> None:
     assert "values in test rows that no training row has: 市区町村 (" in warnings
 
 
+def test_what_is_kept_splits_the_rows_and_is_published_and_no_model_sees_it(
+    adopted: Checkout, tables: Path, s3: S3Client
+) -> None:
+    train, valid, test = (
+        pd.read_parquet(*adopted.workspace.glob(f"SplitDataTask_{name}_*.parquet"))
+        for name in ("train", "valid", "test")
+    )
+    assert train["order day"].max() < valid["order day"].min() <= valid["order day"].max() < test["order day"].min()
+    assert "a leak" in train
+    (model,) = adopted.workspace.glob("TrainTask_*.txt")
+    (features,) = re.findall("^feature_names=(.*)$", model.read_text(), re.MULTILINE)
+    assert len(features.split()) == len(train.columns) - 4  # the id, the target, and what is kept
+    assert not re.search("day|leak", features)
+    content = read_objects(s3, adopted.environment["BUCKET_NAME"])["output.csv"][0]
+    output, orders = pd.read_csv(BytesIO(content)), pd.read_csv(tables / "orders.csv").set_index("order no.")
+    assert output.columns.tolist() == ["id", "pred", *PUBLISHED]
+    assert output["id"].tolist() == test["order no."].tolist()
+    assert output[PUBLISHED].equals(orders.loc[output["id"], PUBLISHED].reset_index(drop=True))
+
+
 def test_new_rows_are_scored_alike_from_parquet_and_csv(
     adopted: Checkout, tables: Path, checkout: Checkout, s3: S3Client, bucket: str
 ) -> None:
@@ -122,6 +153,12 @@ def test_new_rows_are_scored_alike_from_parquet_and_csv(
     one, other = read_batch(s3, adopted.environment["BUCKET_NAME"]), read_batch(s3, bucket)
     assert len(one.published) == NEW_ORDERS
     pd.testing.assert_frame_equal(one.published, other.published)
+    new_orders = pd.read_csv(tables / "new_orders.csv")[["order no.", *PUBLISHED]]
+    pd.testing.assert_frame_equal(
+        one.published[["id", *PUBLISHED]].astype({"order day": "datetime64[ns]"}),
+        new_orders.rename(columns={"order no.": "id"}).astype({"order day": "datetime64[ns]"}),
+    )
+    assert one.published.columns.tolist() == ["id", "pred", *PUBLISHED]
     assert set(one.published["pred"]) == {"regular", "late", "fraud"}
     unseen = one.manifest["unseen"]
     assert unseen == other.manifest["unseen"]

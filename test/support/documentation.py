@@ -35,7 +35,10 @@ NOT_RUN = {
         "gokart-pipeline-sample --help",
     ],
     "DuckDB is not among the dependencies": ["SET VARIABLE bucket = 's3://your-bucket/';"],
-    "a part of a module: hard_table.py has a whole one": ["class ModelInputSchema(PreprocessedSchema):"],
+    "a part of a module: hard_table.py has a whole one": [
+        "class ModelInputSchema(PreprocessedSchema):",
+        "day: Series[pd.Timestamp] = pa.Field(metadata=KEEP)",
+    ],
     "follows a change by hand: test_example.py runs it": [
         "python main.py     # the sex of 67 penguins, with an accuracy of 0.91",
         "python main.py gokart_pipeline_sample.RunBatchTask --local-scheduler     # and of 9 of the 11",

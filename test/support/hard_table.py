@@ -12,19 +12,19 @@ import pyarrow.parquet as pq
 LEVELS = 3000
 NOISE = [f"noise {number}" for number in range(34)]
 INFINITE_ROWS = 5
-# What a user writes by hand for this table; the leak is left out.
+# What a user writes by hand for this table; the model must not see the leak, which new rows lack.
 FILES = {
     "schemas/order.py": f"""
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from gokart_pipeline_sample.pipeline.schemas.base import ID, TARGET, BaseSchema
+from gokart_pipeline_sample.pipeline.schemas.base import ID, KEEP, TARGET, BaseSchema
 
 
 class OrderSchema(BaseSchema):
     order: Series[str] = pa.Field(unique=True, metadata=ID, alias="order no.")
-    day: Series[pd.Timestamp] = pa.Field(alias="order day")
+    day: Series[pd.Timestamp] = pa.Field(metadata=KEEP, alias="order day")
     paid: Series[pd.Timestamp] = pa.Field(nullable=True, alias="paid at")
     city: Series[str] = pa.Field(nullable=True, alias="市区町村")
     country: Series[str] = pa.Field(isin=["DE", "FR", "JP", "US"])
@@ -37,6 +37,7 @@ class OrderSchema(BaseSchema):
     constant: Series[int]
     rare: Series[float] = pa.Field(nullable=True, alias="rarely known")
 {"".join(f"    n{place}: Series[float] = pa.Field(alias={name!r})" + chr(10) for place, name in enumerate(NOISE))}\
+    leak: Series[float] | None = pa.Field(metadata=KEEP, alias="a leak")
     kind: Series[str] | None = pa.Field(isin=["regular", "late", "fraud"], metadata=TARGET)
 """,
     "schemas/feature.py": """

@@ -23,6 +23,7 @@ from gokart_pipeline_sample.io.threads import count_threads
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult
 from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, Part, S3ManifestTarget, ScoringModel, UnseenValues
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, RowCounts, count_rows, measure_shift
+from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.model.model_input import count_unseen, select_features
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
@@ -64,6 +65,7 @@ class PartScorer(NamedTuple):
     processor: FormatProcessor
     with_proba: bool  # whether the probability of each class is published
     is_valid: bool = False  # whether the guard has found no bad row in the table
+    publish: tuple[str, ...] = ()  # the columns of a row that are published beside its prediction
 
     def put(self, part: tuple[int, str, Piece]) -> tuple[int, int, Any]:
         """Score a part, and put it after its rejected rows; return its number, that of its rows, and a note on it."""
@@ -73,8 +75,9 @@ class PartScorer(NamedTuple):
             batches.clear()
         predictions, reasons, figures = self.score(rows, name)
         frames = {f"{REJECTED}{name}": describe_rejected(batches, reasons)} if len(reasons) else {}
-        # Checked already, as a PredictionSchema.
-        frames[name] = predictions if self.with_proba else predictions[[*OutputSchema.to_schema().columns]]
+        columns = predictions.columns if self.with_proba else [*OutputSchema.to_schema().columns, *self.publish]
+        # Checked already, as a PredictionSchema and a PreprocessedSchema.
+        frames[name] = predictions[columns]
         put = {name: self.target.put_part(name, frame, self.processor) for name, frame in frames.items()}
         return number, len(rows), {"put": put, "figures": figures}
 
@@ -91,6 +94,7 @@ class PartScorer(NamedTuple):
         predictions = PredTask.label(self.engine.predict(features, name), preprocessed[PreprocessedSchema.id_column()])
         with passing_equal_ids():
             scored = PredictionSchema.validate(predictions, lazy=True, inplace=True)
+        scored = scored.assign(**preprocessed[[*self.publish]])
         reasons = (breaches["column"] + " breaks " + breaches["check"]).groupby(breaches["row"]).agg("; ".join)
         unseen = {
             column: UnseenValues(rows=int(rows.sum()), values=rows.index[:SHOWN_VALUES].tolist())
@@ -129,6 +133,7 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
         description="LightGBM, or pylignum with the same bits; auto is the fastest.",
     )
 
+    publish = borrow(MakeOutputTask, "publish")
     bom = borrow(UploadS3Task, "bom")
     threads = borrow(TrainTask, "threads")
 
@@ -140,7 +145,7 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
         """Score the table part by part, and put the manifest last."""
         model, reference = self.load(self.model_task), self.load(self.reference_task)
         guarded, table, target = self.load(self.guard_task), self.open_table(), self.output()
-        rows, duplicates, is_valid = guarded["rows"], pd.Index(guarded["duplicates"]), not guarded["bad_rows"]
+        rows, twice, is_valid = guarded["rows"], pd.Index(guarded["duplicates"]), not guarded["bad_rows"]
         # The workers of a cluster share the cores of their machine among them.
         workers = min(THREADS, math.ceil(rows / self.rows_per_part) or 1)
         threads = 1 if self.dask_scheduler else max(1, count_threads(self.threads) // workers)
@@ -148,7 +153,7 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
         engine = Engine(model, engines, folder, threads)
         unique = [OutputSchema.id_column()]
         processor = PyArrowCsvProcessor(self.bom) if self.output_format == "csv" else ParquetProcessor(unique)
-        scorer = PartScorer(engine, reference, duplicates, table, target, processor, self.with_proba, is_valid)
+        scorer = PartScorer(engine, reference, twice, table, target, processor, self.with_proba, is_valid, self.publish)
         try:
             notes = self.score_parts(scorer, target.find_notes(), rows)
         except PredictionError as error:

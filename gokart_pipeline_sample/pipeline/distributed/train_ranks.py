@@ -114,8 +114,7 @@ class TrainRanksTask(ClusterTask[Booster]):
 
 def read_parts(table: Table, names: Sequence[str], seed: int, shares: tuple[float, float], piece: range) -> list[Rows]:
     """Read, check and preprocess a piece as a whole table is, split it by its ids, and return the named parts."""
-    columns = [*FeatureSchema.new_row_columns(), FeatureSchema.target_column()]
-    data, _ = table.read_piece(FeatureSchema.arrow_schema(columns), piece)
+    data, _ = table.read_piece(FeatureSchema.arrow_schema([*FeatureSchema.to_schema().columns]), piece)
     preprocessed = PreprocessTask.preprocess(LoadDataTask.check_rows(data))
     order = SplitDataTask.order_rows(preprocessed, "id", seed)
     parts = SplitDataTask.divide(preprocessed, order, *shares)

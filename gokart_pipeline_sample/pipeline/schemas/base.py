@@ -18,6 +18,7 @@ from gokart_pipeline_sample.pipeline.schemas.column_types import find_isin, find
 
 ID = {"role": "id"}  # metadata of the field that identifies a row, an int or a str, and is never a feature
 TARGET = {"role": "target"}  # metadata of the field that the model predicts; its isin lists the classes
+KEEP = {"role": "kept"}  # metadata of a field that is carried along, and no feature; new rows may lack an optional one
 # Infinity comes from an overflow or a division by zero, and may pass checks such as gt=0.
 FINITE = pa.Check(lambda values: ~np.isinf(values), name="finite", ignore_na=False)
 
@@ -34,18 +35,19 @@ def passing_equal_ids() -> Iterator[None]:
         _comparing_ids.reset(token)
 
 
-def column_roles(schema: pa.DataFrameSchema) -> dict[str, str | None]:
-    """Return the role of each column by name: that of ``ID``, that of ``TARGET``, or None."""
-    return {name: (column.metadata or {}).get("role") for name, column in schema.columns.items()}
+def column_roles(schema: pa.DataFrameSchema) -> dict[str, str]:
+    """Return the role of each column by name: that of ``ID``, ``TARGET`` or ``KEEP``, or "feature"."""
+    return {name: (column.metadata or {}).get("role", "feature") for name, column in schema.columns.items()}
 
 
 class BaseSchema(pa.DataFrameModel):
     """A table as the pipeline expects it: without type coercion and without undeclared columns.
 
-    A subclass marks its id with ``metadata=ID`` and its target with ``metadata=TARGET``; every other column is a
-    feature. Text is a category: ``isin`` closes the list of values, and without it the model learns those of the
-    training rows. A feature that may be missing is ``nullable``. :mod:`column_types` lists the types: the definition of
-    a subclass with others raises a SchemaDefinitionError, which names all of them.
+    A subclass marks its id with ``metadata=ID``, its target with ``metadata=TARGET``, and with ``metadata=KEEP`` what
+    is only carried along, to split the rows by or to publish; every other column is a feature. Text is a category:
+    ``isin`` closes the list of values, and without it the model learns those of the training rows. A feature that may
+    be missing is ``nullable``. :mod:`column_types` lists the types: the definition of a subclass with others raises a
+    SchemaDefinitionError, which names all of them.
     """
 
     class Config:
@@ -86,7 +88,7 @@ class BaseSchema(pa.DataFrameModel):
     @classmethod
     def feature_columns(cls) -> list[str]:
         """Return the names of the columns that the model learns from, in the order of the schema."""
-        return [name for name, role in column_roles(cls.to_schema()).items() if role is None]
+        return [name for name, role in column_roles(cls.to_schema()).items() if role == "feature"]
 
     @classmethod
     def target_classes(cls) -> list[Any]:
@@ -95,8 +97,10 @@ class BaseSchema(pa.DataFrameModel):
 
     @classmethod
     def new_row_columns(cls) -> list[str]:
-        """Return the names of the columns of a row without a target."""
-        return [cls.id_column(), *cls.feature_columns()]
+        """Return the names of the columns of a new row, which has no target and nothing else that is optional."""
+        schema = cls.to_schema()
+        kept = [name for name, role in column_roles(schema).items() if role == KEEP["role"]]
+        return [cls.id_column(), *cls.feature_columns(), *(name for name in kept if schema.columns[name].required)]
 
     @classmethod
     def arrow_schema(cls, columns: list[str]) -> pyarrow.Schema:

@@ -11,7 +11,7 @@
 | ``Series[str]`` | yes | a category | text |
 
 Narrower integers and floats, such as ``np.float32``, are allowed, too. An id is an ``int`` or ``str``; a target is an
-``int``, ``str`` or ``bool`` with an ``isin``.
+``int``, ``str`` or ``bool`` with an ``isin``. A column that is kept may have any type of a feature.
 """
 
 import re
@@ -19,12 +19,9 @@ from typing import Any
 
 import pandera.pandas as pa
 
+_FEATURE = r"u?int\d+|bool|(nullable )?(str|U?Int\d+|boolean|float(32|64)|datetime64\[ns\])"
 # By role: numpy's and pandas's names of its types, and what to write instead of others.
-_TYPES = {
-    "id": r"int\d+|str",
-    "target": r"int\d+|str|bool",
-    "feature": r"u?int\d+|bool|(nullable )?(str|U?Int\d+|boolean|float(32|64)|datetime64\[ns\])",
-}
+_TYPES = {"id": r"int\d+|str", "target": r"int\d+|str|bool", "feature": _FEATURE, "kept": _FEATURE}
 _INSTEAD = {"id": "int, str, not nullable", "target": "int, str, bool, not nullable"}
 # By a part of pandera's name of a type.
 _FEATURE_INSTEAD = {
@@ -48,6 +45,8 @@ def find_isin(column: pa.Column) -> list[Any]:
 def find_problem(name: str, column: pa.Column) -> str | None:
     """Return why a column cannot be used and what to write instead, or None if it can."""
     role, nullable = (column.metadata or {}).get("role", "feature"), "nullable " if column.nullable else ""
+    if role not in _TYPES:
+        return f"the column {name} has the role {role!r}: the roles are {', '.join(_TYPES)}"
     if not re.fullmatch(_TYPES[role], nullable + name_type(column)):
         shown = f"{nullable}{column.dtype}"
         by_part = (instead for part, instead in _FEATURE_INSTEAD.items() if re.search(part, shown))

@@ -17,7 +17,7 @@ Class = FeatureSchema.python_type(FeatureSchema.target_column())
 
 
 class OutputSchema(BaseSchema):
-    """The published table: a class for each row. Any other columns of a table of predictions are dropped."""
+    """The published table: a class for each row, and any other columns."""
 
     id: Series[Id] = pa.Field(  # type: ignore[valid-type]
         unique=True, metadata=ID, description="id of the row that the prediction is for"
@@ -27,7 +27,7 @@ class OutputSchema(BaseSchema):
     )
 
     class Config:
-        strict = "filter"
+        strict = False
 
 
 def match_by_id(prediction: pd.DataFrame, ids: pd.Series[Any]) -> pd.DataFrame:

@@ -3,11 +3,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pandera.pandas as pa
 import pytest
 from pandera.errors import SchemaErrors
+from pandera.typing import Series
 
 from gokart_pipeline_sample.errors import BadRowsError, TableError
+from gokart_pipeline_sample.pipeline import load_data
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
+from gokart_pipeline_sample.pipeline.schemas.base import KEEP
+from gokart_pipeline_sample.pipeline.schemas.iris_feature import IrisFeatureSchema
 
 
 @pytest.fixture
@@ -26,6 +31,28 @@ class TestRead:
     def test_names_a_missing_target(self, flowers: pd.DataFrame, path: Path) -> None:
         flowers.drop(columns="target").to_csv(path, index=False)
         with pytest.raises(TableError, match=r"table\.csv: columns are missing \(target\)"):
+            LoadDataTask(table=str(path)).read()
+
+
+class TestReadKept:
+    class Schema(IrisFeatureSchema):
+        day: Series[pd.Timestamp] = pa.Field(metadata=KEEP)
+        seen: Series[pd.Int64Dtype] | None = pa.Field(metadata=KEEP, nullable=True)
+
+    def test_reads_what_is_kept(self, flowers: pd.DataFrame, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(load_data, "FeatureSchema", self.Schema)
+        days, seen = pd.to_datetime(["2024-01-02", "2024-01-03"]).as_unit("ns"), pd.array([2**53 + 1, None], "Int64")
+        flowers.assign(day=days, seen=seen).to_csv(path, index=False)
+        read = LoadDataTask.check_rows(LoadDataTask(table=str(path)).read())
+        pd.testing.assert_frame_equal(read, flowers.assign(day=days, seen=seen), check_like=True)
+
+    @pytest.mark.parametrize("name", ["day", "seen"])
+    def test_names_what_is_missing_of_it(
+        self, flowers: pd.DataFrame, path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        monkeypatch.setattr(load_data, "FeatureSchema", self.Schema)
+        flowers.assign(day="2024-01-02", seen=1).drop(columns=name).to_csv(path, index=False)
+        with pytest.raises(TableError, match=rf"columns are missing \({name}\)"):
             LoadDataTask(table=str(path)).read()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from pandera.errors import SchemaErrors
@@ -68,6 +69,10 @@ class TestSplitByColumn:
         )
         assert train.max() < valid.min() <= valid.max() < test.min()
         assert (len(train), len(valid), len(test)) == pytest.approx((96, 24, 30), abs=5)
+
+    def test_takes_a_column_that_is_no_feature(self, preprocessed: pd.DataFrame) -> None:
+        data = preprocessed.assign(day=pd.date_range("2024-01-01", periods=150)[::-1])
+        assert SplitDataTask.order_rows(data, "day", 42).tolist() == pytest.approx(np.arange(150, 0, -1) / 150)
 
     def test_refuses_a_missing_value(self, preprocessed: pd.DataFrame) -> None:
         data = preprocessed.assign(sepal_length=preprocessed["sepal_length"].where(preprocessed["id"] > 2))

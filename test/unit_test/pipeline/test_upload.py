@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import pandas as pd
 import pytest
+from support.fruits import FruitSchema
 
+from gokart_pipeline_sample.pipeline import upload
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 
@@ -23,3 +26,10 @@ class TestUploadS3Task:
     def test_refuses_an_encryption_that_s3_does_not_know(self) -> None:
         with pytest.raises(ValueError, match="rot13"):
             UploadS3Task(output_task=LoadDataTask(), bucket="a", server_side_encryption="rot13")
+
+    @pytest.mark.parametrize("color", [["01", "=1+1"], ["NA", "1"]])
+    def test_reads_text_back_as_it_was_published(self, monkeypatch: pytest.MonkeyPatch, color: list[str]) -> None:
+        monkeypatch.setattr(upload, "PreprocessedSchema", FruitSchema)
+        processor = UploadS3Task(output_task=LoadDataTask(), bucket="a").output().processor
+        published = pd.DataFrame({"id": [3, 7], "pred": [2, 0], "weight": [0.5, 2.0], "color": color})
+        pd.testing.assert_frame_equal(processor.deserialize(processor.serialize(published)), published)

@@ -48,6 +48,17 @@ class TestScore:
         pd.testing.assert_frame_equal(scored, PredTask.predict(model, preprocessed), check_exact=True)
         assert reasons.empty
 
+    def test_gives_each_row_its_columns_to_publish(
+        self, model: Booster, reference: Reference, rows: pd.DataFrame, preprocessed: pd.DataFrame
+    ) -> None:
+        expected, *others = score(model, rows, [7], reference)
+        publish = ("petal_area", "sepal_width")
+        scorer = PartScorer(Engine(model), reference, pd.Index([7]), None, None, None, with_proba=True, publish=publish)
+        scored, reasons, figures = scorer.score(rows, "")
+        pd.testing.assert_frame_equal(scored, expected.assign(**preprocessed[list(publish)]), check_exact=True)
+        assert scored.columns[-2:].tolist() == ["petal_area", "sepal_width"]
+        assert [reasons.to_dict(), figures] == [others[0].to_dict(), others[1]]
+
     def test_predicts_rows_that_are_known_to_be_valid_without_checking_them(
         self, model: Booster, reference: Reference, rows: pd.DataFrame
     ) -> None:

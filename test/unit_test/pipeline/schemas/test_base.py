@@ -18,7 +18,7 @@ from gokart_pipeline_sample.pipeline.schemas import (
     PredictionSchema,
     PreprocessedSchema,
 )
-from gokart_pipeline_sample.pipeline.schemas.base import ID, TARGET, passing_equal_ids
+from gokart_pipeline_sample.pipeline.schemas.base import ID, KEEP, TARGET, passing_equal_ids
 
 SCHEMAS = [IrisFeatureSchema, PreprocessedSchema, OutputSchema, PredictionSchema]
 
@@ -48,6 +48,23 @@ class TestRoles:
         assert (Schema.id_column(), Schema.target_column()) == ("key", "label")
         assert Schema.feature_columns() == ["features"]
         assert Schema.target_classes() == ["a", "b"]
+
+    def test_what_is_kept_is_no_feature(self) -> None:
+        class Schema(BaseSchema):
+            key: Series[str] = pa.Field(metadata=ID)
+            day: Series[pd.Timestamp] = pa.Field(metadata=KEEP)
+            name: Series[str] = pa.Field(metadata=KEEP, nullable=True)
+            length: Series[float] = pa.Field(metadata={"role": "feature"})
+            seen: Series[float] | None = pa.Field(metadata=KEEP)
+            label: Series[str] | None = pa.Field(isin=["b", "a"], metadata=TARGET)
+
+        assert Schema.feature_columns() == ["length"]
+        assert Schema.open_text_columns() == []
+        assert Schema.new_row_columns() == ["key", "length", "day", "name"]
+        rows = pd.DataFrame({"key": ["a"], "length": [1.0], "day": pd.to_datetime(["2024-01-02"]).as_unit("ns")})
+        Schema.validate(rows.assign(name=pd.Series([None], dtype="str")))
+        with pytest.raises(SchemaError, match="'day' not in dataframe"):
+            Schema.validate(rows.drop(columns="day"))
 
     def test_names_the_role_that_is_missing(self) -> None:
         class Schema(BaseSchema):

@@ -18,7 +18,7 @@ from gokart_pipeline_sample.errors import SchemaDefinitionError
 from gokart_pipeline_sample.io.tables.table import Table
 from gokart_pipeline_sample.pipeline.model.model_input import encode_features
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import separate_rows
-from gokart_pipeline_sample.pipeline.schemas.base import ID, TARGET, BaseSchema
+from gokart_pipeline_sample.pipeline.schemas.base import ID, KEEP, TARGET, BaseSchema
 
 # By annotation: two values as a user has them, their column in Parquet, and what the model sees of them.
 DAY = datetime.date(2024, 1, 2)
@@ -137,6 +137,20 @@ class TestRole:
         else:
             with pytest.raises(SchemaDefinitionError, match=r"target column is .*: use int, str, bool, not nullable$"):
                 define(annotation, TARGET, nullable=nullable)
+
+    def test_of_what_is_kept(self, annotation: Any, nullable: bool) -> None:
+        if annotation in REFUSED or (nullable and annotation in NOT_NULLABLE):
+            with pytest.raises(SchemaDefinitionError, match=r"the kept column is .*: use "):
+                define(annotation, KEEP, nullable=nullable)
+        else:
+            assert define(annotation, KEEP, nullable=nullable).feature_columns() == []
+
+
+@pytest.mark.parametrize("role", ["group", "ID", "", None])
+def test_a_role_that_is_unknown_is_refused(role: str | None) -> None:
+    problem = f"^Schema: the column column has the role {role!r}: the roles are id, target, feature, kept$"
+    with pytest.raises(SchemaDefinitionError, match=problem):
+        define(float, {"role": role})
 
 
 def test_all_columns_are_named_at_once() -> None:

@@ -8,9 +8,9 @@ from gokart_pipeline_sample.pipeline.schemas import OutputSchema
 
 
 class TestOutputSchema:
-    def test_drops_what_is_not_published(self) -> None:
-        prediction = pd.DataFrame({"id": [1], "pred": [2], "probability_0": [0.1]})
-        assert OutputSchema.validate(prediction).columns.tolist() == ["id", "pred"]
+    def test_passes_other_columns_on(self) -> None:
+        prediction = pd.DataFrame({"id": [1], "pred": [2], "name": ["a"]})
+        assert OutputSchema.validate(prediction).equals(prediction)
 
     @pytest.mark.parametrize("column", [{"pred": [3]}, {"pred": [None]}, {"id": [None]}])
     def test_refuses_what_is_no_prediction(self, column: dict[str, list[object]]) -> None:

@@ -50,6 +50,11 @@ class TestResolving:
         with pytest.raises(UsageError, match=f"^{problem}"), resolving(arguments):
             pass
 
+    def test_refuses_to_publish_a_column_that_no_new_row_has(self) -> None:
+        arguments = ["--gokart-pipeline-sample.MakeOutputTask-publish", '["petal_width", "day"]']
+        with pytest.raises(UsageError, match=r"^publish cannot have \['day'\]: give some of"), resolving(arguments):
+            pass
+
     @pytest.mark.parametrize("workers", ["0", "-1"])
     def test_refuses_to_run_without_workers(self, workers: str) -> None:
         problem = f"^workers is {workers}: give at least 1"
