@@ -11,8 +11,10 @@ import pandas as pd
 from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 from pipeline_runner.adopt.infer_types import Column
 
+MOST_CATEGORIES, FEW_ROWS, EXCEPTIONS = 20, 30, 0.01  # the last two of the rows that would differ by chance
+TELLING = "Each of its {:,} values has one class, so training rows give test rows away: leave it out, or split by it."
 # Names that the module of a schema needs for something else.
-_USED = {"BaseSchema", "ID", "Series", "TARGET", "bool", "float", "int", "pa", "pd", "str"}
+_USED = {"BaseSchema", "ID", "KEEP", "Series", "TARGET", "bool", "float", "int", "pa", "pd", "str"}
 
 
 def sketch(columns: list[Column], data: pd.DataFrame, bad_rows: Mapping[Hashable, int]) -> dict[str, str]:
@@ -21,6 +23,7 @@ def sketch(columns: list[Column], data: pd.DataFrame, bad_rows: Mapping[Hashable
     These have the least values, the greatest, and gaps; ids and open text, which may tell of a person, are made up.
     """
     fields, rows, taken = list[str](), list[str](), set[str]()
+    target = data[next(column.name for column in columns if column.role == "target")]
     for name, role, annotation, _, has_gaps, remarks in columns:
         if not annotation:
             fields += _comment(f"{name!r} is left out: {remarks[0]}.")
@@ -28,7 +31,7 @@ def sketch(columns: list[Column], data: pd.DataFrame, bad_rows: Mapping[Hashable
         is_text = annotation == "str"
         # In a column of another type, text is what could not be read.
         counts = Counter(value for value in data[name].dropna().tolist() if is_text or not isinstance(value, str))
-        is_short = len(counts) <= min(20, len(data) // 10)  # The model learns the values of other text.
+        is_short = len(counts) <= min(MOST_CATEGORIES, len(data) // 10)  # The model learns the values of other text.
         listed = sorted(counts) if role == "target" or (role == "feature" and is_text and is_short) else []
         finite = sorted(value for value in counts if value not in (float("inf"), -float("inf"))) or [None]
         values = [finite[0], finite[-1], None if has_gaps else finite[0]]
@@ -40,8 +43,9 @@ def sketch(columns: list[Column], data: pd.DataFrame, bad_rows: Mapping[Hashable
             shown = ", ".join(f"{value!s:.30} ({count:,})" for value, count in counts.most_common(3))
             seen = f"{len(counts):,} values, the most frequent {shown}"
         bad = [f"{bad_rows[name]:,} rows are bad in this column."] if name in bad_rows else []
+        telling = [TELLING.format(len(counts))] * (role == "feature" and decides_target(data[name], target))
         missing = f"; {data[name].isna().mean():.1%} missing" if has_gaps else ""
-        for remark in (seen + missing if counts else "No value was seen.", *remarks, *bad):
+        for remark in (seen + missing if counts else "No value was seen.", *remarks, *telling, *bad):
             fields += _comment(remark)
         identifier = _make_identifier(name, taken)
         options = [
@@ -56,6 +60,16 @@ def sketch(columns: list[Column], data: pd.DataFrame, bad_rows: Mapping[Hashable
         texts = [value.isoformat() if isinstance(value, pd.Timestamp) else value for value in values]
         rows.append(f"    {name!r}: {texts!r},")
     return {"fields": "\n".join(fields), "rows": "\n".join(rows)}
+
+
+def decides_target(values: pd.Series, target: pd.Series) -> bool:
+    """Return whether many values, in several rows each, have one class each, as hardly any would have by chance."""
+    if not MOST_CATEGORIES < values.nunique() <= len(values) / 2:
+        return False
+    shuffled = target.sample(frac=1, random_state=0).set_axis(target.index)
+    counts = [classes.groupby([values, classes]).size() for classes in (target, shuffled)]
+    others, by_chance = (each.sum() - each.groupby(level=0).max().sum() for each in counts)
+    return bool(by_chance >= FEW_ROWS and others <= EXCEPTIONS * by_chance)
 
 
 def _comment(text: str) -> list[str]:
