@@ -88,6 +88,9 @@ def _parse_command(program: str, arguments: list[str], options: argparse.Namespa
         parser.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
         parser.add_argument("--name", help="name of the table in the code; that of its file by default")
     parser.add_argument("--yes", action="store_true", help="delete it" if options.clean else "write without asking")
+    given = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
+    for name in (name for name in given if given.count(name) > 1):
+        parser.error(f"argument {name}: given more than once, and only one counts: give it once")
     parser.parse_args(arguments, options)
     if options.clean and (options.keep < 1 or options.min_age < 0):
         parser.error("argument --keep: at least 1; argument --min-age: at least 0")

@@ -7,6 +7,7 @@ from pipeline_runner.cli.arguments import needs_bucket_name, parse_arguments
 
 TASK = "gokart_pipeline_sample.RunTask"
 OPTIONS = ("--plan", "--mermaid", "--history", "--serve-s3", "--champion", "--clean", "--new-table", "--help")
+NEW_TABLE = ("--new-table", "t.csv", "--id=a", "--name", "t")
 
 
 class TestParseArguments:
@@ -41,6 +42,11 @@ class TestParseArguments:
             (["--clean", "--keep", "0"], "argument --keep: at least 1; argument --min-age: at least 0"),
             (["--clean", "--min-age", "-1"], "argument --keep: at least 1; argument --min-age: at least 0"),
             (["--clean", "--kee", "3"], "unrecognized arguments: --kee 3"),
+            *(
+                ([*NEW_TABLE, "--target", "b", *again], f"argument {name}: given more than once, and only one counts")
+                for name in ("--target", "--id", "--name")
+                for again in ([name, "c"], [f"{name}=b"])
+            ),
             (["--mermaid"], "argument --mermaid: not allowed without argument --plan"),
             *(
                 ([f"--{option}=1"], f"argument --{option}: it would have no effect here, or a wrong one: {reason}")
