@@ -1,6 +1,11 @@
 """Warnings about training and test rows, as a data scientist would give them."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pandera.typing import DataFrame
 
@@ -10,10 +15,11 @@ from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSch
 
 FEW_ROWS = 30  # fewer test rows of a class say little about it
 GIVES_AWAY = 0.999  # a feature whose area under the ROC curve is higher, alone, is probably made from the target
-LEAVES = 256
 EXAMINED_ROWS = 20_000  # more would hardly change the area
+REPEATED, GROUP_ROWS = 5, 20  # fewer rows of a value or of a range say little about it
 SHOWN_NAMES = 10
-LARGEST = np.finfo(np.float32).max
+
+Numbers = npt.NDArray[Any]
 
 
 def find_warnings(
@@ -56,30 +62,59 @@ def find_rare_classes(test: DataFrame[PreprocessedSchema]) -> list[str]:
 def find_leaks(features: pd.DataFrame, train: pd.DataFrame, tested: pd.DataFrame, test: pd.DataFrame) -> list[str]:
     """Return the features that alone predict the target of the test rows, and the area under their ROC curve.
 
-    Each predicts by a tree of its own, learned from the ``features`` of the training rows and measured on those of the
-    test rows, ``tested``. Classes with fewer than ``FEW_ROWS`` test rows are passed over.
+    Each predicts by the shares of the classes among the training rows, ``features``, with about the same value, and is
+    measured on the test rows, ``tested``. Classes with fewer than ``FEW_ROWS`` test rows are passed over.
     """
-    from sklearn.metrics import roc_auc_score
-    from sklearn.tree import DecisionTreeRegressor
-
-    truth, tested_truth = (encode_target(PreprocessedSchema, rows)[:EXAMINED_ROWS] for rows in (train, test))
-    counts = tested_truth.value_counts()
-    classes = counts[(counts >= FEW_ROWS) & (counts < len(tested_truth))].index.to_numpy()
-    if not len(classes):
+    truth, tested_truth = (encode_target(PreprocessedSchema, rows)[:EXAMINED_ROWS].to_numpy() for rows in (train, test))
+    classes = len(PreprocessedSchema.target_classes())
+    rows = np.bincount(tested_truth, minlength=classes)
+    judged = (rows >= FEW_ROWS) & (rows < len(tested_truth))
+    if not judged.any():
         return []
-    is_class, tested_is_class = (labels.to_numpy()[:, None] == classes for labels in (truth, tested_truth))
     found = []
     for name in features:
-        known, new = (rows[name][:EXAMINED_ROWS] for rows in (features, tested))
-        if known.dtype == "category":
-            known, new = known.cat.codes, new.cat.set_categories(known.cat.categories).cat.codes
-        # A tree takes no number that has more than 32 bits.
-        known, new = (np.clip(rows.to_numpy(dtype=float)[:, None], -LARGEST, LARGEST) for rows in (known, new))
-        tree = DecisionTreeRegressor(max_leaf_nodes=LEAVES, random_state=0).fit(known, is_class)
-        area = roc_auc_score(tested_is_class, tree.predict(new).reshape(tested_is_class.shape))
+        groups, tested_groups = group_values(*(rows[name][:EXAMINED_ROWS] for rows in (features, tested)))
+        size = (max(groups.max(), tested_groups.max()) + 1, classes)
+        learned, counts = (
+            np.bincount(each * classes + labels, minlength=size[0] * classes).reshape(size)
+            for each, labels in ((groups, truth), (tested_groups, tested_truth))
+        )
+        # One row more of each group, with the shares of all rows: a test row may have a value that no training row has.
+        shares = (learned + learned.sum(axis=0) / len(truth)) / (learned.sum(axis=1, keepdims=True) + 1)
+        area = measure_areas(shares[:, judged], counts[:, judged], counts.sum(axis=1, keepdims=True)).mean()
         if area > GIVES_AWAY:
             found.append(f"{name} ({area:.4f})")
     return found
+
+
+def group_values(known: pd.Series[Any], new: pd.Series[Any]) -> tuple[Numbers, Numbers]:
+    """Return the number of the group of each value: a group for each value if they repeat, or else for a range."""
+    if known.dtype == "category":
+        # Those that are missing or unknown are in the last group.
+        codes = known.cat.codes, new.cat.set_categories(known.cat.categories).cat.codes
+        return tuple(np.where(each < 0, len(known.cat.categories), each) for each in codes)
+    known, new = (rows.to_numpy(dtype=float) for rows in (known, new))
+    bounds = np.unique(known)
+    if len(bounds) * REPEATED > len(known):
+        bounds = np.unique(np.sort(known)[::GROUP_ROWS])
+    bounds = np.unique([*bounds, np.nan])  # Missing values are in the last group.
+    return tuple(np.searchsorted(bounds[1:], rows, side="right") for rows in (known, new))
+
+
+def measure_areas(shares: Numbers, counts: Numbers, rows: Numbers) -> Numbers:
+    """Return the area under the ROC curve of each class, if each row is predicted by the share of its group.
+
+    It is the probability that a row of the class has a larger share than another, half of it if they are equal (Mann
+    and Whitney, 1947). The matrices have a row for each group and a column for each class: the shares, and the numbers
+    of the rows of the class; the last one has the numbers of all rows of each group.
+    """
+    from scipy.stats import rankdata
+
+    others = np.take_along_axis(rows - counts, shares.argsort(axis=0), axis=0)
+    below = np.vstack([np.zeros_like(others[:1]), others.cumsum(axis=0)])
+    first, last = rankdata(shares, "min", axis=0) - 1, rankdata(shares, "max", axis=0)
+    passed = (np.take_along_axis(below, first, axis=0) + np.take_along_axis(below, last, axis=0)) / 2
+    return (counts * passed).sum(axis=0) / (counts.sum(axis=0) * below[-1])
 
 
 def count_copies(features: pd.DataFrame, tested: pd.DataFrame) -> int:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.pipeline.quality import data_warnings
@@ -39,7 +40,7 @@ def test_all_are_found(model: Booster) -> None:
     assert "test rows with the same features as a training row: 4 of 120" in found
 
 
-@pytest.mark.parametrize("shape", ["rising", "in two ranges", "a category", "with gaps"])
+@pytest.mark.parametrize("shape", ["rising", "in two ranges", "a category", "with gaps", "with infinity"])
 def test_a_feature_that_gives_the_target_away_is_found(shape: str) -> None:
     train, test = make_labelled(900, 0), make_labelled(300, 1)
     frames = []
@@ -50,9 +51,42 @@ def test_a_feature_that_gives_the_target_away_is_found(shape: str) -> None:
             leak = leak.astype(int).astype("str").astype("category")
         if shape == "with gaps":
             leak = leak.mask(rows["target"] == 2)
+        if shape == "with infinity":
+            leak = leak.replace(2.0, np.inf)
         frames.append(pd.DataFrame({"leak": leak, "noise": rows["petal_width"]}))
     found = data_warnings.find_leaks(frames[0], train, frames[1], test)
     assert found == ["leak (1.0000)"]
+
+
+@pytest.mark.parametrize("kind", ["number", "category"])
+def test_a_customer_who_decides_the_target_is_found(kind: str) -> None:
+    train, test = make_labelled(10_000, 0), make_labelled(3000, 1)
+    frames = []
+    for rows in (train, test):
+        customer = rows["id"] * 7919 % 1000
+        rows["target"] = customer * 104_729 % 1009 % 3
+        frames.append(pd.DataFrame({"customer": customer if kind == "number" else customer.astype("category")}))
+    assert data_warnings.find_leaks(frames[0], train, frames[1], test) == ["customer (1.0000)"]
+
+
+def test_a_range_of_numbers_that_is_a_class_is_found() -> None:
+    train, test = make_labelled(9000, 0), make_labelled(3000, 1)
+    frames = [pd.DataFrame({"leak": rows["petal_width"] + 10 * (rows["target"] % 2)}) for rows in (train, test)]
+    assert data_warnings.find_leaks(frames[0], train, frames[1], test) == []  # of the classes 0 and 2 it tells nothing
+    for rows, frame in zip((train, test), frames, strict=True):
+        frame["leak"] = rows["petal_width"] + 10 * np.array([2, 1, 3])[rows["target"]]
+    (found,) = data_warnings.find_leaks(frames[0], train, frames[1], test)
+    assert found in ("leak (0.9999)", "leak (1.0000)")
+
+
+def test_areas_are_those_of_all_rows() -> None:
+    generator = np.random.default_rng(0)
+    groups, truth = generator.integers(0, 30, 500), generator.integers(0, 4, 500)
+    shares = generator.integers(0, 10, (30, 4)) / 10  # with ties
+    counts = np.bincount(groups * 4 + truth, minlength=120).reshape(30, 4)
+    areas = data_warnings.measure_areas(shares, counts, counts.sum(axis=1, keepdims=True))
+    expected = [roc_auc_score(truth == label, shares[groups, label]) for label in range(4)]
+    assert areas == pytest.approx(expected)
 
 
 def test_a_category_of_one_row_each_gives_nothing_away() -> None:
