@@ -48,7 +48,7 @@ class Importance(TypedDict):
 
     feature: str
     gain: float  # total reduction of the training loss by its splits
-    permutation: float | None  # mean drop in accuracy on test rows when its values are shuffled; None if none are
+    permutation: float | None  # mean drop in accuracy on test rows when its values are shuffled; None if they are not
     permutation_std: float | None  # standard deviation of that drop over the shuffles
 
 

@@ -20,8 +20,9 @@ from typeguard import CollectionCheckStrategy, check_type
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_learning_curve
 from gokart_pipeline_sample.pipeline.evaluate import EvaluateTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
+from gokart_pipeline_sample.pipeline.quality import scores
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
-from gokart_pipeline_sample.pipeline.quality.scores import find_wrong, make_interval
+from gokart_pipeline_sample.pipeline.quality.scores import find_wrong, make_interval, measure_importances
 from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.train import TrainTask
 
@@ -141,6 +142,22 @@ class TestAgainstScikitLearn:
         assert [each["permutation_std"] for each in importances] == pytest.approx(expected.importances_std.tolist())
         assert [each["gain"] for each in importances] == model.feature_importance("gain").tolist()
         assert max(each["permutation"] for each in importances) > 0.05
+
+    def test_the_features_with_the_greatest_gain_are_shuffled_in_a_sample(
+        self, weak: tuple[Booster, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model, test = weak
+        gains = dict(zip(PreprocessedSchema.feature_columns(), model.feature_importance("gain"), strict=True))
+        greatest = sorted(gains, key=lambda name: -gains[name])[:2]
+        monkeypatch.setattr(scores, "SHUFFLED_FEATURES", 2)
+        monkeypatch.setattr(scores, "SHUFFLED_ROWS", 20)
+        permuted = {each["feature"]: each["permutation"] for each in measure_importances(model, test, 3, 7)}
+        assert {name for name, loss in permuted.items() if loss is not None} == {*greatest}
+        # Of a feature that the model does not use, nothing is lost, however few rows there are.
+        monkeypatch.setattr(scores, "SHUFFLED_FEATURES", 5)
+        monkeypatch.setattr(scores, "SHUFFLED_ROWS", 7)
+        for each in measure_importances(model, test, 3, 7):
+            assert each["gain"] > 0 or each["permutation"] == 0
 
     def test_learning_curve(self, evaluated: Metrics, weak: tuple[Booster, pd.DataFrame], parts: Parts) -> None:
         model, _ = weak
