@@ -46,7 +46,7 @@ class EvaluateTask(ShownTask[Metrics]):
         self.dump(metrics)
 
     @staticmethod
-    @pa.check_types(lazy=True)
+    @pa.check_types(lazy=True, inplace=True)
     def evaluate(
         model: Booster,
         prediction: DataFrame[PredictionSchema],

@@ -65,7 +65,7 @@ class LoadDataTask(TableTask[DataFrame[FeatureSchema]]):
         return cast("DataFrame[FeatureSchema]", good.reset_index(drop=True))
 
     @staticmethod
-    @pa.check_types(lazy=True)
+    @pa.check_types(lazy=True, inplace=True)
     def check_labelled(data: DataFrame[FeatureSchema]) -> DataFrame[FeatureSchema]:
         """Return the same table if a model can be trained on it.
 

@@ -29,7 +29,7 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
         self.dump(self.predict(self.load(self.model_task), self.load(self.test_task)))
 
     @staticmethod
-    @pa.check_types(lazy=True)
+    @pa.check_types(lazy=True, inplace=True)
     def predict(model: Booster, data: DataFrame[PreprocessedSchema]) -> DataFrame[PredictionSchema]:
         """Predict each row, with or without a target, independently of the other rows; there may be none.
 

@@ -45,7 +45,7 @@ class SplitDataTask(GokartTask[dict[str, Rows]]):
             self.dump(part, name)
 
     @staticmethod
-    @pa.check_types(lazy=True)
+    @pa.check_types(lazy=True, inplace=True)
     def split(
         data: Rows, test_fraction: float, valid_fraction: float, random_state: int, split_by: str = "random"
     ) -> Parts:

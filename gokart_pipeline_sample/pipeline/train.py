@@ -66,7 +66,7 @@ class TrainTask(GokartTask[Booster]):
         self.dump(self.fit(train, valid, self.num_boost_round, self.class_weight, **parameters))
 
     @staticmethod
-    @pa.check_types(lazy=True)
+    @pa.check_types(lazy=True, inplace=True)
     def fit(
         train: DataFrame[PreprocessedSchema],
         valid: DataFrame[PreprocessedSchema],

@@ -61,7 +61,7 @@ class MakeReferenceTask(GokartTask[Reference]):
         self.dump(self.make_reference(model, prediction, self.load(self.train_task), self.load(self.test_task)))
 
     @staticmethod
-    @pa.check_types(lazy=True)
+    @pa.check_types(lazy=True, inplace=True)
     def make_reference(
         model: Booster,
         prediction: DataFrame[PredictionSchema],
