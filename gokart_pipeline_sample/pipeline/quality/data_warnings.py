@@ -87,18 +87,18 @@ def find_leaks(features: pd.DataFrame, train: pd.DataFrame, tested: pd.DataFrame
     return found
 
 
-def group_values(known: pd.Series[Any], new: pd.Series[Any]) -> tuple[Numbers, Numbers]:
+def group_values(known: pd.Series[Any], new: pd.Series[Any]) -> list[Numbers]:
     """Return the number of the group of each value: a group for each value if they repeat, or else for a range."""
     if known.dtype == "category":
-        # Those that are missing or unknown are in the last group.
-        codes = known.cat.codes, new.cat.set_categories(known.cat.categories).cat.codes
-        return tuple(np.where(each < 0, len(known.cat.categories), each) for each in codes)
-    known, new = (rows.to_numpy(dtype=float) for rows in (known, new))
-    bounds = np.unique(known)
+        codes = [rows.cat.set_categories(known.cat.categories).cat.codes.to_numpy(int) for rows in (known, new)]
+        # Values that are missing or unknown are in the last group.
+        return [np.where(each < 0, len(known.cat.categories), each) for each in codes]
+    values = [rows.to_numpy(dtype=float) for rows in (known, new)]
+    bounds = np.unique(values[0])
     if len(bounds) * REPEATED > len(known):
-        bounds = np.unique(np.sort(known)[::GROUP_ROWS])
-    bounds = np.unique([*bounds, np.nan])  # Missing values are in the last group.
-    return tuple(np.searchsorted(bounds[1:], rows, side="right") for rows in (known, new))
+        bounds = np.unique(np.sort(values[0])[::GROUP_ROWS])
+    # Missing values are in the last group, values below all bounds in the first one.
+    return [np.searchsorted(np.unique([*bounds, np.nan])[1:], each, side="right") for each in values]
 
 
 def measure_areas(shares: Numbers, counts: Numbers, rows: Numbers) -> Numbers:
@@ -114,7 +114,7 @@ def measure_areas(shares: Numbers, counts: Numbers, rows: Numbers) -> Numbers:
     below = np.vstack([np.zeros_like(others[:1]), others.cumsum(axis=0)])
     first, last = rankdata(shares, "min", axis=0) - 1, rankdata(shares, "max", axis=0)
     passed = (np.take_along_axis(below, first, axis=0) + np.take_along_axis(below, last, axis=0)) / 2
-    return (counts * passed).sum(axis=0) / (counts.sum(axis=0) * below[-1])
+    return np.asarray((counts * passed).sum(axis=0) / (counts.sum(axis=0) * below[-1]))
 
 
 def count_copies(features: pd.DataFrame, tested: pd.DataFrame) -> int:

@@ -20,7 +20,7 @@ from typeguard import CollectionCheckStrategy, check_type
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_learning_curve
 from gokart_pipeline_sample.pipeline.evaluate import EvaluateTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
-from gokart_pipeline_sample.pipeline.quality import scores
+from gokart_pipeline_sample.pipeline.quality import scores as quality_scores
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 from gokart_pipeline_sample.pipeline.quality.scores import find_wrong, make_interval, measure_importances
 from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema
@@ -149,13 +149,13 @@ class TestAgainstScikitLearn:
         model, test = weak
         gains = dict(zip(PreprocessedSchema.feature_columns(), model.feature_importance("gain"), strict=True))
         greatest = sorted(gains, key=lambda name: -gains[name])[:2]
-        monkeypatch.setattr(scores, "SHUFFLED_FEATURES", 2)
-        monkeypatch.setattr(scores, "SHUFFLED_ROWS", 20)
+        monkeypatch.setattr(quality_scores, "SHUFFLED_FEATURES", 2)
+        monkeypatch.setattr(quality_scores, "SHUFFLED_ROWS", 20)
         permuted = {each["feature"]: each["permutation"] for each in measure_importances(model, test, 3, 7)}
         assert {name for name, loss in permuted.items() if loss is not None} == {*greatest}
         # Of a feature that the model does not use, nothing is lost, however few rows there are.
-        monkeypatch.setattr(scores, "SHUFFLED_FEATURES", 5)
-        monkeypatch.setattr(scores, "SHUFFLED_ROWS", 7)
+        monkeypatch.setattr(quality_scores, "SHUFFLED_FEATURES", 5)
+        monkeypatch.setattr(quality_scores, "SHUFFLED_ROWS", 7)
         for each in measure_importances(model, test, 3, 7):
             assert each["gain"] > 0 or each["permutation"] == 0
 

@@ -59,11 +59,12 @@ def test_a_feature_that_gives_the_target_away_is_found(shape: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["number", "category"])
-def test_a_customer_who_decides_the_target_is_found(kind: str) -> None:
+@pytest.mark.parametrize("customers", [120, 1000])
+def test_a_customer_who_decides_the_target_is_found(kind: str, customers: int) -> None:
     train, test = make_labelled(10_000, 0), make_labelled(3000, 1)
     frames = []
     for rows in (train, test):
-        customer = rows["id"] * 7919 % 1000
+        customer = rows["id"] * 7919 % customers
         rows["target"] = customer * 104_729 % 1009 % 3
         frames.append(pd.DataFrame({"customer": customer if kind == "number" else customer.astype("category")}))
     assert data_warnings.find_leaks(frames[0], train, frames[1], test) == ["customer (1.0000)"]
