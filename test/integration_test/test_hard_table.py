@@ -69,7 +69,9 @@ def adopt(
             hard_table.FITTED_FEATURES,
         )
     checkout.edit(
-        "conf/param.ini", "require_acc=0.9", "require_acc=0.5\nrequire=recall[fraud]>0.5, roc_auc>baseline+0.1"
+        "conf/param.ini",
+        "require_acc=0.9",
+        "require_acc=0.5\nrequire_better=false\nrequire=recall[fraud]>0.5, roc_auc>baseline+0.1",
     )
     settings = checkout.directory / "conf" / "param.ini"
     settings.write_text(

@@ -53,7 +53,7 @@ def test_what_is_written_publishes(checkout: Checkout, table: Path, bucket: str,
     assert adopted.stdout.splitlines()[-1].endswith("run: python main.py")
     count = hard_table.INFINITE_ROWS
     assert f"note: {count} of 2,000 rows are bad: 'ratio' ({count}); they are left out" in adopted.stdout
-    checkout.edit("conf/param.ini", "require_acc=0.9", "require_acc=0.8")
+    checkout.edit("conf/param.ini", "require_acc=0.9", "require_acc=0.8\nrequire_better=false")
     run = checkout.main()
     assert (run.exit_code, run.tasks) == (0, CHAIN), run.stderr
     hard_table.write(hard_table.make_orders(300, labelled=False), checkout.directory / "new.parquet")
