@@ -9,19 +9,24 @@ import pandera.pandas as pa
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.pipeline.schemas.iris_feature import IrisFeatureSchema
+from gokart_pipeline_sample.pipeline.schemas.lookups import LookupsParameter
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
+
+LOOKUPS = LookupsParameter()  # The schema of each table that preprocess() takes beside the rows, by argument.
 
 
 class PreprocessTask(GokartTask[DataFrame[PreprocessedSchema]]):
     """Outputs the ``PreprocessedSchema`` frame made from an ``IrisFeatureSchema`` frame."""
 
     data_task: TaskParameter[DataFrame[IrisFeatureSchema]] = TaskParameter("Outputs an IrisFeatureSchema frame.")
+    lookups: LookupsParameter = LOOKUPS
 
     def run(self) -> None:
         """Add the features and save the frame."""
-        self.dump(self.preprocess(self.load(self.data_task)))
+        preprocess = LOOKUPS.bind(self.preprocess, self.lookups)
+        self.dump(preprocess(self.load(self.data_task)))
 
     @staticmethod
     def preprocess(data: DataFrame[IrisFeatureSchema]) -> DataFrame[PreprocessedSchema]:

@@ -28,9 +28,10 @@ class PrepareDataTask(ViewTask[dict[str, DataFrame[PreprocessedSchema]]]):
         return wire_data()
 
 
-def wire_data(**split: Any) -> SplitDataTask:
-    """Wire the tasks that load, preprocess and split the table; the arguments are parameters of ``SplitDataTask``."""
-    return SplitDataTask(data_task=PreprocessTask(data_task=LoadDataTask()), **split)
+def wire_data(lookups: Any = None, **split: Any) -> SplitDataTask:
+    """Wire the tasks that load, preprocess and split the table, with other lookups and parameters of the split."""
+    given = {} if lookups is None else {"lookups": lookups}
+    return SplitDataTask(data_task=PreprocessTask(data_task=LoadDataTask(), **given), **split)
 
 
 class TrainedModel(NamedTuple):

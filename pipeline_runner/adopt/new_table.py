@@ -124,6 +124,7 @@ def _render(template: str, words: dict[str, str]) -> str:
 def set_options(settings: str, options: list[str]) -> str:
     """Return the text of an ini file with lines of options of the table to train on, without those of another table."""
     lines = "".join(f"{option.replace('$', '$$')}\n" for option in options)
+    settings = re.sub(r"(?m)^lookups\s*[=:].*\n", "", settings)
     found = re.search(rf"(?ms)^{re.escape(SECTION)}\n(.*?)(?=^\[|\Z)", settings)
     if found is None:
         return f"{settings.rstrip()}\n\n{SECTION}\n{lines}"

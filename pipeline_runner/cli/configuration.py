@@ -63,6 +63,10 @@ def load_config(given: str | None = None) -> ConfigParser:
         if value and "://" not in value:
             folder = DEFAULTS if option == "logging_conf_file" and not (PROJECT / value).exists() else PROJECT
             config.set(section, option, str(folder / value).replace("%", "%%"))
+    for section in [each for each in config.sections() if config.has_option(each, "lookups")]:
+        # The values of a dictionary in JSON.
+        placed = re.sub(r'(:\s*")(?!/|[^"]*://)', rf"\g<1>{PROJECT}/", config.get(section, "lookups"))
+        config.set(section, "lookups", placed.replace("%", "%%"))
     return config
 
 

@@ -56,15 +56,19 @@ class PreprocessedSchema(OrderSchema):
 import gokart
 from pandera.typing import DataFrame
 
+from gokart_pipeline_sample.pipeline.schemas.lookups import LookupsParameter
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.template import GokartTask
+
+LOOKUPS = LookupsParameter()
 
 
 class PreprocessTask(GokartTask[DataFrame[PreprocessedSchema]]):
     data_task = gokart.TaskInstanceParameter()
+    lookups = LOOKUPS
 
     def run(self):
-        self.dump(self.preprocess(self.load(self.data_task)))
+        self.dump(LOOKUPS.bind(self.preprocess, self.lookups)(self.load(self.data_task)))
 
     @staticmethod
     def preprocess(data):

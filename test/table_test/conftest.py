@@ -20,3 +20,9 @@ ROWS = {
 @pytest.fixture
 def rows() -> pd.DataFrame:
     return pd.DataFrame(ROWS, dtype=object).astype(FeatureSchema.empty().dtypes)
+
+
+@pytest.fixture
+def lookups() -> dict[str, pd.DataFrame]:
+    """What preprocess takes beside the rows, by argument."""
+    return {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +16,13 @@ from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
 PROJECT = Path(__file__).resolve().parents[2]
+
+Preprocess = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+@pytest.fixture
+def preprocess(lookups: dict[str, pd.DataFrame]) -> Preprocess:
+    return functools.partial(PreprocessTask.preprocess, **lookups)
 
 
 def test_the_code_is_that_of_the_project() -> None:
@@ -43,23 +52,23 @@ class TestSchema:
 class TestPreprocessing:
     """New rows come in pieces of any size, without a target, and their features must be those of training."""
 
-    def test_gives_the_declared_features(self, rows: pd.DataFrame) -> None:
-        PreprocessedSchema.validate(PreprocessTask.preprocess(rows))
+    def test_gives_the_declared_features(self, rows: pd.DataFrame, preprocess: Preprocess) -> None:
+        PreprocessedSchema.validate(preprocess(rows))
 
-    def test_keeps_ids_and_order(self, rows: pd.DataFrame) -> None:
+    def test_keeps_ids_and_order(self, rows: pd.DataFrame, preprocess: Preprocess) -> None:
         name = FeatureSchema.id_column()
-        pd.testing.assert_series_equal(PreprocessTask.preprocess(rows)[name], rows[name])
+        pd.testing.assert_series_equal(preprocess(rows)[name], rows[name])
 
-    def test_leaves_its_argument_as_it_is(self, rows: pd.DataFrame) -> None:
+    def test_leaves_its_argument_as_it_is(self, rows: pd.DataFrame, preprocess: Preprocess) -> None:
         before = rows.copy()
-        PreprocessTask.preprocess(rows)
+        preprocess(rows)
         pd.testing.assert_frame_equal(rows, before)
 
-    def test_treats_each_row_alone(self, rows: pd.DataFrame) -> None:
-        alone = [PreprocessTask.preprocess(rows[place : place + 1]) for place in range(len(rows))]
-        pd.testing.assert_frame_equal(pd.concat(alone), PreprocessTask.preprocess(rows))
+    def test_treats_each_row_alone(self, rows: pd.DataFrame, preprocess: Preprocess) -> None:
+        alone = [preprocess(rows[place : place + 1].reset_index(drop=True)) for place in range(len(rows))]
+        pd.testing.assert_frame_equal(pd.concat(alone, ignore_index=True), preprocess(rows))
 
-    def test_does_not_look_at_the_target(self, rows: pd.DataFrame) -> None:
+    def test_does_not_look_at_the_target(self, rows: pd.DataFrame, preprocess: Preprocess) -> None:
         target = FeatureSchema.target_column()
-        unlabelled = PreprocessTask.preprocess(rows.drop(columns=target))
-        pd.testing.assert_frame_equal(unlabelled, PreprocessTask.preprocess(rows).drop(columns=target))
+        unlabelled = preprocess(rows.drop(columns=target))
+        pd.testing.assert_frame_equal(unlabelled, preprocess(rows).drop(columns=target))

@@ -13,11 +13,11 @@ import pandas as pd
 from gokart_pipeline_sample.errors import BadRowsError, TableError
 from gokart_pipeline_sample.io.tables.duplicates import find_duplicates, get_bounds, increase
 from gokart_pipeline_sample.io.tables.table import Piece, Table
-from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
-from gokart_pipeline_sample.pipeline.schemas.bad_rows import Breaches, preprocess_valid, readable_ids
+from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
+from gokart_pipeline_sample.pipeline.schemas.bad_rows import Breaches, Preprocess, preprocess_valid, readable_ids
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.utils.cluster_task import ClusterTask
-from gokart_pipeline_sample.utils.parameters import ShareParameter, TableParameter
+from gokart_pipeline_sample.utils.parameters import ShareParameter, TableParameter, borrow
 from gokart_pipeline_sample.utils.progress import showing_progress
 from gokart_pipeline_sample.utils.table_task import TableTask
 
@@ -56,6 +56,7 @@ class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
     )
     max_rejected_share: ShareParameter = ShareParameter(default=0.01, description="Largest share of rows to reject.")
     min_rows: luigi.IntParameter = luigi.IntParameter(default=1, description="Least number of valid rows of the table.")
+    lookups = borrow(PreprocessTask, "lookups")
 
     def run(self) -> None:
         """Check the table and save the result; raise a TableError if it has too few valid rows."""
@@ -77,12 +78,13 @@ class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
 
     def check_chunks(self, table: Table, duplicates: list[Any]) -> list[CheckedChunk]:
         """Check each chunk of the table, given the ids that are known to occur more than once."""
-        schema = FeatureSchema.new_row_schema()
+        schema, preprocess = FeatureSchema.new_row_schema(), LOOKUPS.bind(PreprocessTask.preprocess, self.lookups)
+        check = functools.partial(check_piece, table, pd.Index(duplicates), preprocess)
         checked: dict[int, CheckedChunk] = {}
         with self.start_workers() as workers, showing_progress("checked", None, "rows") as bar:
             rows = min(CHUNK_ROWS, CHUNK_BYTES // (8 * len(schema)))  # of about eight bytes a cell
             pieces = table.list_pieces(schema, rows, elsewhere=bool(self.dask_scheduler))
-            for number, chunk in workers.map(functools.partial(check_piece, table, pd.Index(duplicates)), pieces):
+            for number, chunk in workers.map(check, pieces):
                 checked[number] = chunk
                 bar.update(chunk.rows)
         return [chunk for _, chunk in sorted(checked.items())]
@@ -101,14 +103,14 @@ class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
         return GuardResult(rows=rows, bad_rows=bad_rows, duplicates=duplicates)
 
     @staticmethod
-    def check(data: pd.DataFrame, duplicates: Collection[object]) -> CheckedChunk:
+    def check(data: pd.DataFrame, duplicates: Collection[object], preprocess: Preprocess) -> CheckedChunk:
         """Count the rows of a chunk that break the schema; see :func:`preprocess_valid`."""
-        good, found = preprocess_valid(FeatureSchema, data, duplicates, PreprocessTask.preprocess)
+        good, found = preprocess_valid(FeatureSchema, data, duplicates, preprocess)
         breaches = Breaches(FeatureSchema.id_column()).add(found, data)
         return CheckedChunk(len(data), len(data) - len(good), breaches, get_bounds(readable_ids(FeatureSchema, data)))
 
 
-def check_piece(table: Table, duplicates: pd.Index[Any], piece: Piece) -> CheckedChunk:
+def check_piece(table: Table, duplicates: pd.Index[Any], preprocess: Preprocess, piece: Piece) -> CheckedChunk:
     """Check a piece of a table, given the ids that occur more than once."""
     data = table.read_piece(FeatureSchema.new_row_schema(), piece)[0]
-    return GuardTableTask.check(data, duplicates)
+    return GuardTableTask.check(data, duplicates, preprocess)

@@ -25,10 +25,11 @@ class RunBatchTask(ViewTask[dict[str, Any]], TableTask[dict[str, Any]]):
     min_rows = borrow(GuardTableTask, "min_rows")
     require_acc = borrow(CheckAccuracyTask, "require_acc")
     on_shift = borrow(PublishBatchTask, "on_shift")
+    lookups = borrow(GuardTableTask, "lookups")
 
     def requires(self) -> PublishBatchTask:
         """Wire the tasks."""
-        trained = wire_model(wire_data(), self.require_acc, after=[self.guard()])
+        trained = wire_model(wire_data(self.lookups), self.require_acc, after=[self.guard()])
         return self.publish(trained.checked, model_task=trained.model, reference_task=trained.reference)
 
     def guard(self) -> GuardTableTask:

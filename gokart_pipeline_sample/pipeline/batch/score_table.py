@@ -26,8 +26,8 @@ from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, RowC
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.model.model_input import count_unseen, select_features
 from gokart_pipeline_sample.pipeline.pred import PredTask
-from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
-from gokart_pipeline_sample.pipeline.schemas.bad_rows import preprocess_valid
+from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
+from gokart_pipeline_sample.pipeline.schemas.bad_rows import Preprocess, preprocess_valid
 from gokart_pipeline_sample.pipeline.schemas.base import passing_equal_ids
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
@@ -60,6 +60,7 @@ class PartScorer(NamedTuple):
     engine: Engine
     reference: Reference
     duplicates: pd.Index[Any]  # the ids that occur more than once in the table
+    preprocess: Preprocess
     table: Table
     target: S3ManifestTarget
     processor: FormatProcessor
@@ -89,7 +90,7 @@ class PartScorer(NamedTuple):
         model = self.engine.model
         # The guard has checked the values of the very same rows; where all are valid, schemas need only convert them.
         with config_context(validation_depth=ValidationDepth.SCHEMA_ONLY if self.is_valid else None):
-            preprocessed, breaches = preprocess_valid(FeatureSchema, data, self.duplicates, PreprocessTask.preprocess)
+            preprocessed, breaches = preprocess_valid(FeatureSchema, data, self.duplicates, self.preprocess)
         features = select_features(preprocessed, get_fitted(model))
         predictions = PredTask.label(self.engine.predict(features, name), preprocessed[PreprocessedSchema.id_column()])
         with passing_equal_ids():
@@ -135,6 +136,7 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
 
     publish = borrow(MakeOutputTask, "publish")
     bom = borrow(UploadS3Task, "bom")
+    lookups = borrow(PreprocessTask, "lookups")
     threads = borrow(TrainTask, "threads")
 
     def output(self) -> S3ManifestTarget:
@@ -151,9 +153,10 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
         threads = 1 if self.dask_scheduler else max(1, count_threads(self.threads) // workers)
         engines, folder = choose_engines(self.engine, model, rows), get_default_folder(in_memory=self.is_on_s3)
         engine = Engine(model, engines, folder, threads)
-        unique = [OutputSchema.id_column()]
+        unique, bound = [OutputSchema.id_column()], LOOKUPS.bind(PreprocessTask.preprocess, self.lookups)
         processor = PyArrowCsvProcessor(self.bom) if self.output_format == "csv" else ParquetProcessor(unique)
-        scorer = PartScorer(engine, reference, twice, table, target, processor, self.with_proba, is_valid, self.publish)
+        places = table, target, processor
+        scorer = PartScorer(engine, reference, twice, bound, *places, self.with_proba, is_valid, self.publish)
         try:
             notes = self.score_parts(scorer, target.find_notes(), rows)
         except PredictionError as error:

@@ -1,6 +1,7 @@
 """Compare a new model with the champion, and choose one of them."""
 
 import functools
+from collections.abc import Mapping
 from logging import INFO, WARNING, getLogger
 from typing import Any, NamedTuple, cast
 
@@ -17,7 +18,7 @@ from gokart_pipeline_sample.pipeline.champion import registry
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
 from gokart_pipeline_sample.pipeline.pred import PredTask
-from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
+from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, find_failures
 from gokart_pipeline_sample.pipeline.schemas.output import match_by_id
@@ -85,8 +86,8 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
 
     def _compare(self, champions: registry.Champions, document: registry.ChampionDocument) -> str:
         """Return whether the new model becomes the champion, and why; another split is a ChampionError."""
-        if document["preprocessing"] != hash_preprocessing():
-            return f"{PROMOTED}: the champion cannot predict any more, because the preprocessing has changed"
+        if change := find_change(document, cast("Any", self.split_task).data_task.lookups):
+            return f"{PROMOTED}: the champion cannot predict any more, because {change} has changed"
         if document["task"] == self.model_task.make_unique_id():
             return f"{KEPT}: the new model is the same"
         if document["split"] != self._describe_split():
@@ -117,6 +118,7 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
             rows=metrics["rows"],
             split=self._describe_split(),
             preprocessing=hash_preprocessing(),
+            lookups=LOOKUPS.serialize(cast("Any", self.split_task).data_task.lookups),
         )
         return put(registry.DOCUMENT, document, JsonProcessor())["key"]
 
@@ -125,6 +127,13 @@ def find_right(prediction: DataFrame[PredictionSchema], test: DataFrame[Preproce
     """Return whether the prediction of each test row is right; they are matched by id."""
     matched = match_by_id(prediction, test[PreprocessedSchema.id_column()])[PredictionSchema.target_column()]
     return np.asarray(matched.to_numpy() == test[PreprocessedSchema.target_column()].to_numpy())
+
+
+def find_change(document: registry.ChampionDocument, lookups: Mapping[str, str]) -> str | None:
+    """Return what has changed since a champion was trained and keeps it from predicting today's rows, if anything."""
+    if document["preprocessing"] != hash_preprocessing():
+        return "the preprocessing"
+    return "a lookup" if document["lookups"] != LOOKUPS.serialize(lookups) else None
 
 
 def hash_preprocessing() -> str:

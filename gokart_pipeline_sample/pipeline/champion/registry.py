@@ -34,6 +34,7 @@ class ChampionDocument(TypedDict):
     rows: int  # number of these
     split: dict[str, Any]  # parameters of the split
     preprocessing: str  # hash of the code that preprocesses rows
+    lookups: str  # fingerprints of the tables that it takes, too, in JSON
 
 
 class Pointer(TypedDict):

@@ -7,7 +7,7 @@ import luigi
 from gokart_pipeline_sample.errors import ChampionError
 from gokart_pipeline_sample.pipeline.batch.publish_batch import PublishBatchTask
 from gokart_pipeline_sample.pipeline.batch.run_batch import RunBatchTask
-from gokart_pipeline_sample.pipeline.champion.choose_champion import ChooseChampionTask, hash_preprocessing
+from gokart_pipeline_sample.pipeline.champion.choose_champion import ChooseChampionTask, find_change
 from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
@@ -60,10 +60,9 @@ class ScoreChampionTask(RunBatchTask):
                 f"{champions.path(pointer['champion'])} is missing or damaged, or a file beside it: "
                 "go back (--champion), or train a champion (TrainChampionTask)"
             )
-        if document["preprocessing"] != hash_preprocessing():
-            raise ChampionError(
-                "the preprocessing has changed since the champion was trained: train another (TrainChampionTask)"
-            )
+        if change := find_change(document, self.lookups):
+            since = f"{change} has changed since the champion was trained"
+            raise ChampionError(f"{since}: train another (TrainChampionTask)")
         champion = LoadChampionTask(champion=pointer["champion"])
         model, reference = (GetDataTask(data_task=champion, name=name) for name in ("model", "reference"))
         return self.publish(model_task=model, reference_task=reference, champion=dict(pointer))

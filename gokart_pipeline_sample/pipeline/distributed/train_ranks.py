@@ -25,7 +25,8 @@ from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProce
 from gokart_pipeline_sample.io.tables.table import Table, open_table
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.model.boosting import boost, make_datasets
-from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
+from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
+from gokart_pipeline_sample.pipeline.schemas.bad_rows import Preprocess
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
@@ -48,6 +49,7 @@ class SplitPiecesTask(ClusterTask[dict[str, Rows]]):
     table: TableParameter = TableParameter(description="URI of the table to train on, in Parquet files on S3.")
     test_fraction, valid_fraction = (borrow(SplitDataTask, name) for name in ("test_fraction", "valid_fraction"))
     random_state = borrow(SplitDataTask, "random_state")
+    lookups = borrow(PreprocessTask, "lookups")
 
     def output(self) -> FlattenableItems[TargetOnKart]:
         """Return a Parquet file for each of the frames."""
@@ -63,8 +65,9 @@ class SplitPiecesTask(ClusterTask[dict[str, Rows]]):
 
     def make_reader(self, *names: str) -> Reader:
         """Return a function for any process that reads the ``train``, ``valid`` or ``test`` rows of a piece."""
+        preprocess = LOOKUPS.bind(PreprocessTask.preprocess, self.lookups)
         shares = self.test_fraction, self.valid_fraction
-        return functools.partial(read_parts, open_table(self.table), names, self.random_state, shares)
+        return functools.partial(read_parts, open_table(self.table), preprocess, names, self.random_state, shares)
 
     def run(self) -> None:
         """Split the table and save the rows; raise a ValueError if a part has none."""
@@ -112,10 +115,12 @@ class TrainRanksTask(ClusterTask[Booster]):
         self.dump(models[0])
 
 
-def read_parts(table: Table, names: Sequence[str], seed: int, shares: tuple[float, float], piece: range) -> list[Rows]:
+def read_parts(
+    table: Table, preprocess: Preprocess, names: Sequence[str], seed: int, shares: tuple[float, float], piece: range
+) -> list[Rows]:
     """Read, check and preprocess a piece as a whole table is, split it by its ids, and return the named parts."""
     data, _ = table.read_piece(FeatureSchema.arrow_schema([*FeatureSchema.to_schema().columns]), piece)
-    preprocessed = PreprocessTask.preprocess(LoadDataTask.check_rows(data))
+    preprocessed = preprocess(LoadDataTask.check_rows(data))
     order = SplitDataTask.order_rows(preprocessed, "id", seed)
     parts = SplitDataTask.divide(preprocessed, order, *shares)
     return [part for name, part in zip(("train", "valid", "test"), parts, strict=True) if name in names]

@@ -8,13 +8,13 @@ import reprlib
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 from pandas.api.types import is_object_dtype, pandas_dtype
 from pandera.errors import SchemaErrors
 
-from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema, passing_equal_ids
+from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 
 SHOWN_IDS = 5
 LONGEST_CHECK = 100  # its name may list thousands of values
@@ -28,7 +28,7 @@ _OBSTACLES = {
 }
 
 Schema = type[BaseSchema]
-Made = TypeVar("Made")
+Preprocess = Callable[[pd.DataFrame], Any]  # makes all features of rows
 # Valid rows, with the types of the schema, and a frame of the checks that other rows break: ``row`` (from the index of
 # the data), ``column`` and ``check``.
 Separated = tuple[pd.DataFrame, pd.DataFrame]
@@ -51,20 +51,21 @@ def separate_rows(schema: Schema, data: pd.DataFrame, duplicates: Collection[obj
 
 
 def preprocess_valid(
-    schema: Schema, data: pd.DataFrame, duplicates: Collection[object], preprocess: Callable[[Any], Made]
-) -> tuple[Made, pd.DataFrame]:
-    """Separate the rows that can be predicted as :func:`separate_rows` does, and preprocess them."""
+    schema: Schema, data: pd.DataFrame, duplicates: Collection[object], preprocess: Preprocess
+) -> tuple[Any, pd.DataFrame]:
+    """Separate the rows that can be predicted as :func:`separate_rows` does, and preprocess them, numbered from 0."""
     readable, breaches = screen_rows(schema, data, duplicates)
     if breaches.empty:
         # Most chunks have no bad rows. If the checks of preprocess() find some, separate_rows() identifies them.
-        with contextlib.suppress(SchemaErrors), passing_equal_ids():
+        with contextlib.suppress(SchemaErrors):
             return preprocess(readable), breaches
     good, breaches = separate_rows(schema, data, duplicates)
     try:
         return preprocess(good), breaches
     except SchemaErrors as error:
         # The input values are valid, but the features derived from them are not.
-        made = get_breaches(error)
+        made, name = get_breaches(error), schema.id_column()
+        made["row"] = pd.Series(good.index, good[name]).loc[error.data.loc[made["row"], name]].array
         return preprocess(drop_rows(good, made)), pd.concat([breaches, made])
 
 

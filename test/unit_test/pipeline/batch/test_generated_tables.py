@@ -19,7 +19,7 @@ from gokart_pipeline_sample.io.tables.table import Table
 from gokart_pipeline_sample.pipeline.batch.score_table import PartScorer
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
 from gokart_pipeline_sample.pipeline.pred import PredTask
-from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
+from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas import IrisFeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import readable_ids
 
@@ -61,7 +61,8 @@ def score(table: list[tuple[str, ...]], model: Booster, reference: Reference) ->
             return (readable_ids(IrisFeatureSchema, chunk) for chunk in chunks)
 
         duplicates = pd.Index(find_duplicates(read_ids))
-        scorer = PartScorer(Engine(model), reference, duplicates, read, None, None, with_proba=True)
+        preprocess = LOOKUPS.bind(PreprocessTask.preprocess, {})
+        scorer = PartScorer(Engine(model), reference, duplicates, preprocess, read, None, None, with_proba=True)
         scored = [scorer.score(chunk, "")[:2] for chunk in read.read_chunks(schema, 5)]
     published, reasons = (pd.concat(frames, ignore_index=True) for frames in zip(*scored, strict=True))
     return published, reasons

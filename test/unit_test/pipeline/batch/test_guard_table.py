@@ -11,6 +11,7 @@ from pandera.errors import SchemaErrors
 
 from gokart_pipeline_sample.errors import BadRowsError, TableError
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult, GuardTableTask
+from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
 
 Run = Callable[..., dict[str, object]]
 
@@ -30,7 +31,8 @@ def spoil(rows: pd.DataFrame, column: str, bad: int, value: object = -1.0) -> pd
 
 
 def guard(chunks: list[pd.DataFrame], duplicates: list[int], allowed_share: float) -> GuardResult:
-    checked = [GuardTableTask.check(chunk, pd.Index(duplicates)) for chunk in chunks]
+    preprocess = LOOKUPS.bind(PreprocessTask.preprocess, {})
+    checked = [GuardTableTask.check(chunk, pd.Index(duplicates), preprocess) for chunk in chunks]
     return GuardTableTask.guard(checked, duplicates, allowed_share)
 
 

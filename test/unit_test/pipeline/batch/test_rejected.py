@@ -20,6 +20,7 @@ from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.io.tables.table import Table
 from gokart_pipeline_sample.pipeline.batch.score_table import PartScorer, describe_rejected
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
+from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.base import ID, BaseSchema
 from gokart_pipeline_sample.pipeline.schemas.iris_feature import IrisFeatureSchema
 
@@ -31,7 +32,8 @@ BAD = {**GOOD, "id": "2", "petal_width": "-1"}
 def reject(path: Path, model: Booster, reference: Reference) -> pd.DataFrame:
     """Return the rejected rows of a table that is scored two rows at a time."""
     table = Table(str(path))
-    scorer = PartScorer(Engine(model), reference, pd.Index([]), table, None, None, with_proba=True)
+    preprocess = LOOKUPS.bind(PreprocessTask.preprocess, {})
+    scorer = PartScorer(Engine(model), reference, pd.Index([]), preprocess, table, None, None, with_proba=True)
     rejected = []
     for piece in table.list_pieces(SCHEMA, 2, elsewhere=False, as_text=True):
         rows, batches = table.read_piece(SCHEMA, piece)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import pandas as pd
@@ -13,7 +14,7 @@ from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.pipeline.batch.score_table import PartFigures, PartScorer
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, add_counts
 from gokart_pipeline_sample.pipeline.pred import PredTask
-from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
+from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
 Scored = tuple[pd.DataFrame, pd.Series, PartFigures]
@@ -35,9 +36,15 @@ def rows(iris: pd.DataFrame) -> pd.DataFrame:
     return iris.drop(columns="target")
 
 
+def make_scorer(
+    model: Booster, reference: Reference, duplicates: Sequence[int] = (), *, is_valid: bool = False
+) -> PartScorer:
+    preprocess = LOOKUPS.bind(PreprocessTask.preprocess, {})
+    return PartScorer(Engine(model), reference, pd.Index(duplicates), preprocess, None, None, None, True, is_valid)
+
+
 def score(model: Booster, rows: pd.DataFrame, duplicates: list[int], reference: Reference) -> Scored:
-    scorer = PartScorer(Engine(model), reference, pd.Index(duplicates), None, None, None, with_proba=True)
-    return scorer.score(rows, "")
+    return make_scorer(model, reference, duplicates).score(rows, "")
 
 
 class TestScore:
@@ -63,7 +70,7 @@ class TestScore:
         self, model: Booster, reference: Reference, rows: pd.DataFrame
     ) -> None:
         expected, *_ = score(model, rows, [], reference)
-        scorer = PartScorer(Engine(model), reference, pd.Index([]), None, None, None, with_proba=True, is_valid=True)
+        scorer = make_scorer(model, reference, is_valid=True)
         pd.testing.assert_frame_equal(scorer.score(rows, "")[0], expected, check_exact=True)
         # The guard would not have passed this row: nothing looks at its values again.
         _, reasons, _ = scorer.score(rows.assign(petal_width=rows["petal_width"].mask(rows.index == 3, -1.0)), "")
@@ -75,7 +82,7 @@ class TestScore:
         unchanged, *_ = score(model, rows, [], reference)
         monkeypatch.setattr(PreprocessTask, "preprocess", staticmethod(convert))
         expected, *_ = score(model, rows, [], reference)
-        scorer = PartScorer(Engine(model), reference, pd.Index([]), None, None, None, with_proba=True, is_valid=True)
+        scorer = make_scorer(model, reference, is_valid=True)
         pd.testing.assert_frame_equal(scorer.score(rows, "")[0], expected, check_exact=True)
         assert not expected.equals(unchanged)
 
