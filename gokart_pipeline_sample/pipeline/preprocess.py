@@ -14,7 +14,7 @@ from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSch
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
-LOOKUPS = LookupsParameter()  # The schema of each table that preprocess() takes beside the rows, by argument.
+LOOKUPS = LookupsParameter()  # argument=Schema of each further table that preprocess() takes
 
 
 class PreprocessTask(GokartTask[DataFrame[PreprocessedSchema]]):

@@ -29,6 +29,8 @@ CHECKS = [("ruff", "check", "--config", CONFIG), ("ruff", "format", "--check", "
 TASKS = "gokart_pipeline_sample"
 MEASUREMENTS = ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"]
 NEW_PENGUINS = pd.read_csv(EXAMPLE / "new_penguins.csv")
+# The first adds a feature, the second a lookup.
+DIFFS = re.findall(r"(?ms)^```diff\n(.+?)^```$", (PROJECT / "docs" / "make-it-yours.md").read_text())
 MEASURED = NEW_PENGUINS[MEASUREMENTS].notna().all(axis=1)
 TWO_PENGUINS = pd.DataFrame(
     {
@@ -59,10 +61,7 @@ def penguins(server: EmbeddedS3, make_bucket: Callable[[], str], tmp_path_factor
     checkout = Checkout.create(tmp_path_factory.mktemp("penguins") / "checkout", environment)
     shutil.copytree(EXAMPLE, checkout.directory / "examples" / "penguins")
     assert checkout.main(*ADOPT, "--yes").exit_code == 0
-    (diff,) = re.findall(r"(?ms)^```diff\n(.+?)^```$", (PROJECT / "docs" / "make-it-yours.md").read_text())
-    (checkout.directory / "a.diff").write_text(diff)
-    applied = checkout.execute(["git", "apply", "a.diff"])
-    assert applied.exit_code == 0, applied.stderr
+    apply(checkout, DIFFS[0])
     run = checkout.main()
     assert run.exit_code == 0, run.stderr
     assert run.tasks == CHAIN
@@ -155,6 +154,24 @@ class TestBatch:
         assert f"pandas_categorical:{json.dumps(categories)}" in model.read_text()
 
 
+class TestLookup:
+    def test_joins_the_islands_in_training_and_scoring(
+        self, penguins: Checkout, make_bucket: Callable[[], str], s3: S3Client, tmp_path: Path
+    ) -> None:
+        joined = penguins.copy(tmp_path / "joined", BUCKET_NAME=make_bucket())
+        apply(joined, DIFFS[1])
+        for command in CHECKS:
+            assert joined.execute([sys.executable, "-m", *command]).exit_code == 0
+        # The place of a file in the configuration does not depend on the folder of the run.
+        run = joined.main(*RUN_BATCH, cwd=tmp_path)
+
+        assert run.exit_code == 0, run.stderr
+        assert {"PreprocessTask", *BATCH_CHAIN} <= set(run.tasks)
+        assert any("latitude" in path.read_text() for path in joined.workspace.glob("TrainTask_*.txt"))
+        batch = read_batch(s3, joined.environment["BUCKET_NAME"])
+        assert batch.published["id"].tolist() == NEW_PENGUINS["id"][MEASURED].tolist()
+
+
 class TestPreprocess:
     @pytest.mark.parametrize("target", [{}, {"sex": ["male", "female"]}])
     def test_divides_length_by_depth(self, penguins: Checkout, target: dict[str, list[str]]) -> None:
@@ -181,6 +198,12 @@ class TestPreprocess:
         assert run.exit_code == 1
         assert "SchemaErrors" in run.stderr
         assert f'"column": "{column}"' in run.stderr
+
+
+def apply(checkout: Checkout, diff: str) -> None:
+    (checkout.directory / "a.diff").write_text(diff)
+    applied = checkout.execute(["git", "apply", "a.diff"])
+    assert applied.exit_code == 0, applied.stderr
 
 
 def read_settings(folder: Path) -> set[tuple[str, str, str]]:

@@ -200,6 +200,11 @@ def test_the_table_is_set_and_all_else_stays(settings: str, expected: str) -> No
     assert set_options(settings, ["table=new.csv"]) == expected
 
 
+def test_the_lookups_of_another_table_are_removed() -> None:
+    settings = f'[p]\nlookups={{"regions": "old.csv"}}\nrerun=false\n\n{SECTION}\ntable=old.csv\n'
+    assert set_options(settings, ["table=new.csv"]) == f"[p]\nrerun=false\n\n{SECTION}\ntable=new.csv\n"
+
+
 def test_a_dollar_is_no_variable() -> None:
     assert "table=a$$b.csv" in set_options("", ["table=a$b.csv"])
 

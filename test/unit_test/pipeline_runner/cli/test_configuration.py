@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -155,6 +156,22 @@ class TestLoadConfig:
             load_config()
         with pytest.raises(UsageError, match="workspace_directory is empty: set it to a folder"):
             load_config(value)
+
+    @pytest.mark.parametrize(
+        ("path", "expected"),
+        [
+            ("regions.csv", "{project}/regions.csv"),
+            ("./data/100%/a=1", "{project}/./data/100%/a=1"),
+            ("/data/regions.csv", "/data/regions.csv"),
+            ("s3://b/regions.csv", "s3://b/regions.csv"),
+        ],
+    )
+    def test_lookups_lie_in_the_project(self, write: Callable[[str], None], path: str, expected: str) -> None:
+        section = "gokart_pipeline_sample.PreprocessTask"
+        lookups = {"regions": path, "others": path}
+        write(f"[{section}]\nlookups={json.dumps(lookups).replace('%', '%%')}\n[core]\nno_lock=true")
+        found = json.loads(load_config().get(section, "lookups"))
+        assert found == dict.fromkeys(lookups, expected.format(project=configuration.PROJECT))
 
     @pytest.mark.parametrize(
         ("value", "expected"),
