@@ -60,7 +60,7 @@ class TestScore:
     ) -> None:
         expected, *others = score(model, rows, [7], reference)
         publish = ("petal_area", "sepal_width")
-        scorer = PartScorer(Engine(model), reference, pd.Index([7]), None, None, None, with_proba=True, publish=publish)
+        scorer = make_scorer(model, reference, [7])._replace(publish=publish)
         scored, reasons, figures = scorer.score(rows, "")
         pd.testing.assert_frame_equal(scored, expected.assign(**preprocessed[list(publish)]), check_exact=True)
         assert scored.columns[-2:].tolist() == ["petal_area", "sepal_width"]
