@@ -53,7 +53,7 @@ def separate_rows(schema: Schema, data: pd.DataFrame, duplicates: Collection[obj
 def preprocess_valid(
     schema: Schema, data: pd.DataFrame, duplicates: Collection[object], preprocess: Preprocess
 ) -> tuple[Any, pd.DataFrame]:
-    """Separate the rows that can be predicted as :func:`separate_rows` does, and preprocess them, numbered from 0."""
+    """Separate the rows that can be predicted as :func:`separate_rows` does, and preprocess them."""
     readable, breaches = screen_rows(schema, data, duplicates)
     if breaches.empty:
         # Most chunks have no bad rows. If the checks of preprocess() find some, separate_rows() identifies them.

@@ -48,4 +48,4 @@ def preprocess_rows(preprocess: Preprocess, data: pd.DataFrame) -> Any:
     if not made[name].equals(rows[name]):
         advice = "join with how='left' on a column that has each value once in the lookup"
         raise ValueError(f"preprocess makes {len(made)} rows of {len(rows)}, or moves them: {advice}")
-    return made
+    return made.set_axis(data.index)

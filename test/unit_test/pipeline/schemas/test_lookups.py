@@ -123,8 +123,8 @@ class TestPreprocess:
     def test_joins_rows_whatever_their_index(self, rows: pd.DataFrame, path: Path) -> None:
         known = rows.drop(index=3)
         grown = LOOKUPS.bind(grow, {"gardens": str(path)})(known)
-        assert grown["id"].tolist() == [0, 1, 2, 4]
-        assert grown["height"].tolist() == [2.0, 1.0, 3.0, 1.0]
+        assert grown["id"].to_dict() == {0: 0, 1: 1, 2: 2, 4: 4}
+        assert grown["height"].to_dict() == {0: 2.0, 1: 1.0, 2: 3.0, 4: 1.0}
 
     def test_takes_no_rows(self, rows: pd.DataFrame, path: Path) -> None:
         assert LOOKUPS.bind(grow, {"gardens": str(path)})(rows[:0]).columns.tolist() == [*rows.columns, "height"]
