@@ -94,9 +94,9 @@ class SchedulerParameter(luigi.Parameter[str]):
         return x
 
 
-def borrow(owner: type[luigi.Task], name: str) -> Any:
-    """Declare a parameter that a task passes on to the task that owns it; see :func:`share`."""
-    return share(getattr(owner, name), owner.get_task_family(), name)
+def borrow(owner: type[luigi.Task], name: str, own: luigi.Parameter[Any] | None = None) -> Any:
+    """Declare a parameter, its own or the same, that a task passes on to the task that owns it; see :func:`share`."""
+    return share(own or getattr(owner, name), owner.get_task_family(), name)
 
 
 def share(parameter: luigi.Parameter[Any], owner: str, name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from support.champion import (
     NEW_ROWS,
     OTHER,
     POINTER,
+    REQUIRE,
     SCORE,
     TRAIN,
     WORSE,
@@ -26,6 +28,7 @@ from support.champion import (
     Trained,
     read_champion,
     replace_objects,
+    use_fraud_table,
 )
 from support.checkout import Checkout, Run
 from support.recording_proxy import RecordingProxy
@@ -79,7 +82,7 @@ class TestTrain:
     def test_the_first_model_becomes_the_champion(self, trained_once: Trained, first: Champion, bucket: str) -> None:
         assert trained_once.run.tasks[-1] == "ChooseChampionTask"
         assert trained_once.run.stdout.splitlines() == [
-            f"accuracy   {first.document['accuracy']:.4f}",
+            f"accuracy   {first.document['accuracy']:.4f} (required: more than 0.2)",
             "champion   promoted: there was no champion",
             f"published  s3://{bucket}/{POINTER}",
             f"fetch      aws s3 cp s3://{bucket}/{POINTER} -",
@@ -125,23 +128,25 @@ class TestTrain:
     def test_a_model_that_fails_the_gate_changes_nothing(
         self, trained: Checkout, first: Champion, bucket: str, s3: S3Client
     ) -> None:
-        reason = f"accuracy>0.99 is required and it is {first.document['accuracy']:.4g}"
-        beside = trained.main(*TRAIN, "--require-acc", "0.99")
+        required = f"{first.document['accuracy'] - 0.001:.4f}"
+        beside = trained.main(*TRAIN, *WORSE, "--require-acc", required)
         assert beside.exit_code == 0, beside.stderr
         now = read_champion(s3, bucket)
         assert now.document == first.document
-        assert now.pointer["decision"] == f"kept: the new model fails, {reason}"
+        assert now.pointer["decision"].startswith(f"kept: the new model fails, accuracy>{required} is required and it")
 
         replace_objects(s3, bucket, {})
         alone = trained.main(*TRAIN, "--require-acc", "0.99")
         assert alone.exit_code == 40
+        reason = f"accuracy>0.99 is required and it is {first.document['accuracy']:.4g}"
         assert last_line(alone) == (
-            f"error: ChooseChampionTask: {reason}: there is no champion, and this model becomes none"
+            f"error: ChooseChampionTask: the new model fails, {reason}; there was no champion: nothing is put"
         )
         assert read_objects(s3, bucket) == {}
 
-    def test_a_split_at_random_is_refused_before_anything_runs(self, trained: Checkout) -> None:
-        run = trained.main(*TRAIN, "--split-by", "random")
+    @pytest.mark.parametrize("option", ["--split-by", "--gokart-pipeline-sample.SplitDataTask-split-by"])
+    def test_a_split_at_random_is_refused_before_anything_runs(self, trained: Checkout, option: str) -> None:
+        run = trained.main(*TRAIN, option, "random")
 
         assert (run.exit_code, run.tasks) == (50, [])
         assert "with split_by=random the champion may know the test rows" in last_line(run)
@@ -158,6 +163,50 @@ class TestTrain:
         s3.delete_object(Bucket=bucket, Key=POINTER)
         assert trained.main(*TRAIN, *split).exit_code == 0
         assert read_champion(s3, bucket).document["split"]["test_fraction"] == 0.3
+
+
+@pytest.mark.long
+def test_a_champion_meets_the_gate_of_today(checkout: Checkout, s3: S3Client) -> None:
+    """It finds no fraud at all, and is right more often than the next model, which finds half of it."""
+    bucket, balanced = (
+        checkout.environment["BUCKET_NAME"],
+        ("--gokart-pipeline-sample.TrainTask-class-weight", "balanced"),
+    )
+    use_fraud_table(checkout)
+    assert checkout.main(*TRAIN).exit_code == 0
+    blind = read_champion(s3, bucket)
+    assert blind.document["accuracy"] > 0.97
+
+    kept = checkout.main(*TRAIN, *balanced)
+    assert kept.exit_code == 0, kept.stderr
+    assert read_champion(s3, bucket).pointer["decision"].startswith("kept: the accuracy would change by -0.2")
+
+    before = read_objects(s3, bucket)
+    both = checkout.main(*TRAIN, *balanced, *REQUIRE, "recall[1]>=0.9")
+    assert (both.exit_code, read_objects(s3, bucket)) == (40, before)
+    assert re.fullmatch(
+        r"error: ChooseChampionTask: the new model fails, recall\[1\]>=0.9 is required and it is 0.4\d+; "
+        r"the champion fails today's gate, recall\[1\]>=0.9 is required and it is 0: nothing is put",
+        last_line(both),
+    )
+
+    promoted = checkout.main(*TRAIN, *balanced, *REQUIRE, "recall[1]>=0.3")
+    assert promoted.exit_code == 0, promoted.stderr
+    seeing = read_champion(s3, bucket)
+    assert seeing.pointer["decision"] == (
+        "promoted: the champion fails today's gate, recall[1]>=0.3 is required and it is 0"
+    )
+    assert seeing.pointer["previous"] == blind.pointer["champion"]
+
+    again = checkout.main(*TRAIN, "--compare", "recall[1]")
+    assert again.exit_code == 0, again.stderr
+    now = read_champion(s3, bucket)
+    assert now.pointer["decision"].startswith("kept: the recall[1] would change by -0.4")
+    assert now.name == seeing.name
+
+    losing = checkout.main(*TRAIN, "--compare", "log_loss", "--margin", "0.02")
+    assert losing.exit_code == 0, losing.stderr
+    assert read_champion(s3, bucket).pointer["decision"].startswith("promoted: the log_loss changes by -0.")
 
 
 @pytest.mark.long

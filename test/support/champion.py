@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import lightgbm as lgb
+import numpy as np
 from mypy_boto3_s3 import S3Client
 from support.batch import read_objects
 from support.checkout import Checkout, Run
-from support.reference import make_noisy_table
+from support.judged_tables import make_fraud
+from support.reference import FEATURES, make_noisy_table
 
 Objects = dict[str, tuple[bytes, dict[str, str]]]
 
@@ -19,7 +21,11 @@ TRAIN = ("gokart_pipeline_sample.TrainChampionTask", "--local-scheduler")
 SCORE = ("gokart_pipeline_sample.ScoreChampionTask", "--local-scheduler", "--table", "new.csv")
 # Another model, which is promoted; and one that is much worse, but passes the gate.
 OTHER = ("--gokart-pipeline-sample.TrainTask-seed", "3", "--margin", "0.5")
-WORSE = ("--gokart-pipeline-sample.TrainTask-num-boost-round", "1")
+WORSE = (
+    *("--gokart-pipeline-sample.TrainTask-num-boost-round", "1"),
+    *("--gokart-pipeline-sample.CheckAccuracyTask-require-better", "false"),
+)
+REQUIRE = ("--gokart-pipeline-sample.CheckAccuracyTask-require",)
 POINTER = "champion/champion.json"
 INI = "conf/param.ini"
 NEW_ROWS = make_noisy_table(200, seed=2).drop(columns="target")
@@ -81,6 +87,18 @@ def use_noisy_table(checkout: Checkout) -> None:
     checkout.edit(INI, "require_acc=0.9", "require_acc=0.2")
     checkout.edit(INI, "[core]", "[gokart_pipeline_sample.LoadDataTask]\ntable=train.csv\n\n[core]")
     checkout.edit(INI, "[core]", "[gokart_pipeline_sample.EvaluateTask]\npermutation_repeats=0\n\n[core]")
+
+
+def use_fraud_table(checkout: Checkout) -> None:
+    """Let a checkout train on payments, of which few are fraud, as if they were flowers."""
+    features = {f"x{place}": name for place, name in enumerate(FEATURES[:4])}
+    payments = make_fraud(6000)[["id", *features, "target"]].rename(columns=features)
+    lengths = {name: np.exp(payments[name]) for name in features.values()}
+    payments.assign(**lengths).to_csv(checkout.directory / "train.csv", index=False)
+    checkout.edit(INI, "require_acc=0.9", "require_acc=0.2\nrequire_better=false")
+    checkout.edit(INI, "[core]", "[gokart_pipeline_sample.LoadDataTask]\ntable=train.csv\n\n[core]")
+    fast = "[gokart_pipeline_sample.TrainTask]\nnum_boost_round=30\nnum_leaves=7\nlearning_rate=0.1\n\n"
+    checkout.edit(INI, "[core]", f"{fast}[gokart_pipeline_sample.EvaluateTask]\npermutation_repeats=0\n\n[core]")
 
 
 def replace_objects(s3: S3Client, bucket: str, objects: Objects) -> None:

@@ -19,8 +19,7 @@ from gokart_pipeline_sample.pipeline.quality.scores import make_interval
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import Breaches, screen_rows
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
-from gokart_pipeline_sample.pipeline.upload import UploadS3Task
-from gokart_pipeline_sample.utils.parameters import ShareParameter, TableParameter, borrow
+from gokart_pipeline_sample.utils.parameters import ENCRYPTION, ShareParameter, TableParameter, borrow
 from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask, S3DestinationTask
 from gokart_pipeline_sample.utils.table_task import TABLE_PARAMETERS, TableTask
 from gokart_pipeline_sample.utils.template import ViewTask
@@ -44,6 +43,7 @@ class JoinTruthTask(TableTask[Evaluation], PublisherTask[Evaluation], S3Destinat
     report_name = "evaluation.html"  # That of the batch is beside the manifest already.
 
     manifest: luigi.Parameter[str] = luigi.Parameter(description="Key of the manifest of the batch.")
+    bucket, server_side_encryption, kms_key_id = (borrow(ScoreTableTask, name) for name in ("bucket", *ENCRYPTION))
     table: TableParameter = TableParameter(description="Path or URI of a table with the id and the target of rows.")
     require_acc: ShareParameter = borrow(CheckAccuracyTask, "require_acc")
 
@@ -118,7 +118,7 @@ def find_alarms(evaluation: Evaluation, known: float, require_acc: float) -> lis
 class EvaluatePublishedTask(ViewTask[Evaluation], TableTask[Evaluation]):
     """Compares a published batch with a table of its truth, when that is known."""
 
-    bucket = borrow(UploadS3Task, "bucket")
+    bucket = borrow(JoinTruthTask, "bucket")
     prefix = borrow(ScoreTableTask, "prefix")
     table, encoding, delimiter, decimal = (borrow(JoinTruthTask, name) for name in TABLE_PARAMETERS)
     manifest: luigi.Parameter[str] = luigi.Parameter(default="", description="Key of the manifest, or else the last.")

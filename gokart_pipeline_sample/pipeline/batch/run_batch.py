@@ -23,9 +23,9 @@ class RunBatchTask(ViewTask[dict[str, Any]], TableTask[dict[str, Any]]):
     on_bad_row = borrow(GuardTableTask, "on_bad_row")
     max_rejected_share = borrow(GuardTableTask, "max_rejected_share")
     min_rows = borrow(GuardTableTask, "min_rows")
-    require_acc = borrow(CheckAccuracyTask, "require_acc")
+    require_acc = borrow(PublishBatchTask, "require_acc")
     on_shift = borrow(PublishBatchTask, "on_shift")
-    lookups = borrow(GuardTableTask, "lookups")
+    lookups = borrow(ScoreTableTask, "lookups")
 
     def requires(self) -> PublishBatchTask:
         """Wire the tasks."""

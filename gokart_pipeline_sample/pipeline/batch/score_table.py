@@ -20,7 +20,7 @@ from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
 from gokart_pipeline_sample.io.tables.casts import to_text
 from gokart_pipeline_sample.io.tables.table import Piece, Table
 from gokart_pipeline_sample.io.threads import count_threads
-from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult
+from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult, GuardTableTask
 from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, Part, S3ManifestTarget, ScoringModel, UnseenValues
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, RowCounts, count_rows, measure_shift
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
@@ -36,10 +36,10 @@ from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSch
 from gokart_pipeline_sample.pipeline.train import TrainTask
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 from gokart_pipeline_sample.utils.cluster_task import THREADS, ClusterTask
-from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, TableParameter, TaskParameter, borrow
+from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, TaskParameter, borrow
 from gokart_pipeline_sample.utils.progress import showing_progress
 from gokart_pipeline_sample.utils.shown_task import S3DestinationTask, ShownTask
-from gokart_pipeline_sample.utils.table_task import TableTask
+from gokart_pipeline_sample.utils.table_task import TABLE_PARAMETERS, TableTask
 
 logger = getLogger(__name__)
 
@@ -116,7 +116,7 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
         default={}, significant=False, description="The pointer to the champion, for the manifest, if the model is one."
     )
     guard_task: TaskParameter[GuardResult] = TaskParameter("Task that has checked every row of the table.")
-    table: TableParameter = TableParameter(description="Path or URI of the table to score; its target is ignored.")
+    table, encoding, delimiter, decimal = (borrow(GuardTableTask, name) for name in TABLE_PARAMETERS)
     prefix: luigi.Parameter[str] = luigi.Parameter(default="batch", description="Prefix of all published keys.")
     output_format: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
         default="csv", choices=["csv", "parquet"], description="Format of the parts."
@@ -136,7 +136,7 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
 
     publish = borrow(MakeOutputTask, "publish")
     bom = borrow(UploadS3Task, "bom")
-    lookups = borrow(PreprocessTask, "lookups")
+    lookups = borrow(GuardTableTask, "lookups")
     threads = borrow(TrainTask, "threads")
 
     def output(self) -> S3ManifestTarget:

@@ -3,11 +3,9 @@
 import functools
 from collections.abc import Mapping
 from logging import INFO, WARNING, getLogger
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import luigi
-import numpy as np
-import numpy.typing as npt
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import AccuracyTooLowError, ChampionError
@@ -15,12 +13,15 @@ from gokart_pipeline_sample.io.file_formats import JsonProcessor
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
 from gokart_pipeline_sample.pipeline.batch.manifest import make_folder
 from gokart_pipeline_sample.pipeline.champion import registry
+from gokart_pipeline_sample.pipeline.champion.comparison import LOSSES, FigureParameter, compare_models, list_values
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
+from gokart_pipeline_sample.pipeline.evaluate import EvaluateTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, find_failures
+from gokart_pipeline_sample.pipeline.quality.scores import find_baseline_failures
 from gokart_pipeline_sample.pipeline.schemas.output import match_by_id
 from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
@@ -32,11 +33,6 @@ from gokart_pipeline_sample.utils.task_definition import define_task, hash_code
 logger = getLogger(__name__)
 
 PROMOTED, KEPT = "promoted", "kept"  # the beginning of a decision
-CONFIDENCE = 0.95
-DRAWS = 10_000
-SEED = 42
-
-Right = npt.NDArray[np.bool_]
 
 
 class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[registry.Pointer]):
@@ -49,9 +45,9 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
     split_task: TaskParameter[Any] = TaskParameter("The SplitDataTask that outputs the test rows.")
     require_acc: ShareParameter = borrow(CheckAccuracyTask, "require_acc")
     require: RequirementsParameter = borrow(CheckAccuracyTask, "require")
-    margin: ShareParameter = ShareParameter(
-        default=0.01, description="Accuracy that the new model may lose, at the lower bound of the difference."
-    )
+    require_better: luigi.BoolParameter = borrow(CheckAccuracyTask, "require_better")
+    compare: FigureParameter = FigureParameter("accuracy", description="Figure to compare by, such as recall[1].")
+    margin: ShareParameter = ShareParameter(default=0.01, description="What the new model may lose of that figure.")
     prefix: luigi.Parameter[str] = luigi.Parameter(default="champion", description="Prefix of all keys of champions.")
 
     def output(self) -> registry.S3ChampionPointer:
@@ -63,15 +59,7 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
         """Decide, and put the pointer last; raise an AccuracyTooLowError if no model is good enough."""
         champions = self.output().champions
         pointer, etag = champions.read_pointer()
-        document = champions.find_document(pointer["champion"]) if pointer else None
-        required = f"accuracy>{self.require_acc}, {self.require}"
-        failures = "; ".join(find_failures(self.load(self.metrics_task), required))
-        if document is None:
-            if failures:
-                raise AccuracyTooLowError(f"{failures}: there is no champion, and this model becomes none")
-            decision = f"{PROMOTED}: {'the champion was damaged' if pointer else 'there was no champion'}"
-        else:
-            decision = f"{KEPT}: the new model fails, {failures}" if failures else self._compare(champions, document)
+        decision = self._decide(champions, pointer)
         is_kept = decision.startswith(KEPT)
         logger.log(WARNING if is_kept else INFO, "the champion is %s", decision)
         champion = pointer["champion"] if pointer and is_kept else self._put_champion(champions)
@@ -84,24 +72,45 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
         figures = Figures(accuracy=document["accuracy"], champion=pointer["decision"])
         return Published(figures, "champion kept") if pointer["decision"].startswith(KEPT) else Published(figures)
 
-    def _compare(self, champions: registry.Champions, document: registry.ChampionDocument) -> str:
-        """Return whether the new model becomes the champion, and why; another split is a ChampionError."""
-        if change := find_change(document, cast("Any", self.split_task).data_task.lookups):
-            return f"{PROMOTED}: the champion cannot predict any more, because {change} has changed"
-        if document["task"] == self.model_task.make_unique_id():
-            return f"{KEPT}: the new model is the same"
-        if document["split"] != self._describe_split():
+    def _decide(self, champions: registry.Champions, pointer: registry.Pointer | None) -> str:
+        """Return whether the new model becomes the champion, and why."""
+        document = champions.find_document(pointer["champion"]) if pointer else None
+        failures = self._find_failures(self.load(self.metrics_task))
+        if document is None:
+            unfit = "the champion was damaged" if pointer else "there was no champion"
+        elif change := find_change(document, cast("Any", self.split_task).data_task.lookups):
+            unfit = f"the champion cannot predict any more, because {change} has changed"
+        elif document["split"] != self._describe_split():
             raise ChampionError(
                 f"the champion was trained on another split, {document['split']}, so it may know the test rows: "
                 f"set SplitDataTask back, or delete {champions.path(champions.pointer_key)}"
             )
-        test = cast("Any", self.input())["split_task"]["test"].load()
-        champion = registry.S3ChampionFile(champions.bucket, document["model"], LightGBMModelProcessor()).load()
-        new, old = self.load(self.pred_task), PredTask.predict(champion, test)
-        compared = compare_models(find_right(new, test), find_right(old, test))
-        if compared.low > -self.margin:
-            return f"{PROMOTED}: the accuracy changes by {compared}"
-        return f"{KEPT}: the accuracy would change by {compared}, and the margin is {self.margin}"
+        else:
+            champion = registry.S3ChampionFile(champions.bucket, document["model"], LightGBMModelProcessor()).load()
+            train, test = (cast("Any", self.input())["split_task"][name].load() for name in ("train", "test"))
+            old, shuffling = PredTask.predict(champion, test), {"permutation_repeats": 0, "random_state": 0}
+            found = self._find_failures(EvaluateTask.evaluate(champion, old, train, test, **shuffling))
+            unfit = f"the champion fails today's gate, {found}" if found else ""
+            if not failures and not unfit:
+                return self._compare(document, test, old)
+        if failures and unfit:
+            raise AccuracyTooLowError(f"the new model fails, {failures}; {unfit}: nothing is put")
+        return f"{PROMOTED}: {unfit}" if unfit else f"{KEPT}: the new model fails, {failures}"
+
+    def _find_failures(self, metrics: Metrics) -> str:
+        accuracy, baseline = metrics["model"]["accuracy"], metrics["baseline"]["accuracy"]
+        others = find_baseline_failures(accuracy, baseline, metrics["baseline_p_value"]) if self.require_better else []
+        return "; ".join([*find_failures(metrics, f"accuracy>{self.require_acc}, {self.require}"), *others])
+
+    def _compare(self, document: registry.ChampionDocument, test: Any, old: DataFrame[PredictionSchema]) -> str:
+        """Return whether the new model is not worse than the champion, which predicts ``old``."""
+        if document["task"] == self.model_task.make_unique_id():
+            return f"{KEPT}: the new model is the same"
+        new = match_by_id(self.load(self.pred_task), test[PreprocessedSchema.id_column()])
+        compared = compare_models(*(list_values(self.compare, test, matched) for matched in (new, old)))
+        if (-compared.high if self.compare in LOSSES else compared.low) > -self.margin:
+            return f"{PROMOTED}: the {self.compare} changes by {compared}"
+        return f"{KEPT}: the {self.compare} would change by {compared}, and the margin is {self.margin}"
 
     def _describe_split(self) -> dict[str, Any]:
         parameters = {name: getattr(self.split_task, name) for name in ("split_by", "test_fraction", "random_state")}
@@ -123,12 +132,6 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
         return put(registry.DOCUMENT, document, JsonProcessor())["key"]
 
 
-def find_right(prediction: DataFrame[PredictionSchema], test: DataFrame[PreprocessedSchema]) -> Right:
-    """Return whether the prediction of each test row is right; they are matched by id."""
-    matched = match_by_id(prediction, test[PreprocessedSchema.id_column()])[PredictionSchema.target_column()]
-    return np.asarray(matched.to_numpy() == test[PreprocessedSchema.target_column()].to_numpy())
-
-
 def find_change(document: registry.ChampionDocument, lookups: Mapping[str, str]) -> str | None:
     """Return what has changed since a champion was trained and keeps it from predicting today's rows, if anything."""
     if document["preprocessing"] != hash_preprocessing():
@@ -140,33 +143,3 @@ def hash_preprocessing() -> str:
     """Return a hash of the code that turns a row into what the model sees."""
     modules = define_task(PreprocessTask).modules | define_task(PredTask).modules
     return hash_code("\n".join(code for name, code in sorted(modules.items()) if ".pipeline." in name))
-
-
-class Comparison(NamedTuple):
-    """The difference of two accuracies: the new model's minus the old one's."""
-
-    difference: float
-    low: float  # of its 95% interval
-    high: float
-    p_value: float  # of the hypothesis that both are equally accurate
-
-    def __str__(self) -> str:
-        return f"{self.difference:+.4f} (95% interval {self.low:+.4f} to {self.high:+.4f}, p = {self.p_value:.2g})"
-
-
-def compare_models(new: Right, old: Right) -> Comparison:
-    """Compare two models, given whether each predicts each row rightly.
-
-    The interval is that of the paired bootstrap (Efron, 1979): pairs of rows are drawn, and only how many of them one
-    model alone predicts rightly matters, which is multinomial. The p-value is that of McNemar's exact test (Dietterich,
-    Approximate statistical tests for comparing supervised classification learning algorithms, 1998).
-    """
-    from scipy.stats import binomtest
-
-    gained, lost = int((new & ~old).sum()), int((old & ~new).sum())
-    rows = len(new)
-    shares = [gained / rows, lost / rows, 1 - (gained + lost) / rows]
-    draws = np.random.default_rng(SEED).multinomial(rows, shares, DRAWS)
-    low, high = np.quantile((draws[:, 0] - draws[:, 1]) / rows, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    p_value = float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
-    return Comparison((gained - lost) / rows, float(low), float(high), p_value)

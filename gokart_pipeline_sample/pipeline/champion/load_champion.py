@@ -11,14 +11,15 @@ from gokart_pipeline_sample.io.lightgbm_model import LightGBMModelProcessor
 from gokart_pipeline_sample.pipeline.batch.manifest import make_folder
 from gokart_pipeline_sample.pipeline.champion import registry
 from gokart_pipeline_sample.pipeline.champion.choose_champion import ChooseChampionTask
-from gokart_pipeline_sample.utils.parameters import borrow
+from gokart_pipeline_sample.utils.parameters import ENCRYPTION, borrow
 from gokart_pipeline_sample.utils.shown_task import S3DestinationTask
 
 
 class LoadChampionTask(S3DestinationTask[Any]):
     """Outputs the champion's ``model`` and ``reference``, as they are on S3; it runs nothing."""
 
-    prefix: luigi.Parameter[str] = borrow(ChooseChampionTask, "prefix")
+    bucket, prefix = borrow(ChooseChampionTask, "bucket"), borrow(ChooseChampionTask, "prefix")
+    server_side_encryption, kms_key_id = (borrow(ChooseChampionTask, name) for name in ENCRYPTION)
     champion: luigi.Parameter[str] = luigi.Parameter(description="Key of the champion's document.")
 
     def output(self) -> FlattenableItems[TargetOnKart]:

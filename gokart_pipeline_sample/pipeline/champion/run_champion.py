@@ -9,9 +9,9 @@ from gokart_pipeline_sample.pipeline.batch.publish_batch import PublishBatchTask
 from gokart_pipeline_sample.pipeline.batch.run_batch import RunBatchTask
 from gokart_pipeline_sample.pipeline.champion.choose_champion import ChooseChampionTask, find_change
 from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
-from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.pipeline.run_middle import wire_data, wire_model
+from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
 from gokart_pipeline_sample.utils.parameters import borrow
 from gokart_pipeline_sample.utils.template import ViewTask
 
@@ -19,8 +19,9 @@ from gokart_pipeline_sample.utils.template import ViewTask
 class TrainChampionTask(ViewTask[Any]):
     """Trains a model; it becomes the champion if it is accurate enough, and not worse than the champion so far."""
 
-    split_by: luigi.Parameter[str] = luigi.Parameter(default="id", description="id, or a column of time.")
-    require_acc = borrow(CheckAccuracyTask, "require_acc")
+    split_by = borrow(SplitDataTask, "split_by", luigi.Parameter("id", description="id, or a column of time."))
+    require_acc = borrow(ChooseChampionTask, "require_acc")
+    compare = borrow(ChooseChampionTask, "compare")
     margin = borrow(ChooseChampionTask, "margin")
 
     def requires(self) -> ChooseChampionTask:
@@ -28,7 +29,7 @@ class TrainChampionTask(ViewTask[Any]):
         if self.split_by == "random":
             raise ChampionError(
                 "with split_by=random the champion may know the test rows, so that it cannot be compared: "
-                "set split_by to id, or to a column of time"
+                "set it to id, or to a column of time, for SplitDataTask or for TrainChampionTask alone"
             )
         split = wire_data(split_by=self.split_by)
         trained = wire_model(split, self.require_acc)
@@ -39,6 +40,7 @@ class TrainChampionTask(ViewTask[Any]):
             reference_task=trained.reference,
             split_task=split,
             require_acc=self.require_acc,
+            compare=self.compare,
             margin=self.margin,
         )
 

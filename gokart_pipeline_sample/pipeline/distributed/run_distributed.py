@@ -11,6 +11,7 @@ from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.model.model_input import open_text_columns
 from gokart_pipeline_sample.pipeline.run_middle import wire_model
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
+from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
 from gokart_pipeline_sample.pipeline.train import TrainTask
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 from gokart_pipeline_sample.utils.parameters import borrow
@@ -22,6 +23,7 @@ class RunDistributedTask(ViewTask[DataFrame[OutputSchema]]):
 
     table = borrow(LoadDataTask, "table")
     ranks = borrow(TrainRanksTask, "ranks")
+    split_by = borrow(SplitDataTask, "split_by")
     require_acc = borrow(CheckAccuracyTask, "require_acc")
 
     def requires(self) -> UploadS3Task:
@@ -34,6 +36,8 @@ class RunDistributedTask(ViewTask[DataFrame[OutputSchema]]):
         parameters = TrainTask(train_task=valid, valid_task=valid).plain_parameters()
         if parameters.pop("class_weight") != "none":
             raise ValueError("class_weight=balanced needs all rows on one machine: set none")
+        if LoadDataTask(table=self.table).on_bad_row != "fail" or self.split_by not in ("random", "id"):
+            raise ValueError("on_bad_row=drop and a split_by other than id need all rows on one machine")
         parameters |= parameters.pop("lightgbm")
         model = TrainRanksTask(split_task=split, parameters=parameters, ranks=self.ranks)
         return UploadS3Task(output_task=wire_model(split, self.require_acc, trained=model).checked)

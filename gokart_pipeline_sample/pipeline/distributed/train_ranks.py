@@ -30,6 +30,7 @@ from gokart_pipeline_sample.pipeline.schemas.bad_rows import Preprocess
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
+from gokart_pipeline_sample.pipeline.train import TrainTask
 from gokart_pipeline_sample.utils.cluster_task import ClusterTask, connecting
 from gokart_pipeline_sample.utils.parameters import TableParameter, TaskParameter, borrow
 from gokart_pipeline_sample.utils.progress import showing_progress
@@ -90,6 +91,7 @@ class TrainRanksTask(ClusterTask[Booster]):
         description="Task that splits the table."
     )
     parameters: luigi.DictParameter = luigi.DictParameter(description="Parameters of LightGBM, and num_boost_round.")
+    threads = borrow(TrainTask, "threads")
     ranks: luigi.NumericalParameter[int] = luigi.NumericalParameter(
         default=2, var_type=int, min_value=1, max_value=1000, description="Number of Dask workers; alters the model."
     )
@@ -105,9 +107,10 @@ class TrainRanksTask(ClusterTask[Booster]):
         pieces, read = self.split_task.list_pieces(), self.split_task.make_reader("train")
         if len(pieces) < self.ranks:
             raise ValueError(f"the table has {len(pieces)} pieces for {self.ranks} ranks: set fewer ranks")
+        parameters = {**self.parameters, "threads": self.threads}
         valid = cast("Any", self.input())["split_task"]["valid"].load()
         with connecting(self.dask_scheduler, self.dask_timeout, type(self), "") as workers:
-            trained = workers.call_together(self.ranks, run_rank, read, pieces, valid, dict(self.parameters))
+            trained = workers.call_together(self.ranks, run_rank, read, pieces, valid, parameters)
         # Their learning curves differ: each is that of the rows of one rank.
         models = [LightGBMModelProcessor().deserialize(content) for content in trained]
         if len({model.model_to_string() for model in models}) != 1:

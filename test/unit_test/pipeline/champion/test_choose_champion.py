@@ -1,32 +1,12 @@
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.pipeline.champion import choose_champion
-from gokart_pipeline_sample.pipeline.champion.choose_champion import find_right, hash_preprocessing
+from gokart_pipeline_sample.pipeline.champion.choose_champion import hash_preprocessing
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 from gokart_pipeline_sample.utils.task_definition import TaskDefinition, define_task
-
-Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
-
-
-class TestFindRight:
-    def test_is_in_the_order_of_the_test_rows_whatever_that_of_the_predictions(
-        self, model: Booster, parts: Parts
-    ) -> None:
-        test = pd.concat(parts, ignore_index=True).assign(target=lambda rows: (rows["target"] + rows["id"] % 2) % 3)
-        prediction = PredTask.predict(model, test)
-        expected = prediction["pred"].to_numpy() == test["target"].to_numpy()
-        assert 0.1 < expected.mean() < 0.9
-        assert find_right(prediction, test).tolist() == expected.tolist()
-        assert find_right(prediction[::-1], test).tolist() == expected.tolist()
-
-    def test_refuses_predictions_of_other_rows(self, model: Booster, parts: Parts) -> None:
-        with pytest.raises(ValueError, match="1 ids have no row or no prediction"):
-            find_right(PredTask.predict(model, parts[2][1:]), parts[2])
 
 
 class TestHashPreprocessing:
