@@ -9,7 +9,7 @@ POETRY := .venv/poetry/bin/poetry
 # Test processes share the cores, and LightGBM's threads that wait for one another would take ages.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 
-.PHONY: setup run s3 test test-long no-files coverage rename chaos simulate bench bench-batch bench-growth bench-dask screenshots lint
+.PHONY: setup run s3 test test-long no-files coverage rename chaos simulate bench bench-batch bench-large bench-growth bench-dask screenshots lint
 
 setup: .venv/ready
 
@@ -49,6 +49,9 @@ bench: .venv/bench/ready  ## measure whole runs and batches beside other ways to
 
 bench-batch: .venv/bench/ready  ## measure memory and throughput of batches of ten million rows
 	.venv/bench/bin/python benchmark/batch.py
+
+bench-large: .venv/bench/ready  ## measure a run that trains on a million rows beside a plain script; takes ten minutes
+	.venv/bench/bin/python benchmark/large.py
 
 bench-growth: setup  ## measure how cost grows with rows, columns, classes, tasks and files
 	$(BIN)/python benchmark/growth.py

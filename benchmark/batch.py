@@ -85,7 +85,7 @@ class Bench:
         """Write a table with the given number of rows."""
         path = self._directory / f"{rows}{''.join(options)}.{file_format}"
         if not path.exists():
-            self._run(PROJECT / "benchmark" / "make_table.py", str(rows), str(path), *self._columns, *options)
+            self.run_script(PROJECT / "benchmark" / "make_table.py", str(rows), str(path), *self._columns, *options)
         return path
 
     def score(self, table: Path, *options: str, workspace: str | None = None, script: str = "main.py") -> Run:
@@ -100,17 +100,17 @@ class Bench:
     def run(self, script: str, workspace: str, *arguments: str) -> Run:
         """Run a script as main.py is run, with a workspace of that name in the folder."""
         ini = write_ini(self._directory / f"{workspace}.ini", self._directory / workspace, self._project)
-        return self._run(self._project / script, *arguments, LUIGI_CONFIG_PATH=str(ini))
+        return self.run_script(self._project / script, *arguments, LUIGI_CONFIG_PATH=str(ini))
 
     def predict(self, table: Path) -> float:
         """Return the seconds that the compiled model alone takes, which is called once."""
-        return float(self._run(PROJECT / "benchmark" / "predict.py", str(self.model), str(table)).stdout)
+        return float(self.run_script(PROJECT / "benchmark" / "predict.py", str(self.model), str(table)).stdout)
 
     def run_plain_script(self, table: Path, probabilities: Path | None = None) -> tuple[float, float]:
         """Return the seconds that the batch script that everyone writes takes, and LightGBM in it, called once."""
         script, keep = PROJECT / "benchmark" / "batch_script.py", [str(probabilities)] if probabilities else []
         started = time.time()
-        seconds, done = self._run(script, str(self.model), str(table), "script", *keep).stdout.split()
+        seconds, done = self.run_script(script, str(self.model), str(table), "script", *keep).stdout.split()
         return float(done) - started, float(seconds)
 
     def published_equals(self, probabilities: Path) -> bool:
@@ -140,7 +140,8 @@ class Bench:
                 return False
         return start == len(expected)
 
-    def _run(self, script: Path, *arguments: str, **variables: str) -> Run:
+    def run_script(self, script: Path, *arguments: str, **variables: str) -> Run:
+        """Run a script with the variables of the server."""
         command = [sys.executable, str(script), *arguments]
         outputs = [self._directory / name for name in ("stdout", "stderr")]
         started = time.perf_counter()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import batch
 import compare
+import large
 import write_tables
 from results import Results
 
@@ -24,6 +25,7 @@ def main(rows: int, pairs: int) -> None:
         server.wait_until_ready()
         kedro = compare.measure(results, Path(name), server, pairs)
         batch.measure(results, Path(name), server, rows, (pairs + 1) // 2)
+        large.measure(results, Path(name) / "large", server, rows // 10, (pairs + 1) // 2)
     results.save(kedro)
     write_tables.main()
 

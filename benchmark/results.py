@@ -62,6 +62,12 @@ class Results:
         document = {"machine": machine, "versions": versions, "measured": self.measured}
         PATH.write_text(json.dumps(document, indent=2) + "\n")
 
+    def renew(self) -> None:
+        """Replace in the JSON file what was measured, and leave the rest of it."""
+        document = json.loads(PATH.read_text())
+        document["measured"] |= self.measured
+        PATH.write_text(json.dumps(document, indent=2) + "\n")
+
 
 def _read(path: str) -> list[str]:
     return Path(path).read_text().splitlines() if Path(path).exists() else []
