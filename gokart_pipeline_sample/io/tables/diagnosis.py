@@ -78,7 +78,7 @@ def _compare_names(file: TableFile, missing: Sequence[str], found: Sequence[str]
         yield f"{', '.join(above)} is in the path alone: give the folder above as table"
     if near := [f"{each!a} for {name!a}" for name in missing for each in found if _simplify(each) == _simplify(name)]:
         yield f"it has {', '.join(near)}: rename columns of the file, or give the fields of the schema an alias"
-    yield f"it has {found[:_SHOWN_NAMES]!a}: give another table, or correct the schema"
+    yield f"it has {found[:_SHOWN_NAMES]!a}: give another table, adopt this one (--new-table), or correct the schema"
 
 
 def _simplify(name: str) -> str:

@@ -131,7 +131,10 @@ class TestNames:
             ("id,region,\uff57\uff49\uff44\uff54\uff48", r"it has '\uff57\uff49\uff44\uff54\uff48' for 'width'"),
             ("id,region\u200b,width", r"it has 'region\u200b' for 'region'"),
             ("id,region\u00a0,width", r"it has 'region\xa0' for 'region'"),
-            ("a,b,c", "it has ['a', 'b', 'c']: give another table, or correct the schema"),
+            (
+                "a,b,c",
+                "it has ['a', 'b', 'c']: give another table, adopt this one (--new-table), or correct the schema",
+            ),
             ("1,a,0.5", "it has ['1', 'a', '0.5']: give another table"),
             (",".join("abcdefghijkl"), f"it has {[*'abcdefghij']}: give another table"),
         ],

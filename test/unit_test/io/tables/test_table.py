@@ -401,7 +401,9 @@ class TestRead:
         ids=["CSV", "empty", "Parquet"],
     )
     def test_names_the_file_and_all_columns_that_are_missing(self, write: Write, name: str, content: Content) -> None:
-        missing = "(width, name); it has ['id', 'x']: give another table, or correct the schema"
+        missing = (
+            "(width, name); it has ['id', 'x']: give another table, adopt this one (--new-table), or correct the schema"
+        )
         path = write(name, content)
         with pytest.raises(TableError) as caught:
             Table(path).read(SCHEMA)
