@@ -38,7 +38,7 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
         default="", description="Further requirements, such as balanced_accuracy>0.8, recall[1]>=0.5."
     )
     require_better: luigi.BoolParameter = gokart.ExplicitBoolParameter(
-        default=True, description="Whether the model must beat the most frequent class, with 95% confidence."
+        default=True, description="Whether the model must beat the most frequent class, at a confidence of 0.95."
     )
     metrics_task: OptionalTaskParameter = OptionalTaskParameter(
         description="Task that outputs the metrics that these requirements are about."
@@ -66,7 +66,7 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
 
         Raises:
             AccuracyTooLowError: the accuracy does not exceed the required one, there are failures, or the model is to
-                be better than the most frequent class of the rows, and is not with 95% confidence.
+                be better than the most frequent class of the rows, and is not at a confidence of 0.95.
             pandera.errors.SchemaErrors: a frame breaks its schema, or the target is missing.
             ValueError: the required accuracy is not between 0 and 1, or predictions and rows do not match.
         """
