@@ -42,8 +42,9 @@ def handling_signals() -> Iterator[None]:
 
 
 def wait_for_signal() -> None:
-    """Wait for a stop signal; it raises nothing."""
+    """Say that Ctrl-C stops it, and wait for a stop signal, which raises nothing as soon as that is said."""
     with contextlib.suppress(KeyboardInterrupt):
+        print("Ctrl-C stops it.", flush=True)
         signal.pause()
     _stop_repeating()
 
