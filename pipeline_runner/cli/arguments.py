@@ -2,69 +2,49 @@
 
 import argparse
 import itertools
+import tomllib
 from configparser import ConfigParser
+from pathlib import Path
 
-USAGE = """%(prog)s [--plan [--mermaid]] [TASK] [OPTION ...]
-       %(prog)s --history | --serve-s3 | --champion [NAME] | --clean ... | --new-table TABLE ..."""
-# Why options that begin so would have no effect, or a wrong one.
-_REFUSED = {
-    ("--delete-unnecessary",): "it deletes what other tasks need: use --clean",
-    ("--log-level",): "set levels in conf/logging.ini",
-    ("--parallel-scheduling",): "one process plans all tasks",
-    ("--execution-summary-", "--retcode-"): "summary and exit codes are not luigi's",
-    ("--worker-",): "use --gokart-worker-…",
-    (
-        *("--TaskOnKart-", "--cache-unique-id", "--complete-check", "--fail-on-empty", "--fix-random", "--redis-"),
-        *("--local-temporary", "--modification", "--rerun", "--serialized-task", "--should-dump", "--should-lock"),
-        *("--store-index", "--strict-check"),
-    ): "set it in [TaskOnKart] for all tasks, or for one by name (--TASK-…)",
-}
-EPILOG = """examples:
-  %(prog)s --require-acc 0.95
-      run gokart_pipeline_sample.RunTask, with another parameter
-  %(prog)s --plan TASK --local-scheduler [OPTION ...]
-      show which tasks of any task would run
-  %(prog)s --clean --help
-      show the options of --clean; likewise of --new-table TABLE
-
-Options of luigi and of the task follow."""
+_HELP, _REFUSED = tomllib.loads(Path(__file__).with_name("help.toml").read_text("utf-8")).values()
 
 
-def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Separate our own options from the task and its options, which luigi parses; exit after help or an error."""
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of our own options."""
     parser = argparse.ArgumentParser(
-        usage=USAGE,
-        description="Run a task of the pipeline with the configuration conf/param.ini.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=False,
-        allow_abbrev=False,
+        **_HELP, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False, allow_abbrev=False
     )
-    parser.add_argument("-h", "--help", action="store_true", help="show the options, and those of the task")
+    parser.add_argument("-h", "--help", action="store_true", help="show these options and those of the task")
     parser.add_argument("--mermaid", action="store_true", help="with --plan: draw the tasks as a Mermaid diagram")
     parser.add_argument("--workspace-directory", metavar="FOLDER", help="folder or s3://… to keep results in")
     commands = parser.add_mutually_exclusive_group()
     commands.add_argument("--plan", action="store_true", help="show which tasks would run, and why; run nothing")
     commands.add_argument("--history", action="store_true", help="show the last runs")
+    commands.add_argument("--fetch", metavar="KEY", nargs="?", const="", help="write what was published to stdout")
     commands.add_argument("--serve-s3", action="store_true", help="serve the embedded S3 until Ctrl-C")
     commands.add_argument("--champion", metavar="NAME", nargs="?", const="", help="show the champions, or go back")
     commands.add_argument("--clean", action="store_true", help="show what no run needs any more, or delete it")
     commands.add_argument("--new-table", metavar="TABLE", help="write the schema of a table, and use it from now on")
+    return parser
+
+
+def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Separate our own options from the task and its options, which luigi parses; exit after help or an error."""
+    parser = make_parser()
     options, others = parser.parse_known_args(arguments)
-    asked = others + ["--help"] * options.help
     if options.new_table or options.clean:
-        return _parse_command(parser.prog, asked, options), []
-    names_no_task = options.history or options.serve_s3 or options.champion is not None
-    if options.help or "--help-all" in others:
+        return _parse_command(parser.prog, others + ["--help"] * options.help, options), []
+    names_no_task = options.history or options.serve_s3 or (options.fetch, options.champion) != (None, None)
+    if "--help-all" in others or (options.help and names_no_task):
         parser.print_help()
         if names_no_task:
             parser.exit()
-        return options, asked
+        return options, others
     if others and names_no_task:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     for option, argument in itertools.pairwise(["", *others]):
         name, is_given, value = argument.partition("=")
-        reasons = [reason for beginnings, reason in _REFUSED.items() if name.startswith(beginnings)]
+        reasons = [reason for reason, beginnings in _REFUSED.items() if name.startswith(tuple(beginnings))]
         if reasons or name.endswith("Task-workspace-directory"):
             reason = next(iter(reasons), "use --workspace-directory, for all tasks")
             parser.error(f"argument {name}: it would have no effect here, or a wrong one: {reason}")
@@ -100,7 +80,7 @@ def _parse_command(program: str, arguments: list[str], options: argparse.Namespa
 def needs_bucket_name(arguments: list[str], config: ConfigParser) -> bool:
     """Return whether the bucket comes from ``BUCKET_NAME``, and not from an option or the configuration file."""
     names = {argument.partition("=")[0] for argument in arguments}
-    if names & {"--help", "--help-all"} or any(name.endswith("Task-bucket") for name in names):
+    if "--help-all" in names or any(name.endswith("Task-bucket") for name in names):
         return False
     bucket = config.get("gokart_pipeline_sample.UploadS3Task", "bucket", raw=True, fallback="${BUCKET_NAME}")
     return "${BUCKET_NAME}" in bucket

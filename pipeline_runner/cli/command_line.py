@@ -5,11 +5,13 @@ import configparser
 import contextlib
 import gc
 import os
+import shlex
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline_runner.cli.arguments import needs_bucket_name, parse_arguments
@@ -17,7 +19,7 @@ from pipeline_runner.cli.configuration import load_config
 from pipeline_runner.cli.streams import guard_streams, require_utf8
 from pipeline_runner.errors import UsageError, advise
 from pipeline_runner.local_s3 import embedded_s3
-from pipeline_runner.paths import IS_INSTALLED, PROJECT
+from pipeline_runner.paths import COMMAND, IS_INSTALLED, PROJECT
 from pipeline_runner.signals import handling_signals
 
 
@@ -43,6 +45,8 @@ def main() -> None:
 def execute(options: argparse.Namespace, arguments: list[str]) -> int:
     """Do what our own options say, with a task and its options as luigi takes them, and return the exit status."""
     started = time.monotonic()
+    if find_spec("gokart") is None:
+        raise UsageError("this Python lacks the packages: run make setup, and then .venv/bin/python main.py")
     config = load_config(options.workspace_directory)
     workspace = config.get("TaskOnKart", "workspace_directory")
     with contextlib.ExitStack() as stack:
@@ -51,41 +55,48 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
         server = stack.enter_context(providing_s3(options, arguments, config))
         # The pipeline is imported while the server starts.
         import gokart
+        from luigi.task_register import TaskClassException
 
         from gokart_pipeline_sample.errors import PipelineError
         from pipeline_runner.adopt.new_table import adopt_table
-        from pipeline_runner.cli.root_task import resolving
+        from pipeline_runner.cli.root_task import resolving, show_help
         from pipeline_runner.error_messages import describe
         from pipeline_runner.local_s3.serve_s3 import serve
         from pipeline_runner.run import UNHANDLED, run
         from pipeline_runner.upkeep import champion, clean
+        from pipeline_runner.upkeep.fetch import fetch
         from pipeline_runner.watch.history import History
         from pipeline_runner.watch.plan import show_plan
 
         if server is not None:
             server.wait_until_ready()
             os.environ.update(server.environment())
-            if options.serve_s3:
-                return serve(server)
         try:
+            if options.help:
+                return show_help(arguments)
+            if options.serve_s3 and server is not None:
+                return serve(server)
             if options.new_table:
                 return adopt_table(options.new_table, options.id, options.target, options.name, is_agreed=options.yes)
             if options.history:
                 print(History(workspace))
                 return 0
+            if options.fetch is not None:
+                return fetch(options.fetch)
             if options.champion is not None:
                 return champion.show_champions(options.champion)
             if options.clean:
                 lock_folder = config.get("core", "lock_pid_dir", fallback="")
                 return clean.clean(workspace, lock_folder, options.keep, options.min_age, is_agreed=options.yes)
-        except (OSError, PipelineError) as error:
+        except (OSError, PipelineError, TaskClassException) as error:
             raise UsageError(describe(error)) from error
         with resolving(arguments) as root:
             if options.plan:
                 return show_plan(root, workspace, options.mermaid)
             if not root.only_looks:
-                serving = f"{Path(sys.argv[0]).name} --serve-s3" if IS_INSTALLED else "make s3"
-                return run(root, workspace, "aws s3 cp {url} -" if server is None else serving, started)
+                place = shlex.join(["--workspace-directory", workspace] if options.workspace_directory else [])
+                fetching = f"{COMMAND} --fetch {{key}} {place}".strip() if server else f"{COMMAND} --fetch {{url}}"
+                return run(root, workspace, fetching, started)
         try:
             sys.exit(gokart.run(root.arguments))
         except Exception as error:
@@ -109,14 +120,15 @@ def providing_s3(
     """Provide the embedded S3, which may still be starting, if there is no other S3 and one is needed."""
     workspace = config.get("TaskOnKart", "workspace_directory")
     directory = Path(workspace) / "s3"
-    needs_bucket = not (options.history or options.new_table) and needs_bucket_name(arguments, config)
+    has_bucket = options.help or options.history or options.new_table or (options.fetch or "").startswith("s3://")
+    needs_bucket = not has_bucket and needs_bucket_name(arguments, config)
     if not (options.serve_s3 or (needs_bucket and embedded_s3.is_wanted(os.environ))):
         yield None
         return
     if workspace.startswith("s3://"):
         raise UsageError(f"the embedded S3 keeps its data in a folder, and {workspace} is none: set BUCKET_NAME")
     with contextlib.ExitStack() as stack:
-        only_looks = options.plan or options.champion is not None or options.clean
+        only_looks = options.plan or options.fetch is not None or options.champion is not None or options.clean
         if only_looks and not directory.exists():
             # Nothing has been published yet, and who only looks must not create a folder.
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))

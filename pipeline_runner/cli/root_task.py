@@ -1,5 +1,6 @@
 """The task named on the command line, with all tasks that it depends on."""
 
+import re
 import sys
 from collections.abc import Iterator
 from configparser import ConfigParser
@@ -15,13 +16,49 @@ from luigi.task_register import Register
 import gokart_pipeline_sample  # noqa: F401 (registers the tasks)
 from gokart_pipeline_sample.errors import SettingError
 from gokart_pipeline_sample.utils.parameters import get_encryption
+from pipeline_runner.cli.arguments import make_parser
 from pipeline_runner.cli.configuration import check_names
 from pipeline_runner.error_messages import describe
 from pipeline_runner.errors import UsageError
 from pipeline_runner.watch.task_graph import Report, RootTask, TaskGraph
 
 RECURSION_LIMIT = 10_000
-DEFAULT_TASK = ["gokart_pipeline_sample.RunTask", "--local-scheduler"]
+NAMESPACE = "gokart_pipeline_sample."
+# Options of a command line, and of [core], that choose luigi's scheduler.
+SCHEDULERS = ("local_scheduler", "scheduler_host", "scheduler_port", "scheduler_url")
+
+
+def complete(arguments: list[str]) -> list[str]:
+    """Return the full name of the task, ``RunTask`` by default, and its options, with the local scheduler by default.
+
+    Names of tasks may lack the namespace of the project, also where an option of another task begins with its name.
+    """
+    names, options, config = set(Register.task_names()), [*arguments], luigi.configuration.get_config()
+    full = {name.removeprefix(NAMESPACE): name for name in names if name.startswith(NAMESPACE)}
+    begins_with_task = options[:1] and not options[0].startswith("-")
+    task = next((word for word in options if begins_with_task or word in names or word in full), None)
+    if task is not None:
+        options.remove(task)
+    for number, option in enumerate(options):
+        if (owner := re.match(r"--(\w+)-", option)) and owner[1] in full:
+            options[number] = f"--{full[owner[1]].replace('_', '-')}{option[owner.end(1) :]}"
+    given = {option.partition("=")[0].removeprefix("--").replace("-", "_") for option in options}
+    if given.isdisjoint(SCHEDULERS) and not any(config.has_option("core", name) for name in SCHEDULERS):
+        options.insert(0, "--local-scheduler")
+    return [full.get(task or "RunTask", task or ""), *options]
+
+
+def show_help(arguments: list[str]) -> int:
+    """Print our own options and those of the task that the arguments name; return the exit status."""
+    task, parser, inherited = Register.get_task_cls(complete(arguments)[0]), make_parser(), gokart.TaskOnKart
+    group = parser.add_argument_group(f"options of {task.__name__}")
+    for name, parameter in task.get_params():
+        if not hasattr(inherited, name):
+            # The rest, in which luigi lists permitted values, is part of --help-all.
+            description = re.split(r"[.;] |\.$", parameter.description)[0]
+            group.add_argument(f"--{name.replace('_', '-')}", metavar="…", help=description)
+    parser.print_help()
+    return 0
 
 
 @contextmanager
@@ -29,9 +66,7 @@ def resolving(arguments: list[str]) -> Iterator[RootTask]:
     """Make the task of the arguments, or ``RunTask`` if they name none; until the end, parameters have their values."""
     # gokart computes the ids of a chain of tasks recursively.
     sys.setrecursionlimit(RECURSION_LIMIT)
-    names_a_task = bool(arguments) and not arguments[0].startswith("-")
-    if not names_a_task and not set(Register.task_names()).intersection(arguments):
-        arguments = [*DEFAULT_TASK, *arguments]
+    arguments = complete(arguments)
     check_names(luigi.configuration.get_config())
     with ExitStack() as stack:
         try:

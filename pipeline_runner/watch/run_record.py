@@ -1,6 +1,7 @@
 """The result of a run, and its record."""
 
 import platform
+import shlex
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -77,7 +78,7 @@ class RunResult:
         return "done" if any(task.state == RAN for task in self.outcomes.values()) else "up to date"
 
     def summarize(self, report: str | None, fetch: str = "") -> dict[str, str]:
-        """Return by name what is published, a command that fetches its ``{url}``, and the URI of the report, if any."""
+        """Return by name what is published, the command ``fetch`` for its ``{url}`` or ``{key}``, and the report."""
         reported = {"report": report} if report else {}
         if not self.publisher or not self.is_published:
             return reported
@@ -92,8 +93,8 @@ class RunResult:
             summary["alarms"] = f"{len(alarms)}: {shorten(alarms, '; ')}"
         if unseen := figures.get("unseen"):
             summary["unseen"] = ", ".join(f"{name} ({rows} rows)" for name, rows in unseen.items())
-        url = self.publisher.output().path()
-        fetching = {"fetch": fetch.format(url=url)} if fetch else {}
+        target, url = self.publisher.output(), self.publisher.output().path()
+        fetching = {"fetch": fetch.format(url=shlex.quote(url), key=shlex.quote(target.key))} if fetch else {}
         return {**summary, "published": url, **fetching, **reported}
 
 

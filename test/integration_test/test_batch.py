@@ -104,7 +104,7 @@ class TestPublication:
             "estimated  {accuracy:.4f} ({low:.4f} to {high:.4f})".format(**estimated),
             f"alarms     {len(alarms)}: {'; '.join(alarms)}",
             f"published  s3://{bucket}/batch/latest.json",
-            f"fetch      aws s3 cp s3://{bucket}/batch/latest.json -",
+            f"fetch      {published.command} --fetch s3://{bucket}/batch/latest.json",
         ]
 
     def test_is_read_by_other_libraries(

@@ -85,7 +85,7 @@ class TestTrain:
             f"accuracy   {first.document['accuracy']:.4f} (required: more than 0.2)",
             "champion   promoted: there was no champion",
             f"published  s3://{bucket}/{POINTER}",
-            f"fetch      aws s3 cp s3://{bucket}/{POINTER} -",
+            f"fetch      {trained_once.checkout.command} --fetch s3://{bucket}/{POINTER}",
         ]
         files = ("document.json", "model.txt", "reference.json")
         assert trained_once.objects.keys() == {POINTER, *(f"champion/{first.name}/{name}" for name in files)}

@@ -26,11 +26,12 @@ def test_options_alone_go_to_the_default_task(published: Checkout) -> None:
     assert "accuracy   1.0000 (required: more than 0.95)" in run.stdout
 
 
-def test_a_task_can_be_named(published: Checkout) -> None:
-    run = published.main("gokart_pipeline_sample.RunTask", "--local-scheduler", "--require-acc", "0.95")
+def test_a_task_and_options_of_others_can_be_named_without_the_namespace(published: Checkout) -> None:
+    run = published.main("RunTask", "--require-acc", "0.95", "--UploadS3Task-key", "other.csv")
 
     assert run.exit_code == 0, run.stderr
     assert "required: more than 0.95" in run.stdout
+    assert run.stdout.splitlines()[-1].endswith("/other.csv")
 
 
 def test_options_of_luigi_may_stand_before_the_task(published: Checkout) -> None:
@@ -42,7 +43,7 @@ def test_options_of_luigi_may_stand_before_the_task(published: Checkout) -> None
 
 
 def test_a_task_that_publishes_nothing_can_be_named(checkout: Checkout) -> None:
-    run = checkout.main("gokart_pipeline_sample.PrepareDataTask", "--local-scheduler")
+    run = checkout.main("PrepareDataTask")
 
     assert (run.exit_code, run.stdout) == (0, "")
     assert run.tasks == ["LoadDataTask", "PreprocessTask", "SplitDataTask"]
@@ -70,14 +71,38 @@ def test_every_parameter_can_be_set_in_the_ini_file(published: Checkout) -> None
     assert "rows       60" in run.stdout
 
 
-def test_help_describes_the_parameters_and_starts_nothing(checkout: Checkout) -> None:
+@pytest.mark.parametrize(
+    ("option", "least", "most"), [pytest.param("--help", 20, 40), pytest.param("--help-all", 1000, 10_000)]
+)
+def test_help_describes_the_parameters_and_starts_nothing(
+    checkout: Checkout, option: str, least: int, most: int
+) -> None:
     del checkout.environment["BUCKET_NAME"], checkout.environment["AWS_ENDPOINT_URL"]
 
-    run = checkout.main("--help")
+    run = checkout.main(option)
 
     assert run.exit_code == 0
-    assert "Share of right predictions that the model must exceed." in " ".join(run.stdout.split())
+    assert "Share of right predictions that the model must exceed" in " ".join(run.stdout.split())
+    assert least < len(run.stdout.splitlines()) < most
     assert not checkout.workspace.exists()
+
+
+def test_a_python_without_the_packages_is_said_in_one_line(checkout: Checkout) -> None:
+    """As outside of .venv: without its packages."""
+    run = checkout.main(python_options=("-S",))
+
+    assert (run.exit_code, run.stdout) == (2, "")
+    assert run.stderr == "error: this Python lacks the packages: run make setup, and then .venv/bin/python main.py\n"
+
+
+def test_an_import_that_fails_within_the_pipeline_is_not_hidden(checkout: Checkout) -> None:
+    checkout.edit("gokart_pipeline_sample/pipeline/upload.py", "import luigi\n", "import luigi\nimport not_there\n")
+
+    run = checkout.main()
+
+    assert run.exit_code == 1
+    assert "Traceback" in run.stderr
+    assert run.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'not_there'"
 
 
 def test_a_configuration_file_may_say_little(published: Checkout, tmp_path: Path) -> None:
@@ -101,6 +126,7 @@ def test_two_projects_run_at_once(published: Checkout, tmp_path: Path) -> None:
     ("arguments", "variables", "last_line"),
     [
         pytest.param(["NoTask"], {}, "error: TaskClassNotFoundException: No task NoTask", id="unknown task"),
+        pytest.param(["NoTask", "--help"], {}, "error: TaskClassNotFoundException: No task NoTask", id="help on it"),
         pytest.param(["--no-option"], {}, "main.py: error: unrecognized arguments: --no-option", id="unknown option"),
         pytest.param(
             ["--require-acc", "high"], {}, "error: ValueError: could not convert string to float: 'high'", id="type"

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from mypy_boto3_s3 import S3Client
+from support.batch import make_flowers
 from support.checkout import Checkout, make_environment
 
 from pipeline_runner.errors import UsageError
@@ -39,15 +41,15 @@ def alone(published_once: Checkout, tmp_path: Path) -> Checkout:
 
 
 @contextlib.contextmanager
-def serving(checkout: Checkout) -> Iterator[dict[str, str]]:
+def serving(checkout: Checkout, *arguments: str) -> Iterator[dict[str, str]]:
     """Run what ``make s3`` runs, and give what it prints."""
-    command = [sys.executable, str(checkout.directory / "main.py"), "--serve-s3"]
+    command = [sys.executable, str(checkout.directory / "main.py"), "--serve-s3", *arguments]
     with subprocess.Popen(command, env=checkout.environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            lines = [process.stdout.readline() for _ in range(4)]
+            lines = [process.stdout.readline() for _ in range(5)]
             assert lines[-1] == "Ctrl-C stops it.\n"
-            yield {name: value.strip() for name, value in (line.split(maxsplit=1) for line in lines[:3])}
+            yield {name: value.strip() for name, value in (line.split(maxsplit=1) for line in lines[:4])}
         finally:
             process.send_signal(signal.SIGINT)
             assert process.wait() == 0
@@ -64,11 +66,13 @@ def test_publishes_beside_the_workspace_and_serves_it_later(alone: Checkout) -> 
     assert run.stderr.splitlines()[0] == (
         f"BUCKET_NAME is not set: publishing to the embedded S3 in {alone.workspace / 's3'}"
     )
-    assert run.stdout.splitlines()[-1] == "fetch      make s3"
+    fetching = f"{alone.command} --fetch output.csv"
+    assert run.stdout.splitlines()[-1] == f"fetch      {fetching}"
     with serving(alone) as printed:
-        words = shlex.split(printed["fetch"])
-        assert words[-5:] == ["aws", "s3", "cp", f"s3://{embedded_s3.BUCKET}/output.csv", "-"]
-        assert f"AWS_SHARED_CREDENTIALS_FILE={printed['credentials']}" in words
+        assert printed["published"] == f"s3://{embedded_s3.BUCKET}/output.csv"
+        assert printed["fetch"] == fetching
+        assert printed["credentials"] == str(alone.workspace / "s3" / "credentials")
+        assert printed["endpoint"] == embedded_s3.EmbeddedS3(alone.workspace / "s3").endpoint
         content = connect(alone.workspace / "s3").get_object(Bucket=embedded_s3.BUCKET, Key="output.csv")["Body"].read()
         assert content.startswith(b"id,pred\n")
 
@@ -79,18 +83,27 @@ def test_publishes_beside_the_workspace_and_serves_it_later(alone: Checkout) -> 
 
 
 @pytest.mark.long
-def test_serves_what_was_published_and_not_what_tells_of_it(alone: Checkout) -> None:
-    alone.edit("conf/param.ini", "write=false", "write=true")
-    assert alone.main("--gokart-pipeline-sample.UploadS3Task-key", "a/b c.csv").exit_code == 0
-
+def test_names_what_was_published_last_and_nothing_that_only_tells_of_it(alone: Checkout, tmp_path: Path) -> None:
     with serving(alone) as printed:
-        objects = connect(alone.workspace / "s3").list_objects_v2(Bucket=embedded_s3.BUCKET)["Contents"]
-        # In whole seconds: both may be of the same one.
-        newest = sorted(objects, key=lambda item: item["LastModified"])[-1]
+        assert printed["published"] == "nothing yet"
+    alone.edit("conf/param.ini", "write=false", "write=true")
+    alone.edit("conf/param.ini", "key=output.csv", "key=a/b c.csv")
+    workspace = ("--workspace-directory", str(tmp_path / "another workspace"))
+    run = alone.main(*workspace)
+    assert run.exit_code == 0, run.stderr
+    command = next(line for line in run.stdout.splitlines() if line.startswith("fetch")).removeprefix("fetch").strip()
+    assert alone.execute(shlex.split(command)).stdout.startswith("id,pred\n")
 
-    assert {item["Key"] for item in objects} == {"a/b c.csv", "a/report.html"}
-    assert newest["Key"] == "a/report.html"
-    assert shlex.split(printed["fetch"])[-2] == f"s3://{embedded_s3.BUCKET}/a/b c.csv"
+    with serving(alone, *workspace) as printed:
+        assert printed["published"] == f"s3://{embedded_s3.BUCKET}/a/b c.csv"
+        assert shlex.split(printed["fetch"])[-1] == "a/b c.csv"
+
+    make_flowers(5).to_csv(tmp_path / "new.csv", index=False)
+    options = ("--table", str(tmp_path / "new.csv"), "--rows-per-part", "2")
+    assert alone.main("RunBatchTask", *options, *workspace).exit_code == 0
+    with serving(alone, *workspace) as printed:
+        assert printed["fetch"].endswith("--fetch batch/latest.json")
+        assert re.fullmatch(rf"s3://{embedded_s3.BUCKET}/batch/[0-9a-f]{{32}}/part-00000.csv", printed["published"])
 
 
 @pytest.mark.long
@@ -211,7 +224,9 @@ def test_a_process_that_has_the_number_of_a_dead_server_is_left_alone(tmp_path: 
 @pytest.mark.skipif(not CAN_UNSHARE, reason="only root may make namespaces")
 @pytest.mark.parametrize("options", [["--pid"], ["--pid", "--net"]], ids=["same network", "another network"])
 def test_another_container_uses_the_server_or_says_why_not(tmp_path: Path, options: list[str]) -> None:
-    code = "embedded_s3.START_SECONDS = 2\n    server.wait_until_ready()\n    print(server.endpoint)"
+    # Nobody answers in another network, however long one waits.
+    seconds = 2 if "--net" in options else 30
+    code = f"embedded_s3.START_SECONDS = {seconds}\n    server.wait_until_ready()\n    print(server.endpoint)"
     command = ["unshare", "--fork", "--mount-proc", *options, sys.executable, "-c", USE.format(str(tmp_path), code)]
     with embedded_s3.running(tmp_path) as server:
         server.wait_until_ready()

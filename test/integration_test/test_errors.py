@@ -61,7 +61,7 @@ class TestConfiguration:
 
     def test_no_scheduler(self, checkout: Checkout) -> None:
         assert_fails(
-            checkout.main("gokart_pipeline_sample.RunTask"),
+            checkout.main("RunTask", "--scheduler-host", "127.0.0.1", "--scheduler-port", "1"),
             4,
             "error: RunTask: luigi's scheduler .* add --local-scheduler",
         )

@@ -100,7 +100,7 @@ def test_says_what_it_has_published(published: Checkout, bucket: str) -> None:
         "accuracy   1.0000 (required: more than 0.9)",
         "rows       30",
         f"published  s3://{bucket}/output.csv",
-        f"fetch      aws s3 cp s3://{bucket}/output.csv -",
+        f"fetch      {published.command} --fetch s3://{bucket}/output.csv",
     ]
     assert run.stderr == ""
 

@@ -22,6 +22,8 @@ from support.reference_project import REFERENCE
 from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
 
 BUCKET = "your-bucket"
+# What README says that each new shell needs before any other command.
+ACTIVATE = "source .venv/bin/activate"
 # Commands after which the project is another one.
 ADOPTS = "--new-table"
 ORDERS = pd.DataFrame({"order no.": range(40), "price": [1.5, 20.0] * 20, "kind": ["book", "chair"] * 20})
@@ -36,6 +38,13 @@ def find_commands(page: Path) -> list[tuple[str, str]]:
 
 
 COMMANDS = {page: commands for page in PAGES if (commands := find_commands(page))}
+
+
+def test_a_shell_is_told_where_python_is_before_it_needs_it() -> None:
+    commands = [command for _, block in find_blocks(PROJECT / "README.md") for command in block]
+    before = commands[: next(number for number, command in enumerate(commands) if command.startswith("python"))]
+
+    assert [command.partition(" #")[0].strip() for command in before] == ["make setup", ACTIVATE]
 
 
 def test_the_diagrams_are_those_of_the_plan(checkout: Checkout) -> None:
@@ -69,8 +78,7 @@ def published(server: EmbeddedS3, s3: S3Client, tmp_path_factory: pytest.TempPat
         path.unlink()
     shutil.copytree(REFERENCE, clone.directory, dirs_exist_ok=True)
     (clone.directory / ".venv" / "ready").touch()
-    path = f"{clone.directory / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    clone.environment |= {**server.environment(), "BUCKET_NAME": BUCKET, "PATH": path}
+    clone.environment |= {**server.environment(), "BUCKET_NAME": BUCKET}
 
     s3.create_bucket(Bucket=BUCKET)
     flowers = make_flowers(200)
@@ -88,6 +96,7 @@ def published(server: EmbeddedS3, s3: S3Client, tmp_path_factory: pytest.TempPat
 @pytest.mark.long
 @pytest.mark.parametrize("page", COMMANDS, ids=lambda path: path.stem)
 def test_each_command_of_a_page_ends_well(page: Path, published: Clone, make_copy: Callable[[], Path]) -> None:
+    shell = ["bash", "-euo", "pipefail", "-c"]
     for language, code in COMMANDS[page]:
         is_shell = language in SHELL
         folder = make_copy() if ADOPTS in code else published.directory
@@ -96,9 +105,9 @@ def test_each_command_of_a_page_ends_well(page: Path, published: Clone, make_cop
         keyboard, terminal = os.openpty()
         os.write(keyboard, b"y\n")
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", code] if is_shell else ["python", "-c", code],
+            [*shell, f"{ACTIVATE}\n{code}"] if is_shell else [folder / ".venv" / "bin" / "python", "-c", code],
             cwd=folder,
-            env={**published.environment, "PATH": f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"},
+            env=published.environment,
             stdin=terminal,
             capture_output=True,
             text=True,

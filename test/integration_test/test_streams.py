@@ -47,6 +47,15 @@ def test_a_run_that_fails_ends_with_its_own_code(published: Checkout, redirectio
     assert run(published, redirection, "--require-acc", "1.0") == 40
 
 
+@pytest.mark.parametrize("redirection", ["| head -1", ">&-", "| true"])
+def test_a_reader_of_what_is_fetched_may_stop(published: Checkout, redirection: str) -> None:
+    assert run(published, redirection, "--fetch") == 0
+
+
+def test_what_cannot_be_written_is_not_fetched(published: Checkout) -> None:
+    assert run(published, ">/dev/full", "--fetch") == 2
+
+
 @pytest.mark.parametrize("argument", ["--history", "--plan", "--help"])
 def test_what_only_shows_something_ends_with_0(published: Checkout, argument: str) -> None:
     assert run(published, ">/dev/full", argument) == 0

@@ -83,7 +83,7 @@ def test_publishes_and_reports_in_a_folder_that_is_empty(installation: Installat
     first, user = installation.first, installation.user
 
     assert first.tasks == CHAIN
-    assert f"\nfetch      {PROGRAM} --serve-s3\n" in first.stdout
+    assert f"\nfetch      {PROGRAM} --fetch output.csv\n" in first.stdout
     assert "WARNING there is no report" not in first.stderr
     (report,) = user.workspace.glob("runs/*.html")
     assert f"\nreport     {report}\n" in first.stdout
@@ -96,12 +96,14 @@ def test_publishes_and_reports_in_a_folder_that_is_empty(installation: Installat
 
 
 def test_shows_help_and_history_by_its_own_name(installation: Installation) -> None:
-    shown = installation.main("--history", "--help", cwd=installation.user.directory)
+    shown = installation.main("--help", cwd=installation.user.directory)
     history = installation.main("--history", cwd=installation.user.directory)
+    fetched = installation.main("--fetch", cwd=installation.user.directory)
 
-    assert f"\n  {PROGRAM} --require-acc 0.95\n" in shown.stdout
+    assert f"\n       {PROGRAM} --history | --fetch" in shown.stdout
     assert "main.py" not in shown.stdout
     assert len(history.stdout.splitlines()) >= 2
+    assert fetched.stdout.startswith("id,pred\n")
 
 
 def test_scores_a_table_of_the_folder_and_misses_the_report_without_its_extra(

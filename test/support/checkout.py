@@ -5,6 +5,7 @@ from __future__ import annotations
 import compileall
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -93,6 +94,11 @@ class Checkout:
     @property
     def workspace(self) -> Path:
         return self.directory / "resources"
+
+    @property
+    def command(self) -> str:
+        """The words that a shell runs the project with, as a run names them."""
+        return shlex.join([sys.executable, str(self.directory / "main.py")])
 
     def use_workspace(self, uri: str) -> None:
         """Keep the workspace elsewhere."""

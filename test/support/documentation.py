@@ -19,13 +19,13 @@ NOT_RUN = {
         "dask worker tcp://your-scheduler:8786",
     ],
     "needs such a server: test_several_runs.py runs it with a luigid": [
-        "python main.py gokart_pipeline_sample.RunTask",
+        "python main.py --scheduler-host localhost",
     ],
     "needs a cluster: test_dask_scoring.py and test_dask_training.py run it with one": [
-        "python main.py gokart_pipeline_sample.RunBatchTask --local-scheduler --table s3://your-bucket/new_flowers"
-        " --gokart-pipeline-sample.ScoreTableTask-dask-scheduler tcp://your-scheduler:8786",
-        "python main.py gokart_pipeline_sample.RunDistributedTask --local-scheduler --table s3://your-bucket/flowers"
-        " --ranks 4 --gokart-pipeline-sample.ScoreTableTask-dask-scheduler tcp://your-scheduler:8786",
+        "python main.py RunBatchTask --table s3://your-bucket/new_flowers"
+        " --ScoreTableTask-dask-scheduler tcp://your-scheduler:8786",
+        "python main.py RunDistributedTask --table s3://your-bucket/flowers"
+        " --ranks 4 --ScoreTableTask-dask-scheduler tcp://your-scheduler:8786",
     ],
     "needs Docker": ["docker build --tag gokart-pipeline-sample ."],
     "needs a package index, or a name there: test_wheel.py builds and installs the wheel without one": [
@@ -41,7 +41,7 @@ NOT_RUN = {
     ],
     "follows a change by hand: test_example.py runs it": [
         "python main.py     # the sex of 67 penguins, with an accuracy of 0.91",
-        "python main.py gokart_pipeline_sample.RunBatchTask --local-scheduler     # and of 9 of the 11",
+        "python main.py RunBatchTask     # and of 9 of the 11",
     ],
     "changes every file: test_rename.py runs it": ["make rename NAME=your_name"],
     "takes minutes, and runs this test": ["make lint test"],

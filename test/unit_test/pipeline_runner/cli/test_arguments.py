@@ -6,7 +6,17 @@ from luigi.configuration import LuigiConfigParser
 from pipeline_runner.cli.arguments import needs_bucket_name, parse_arguments
 
 TASK = "gokart_pipeline_sample.RunTask"
-OPTIONS = ("--plan", "--mermaid", "--history", "--serve-s3", "--champion", "--clean", "--new-table", "--help")
+OPTIONS = (
+    "--plan",
+    "--mermaid",
+    "--history",
+    "--fetch",
+    "--serve-s3",
+    "--champion",
+    "--clean",
+    "--new-table",
+    "--help",
+)
 NEW_TABLE = ("--new-table", "t.csv", "--id=a", "--name", "t")
 
 
@@ -16,7 +26,7 @@ class TestParseArguments:
         options, others = parse_arguments(arguments)
         assert others == arguments
         assert not any(vars(options).values())
-        assert options.champion is None
+        assert options.champion is options.fetch is None
 
     @pytest.mark.parametrize("place", [0, 1, 2])
     def test_takes_our_own_options_anywhere(self, place: int) -> None:
@@ -37,6 +47,8 @@ class TestParseArguments:
             (["--history", "--serve-s3"], "argument --serve-s3: not allowed with argument --history"),
             (["--plan", "--history"], "argument --history: not allowed with argument --plan"),
             (["--champion", "abc", TASK], f"unrecognized arguments: {TASK}"),
+            (["--fetch", "abc", TASK], f"unrecognized arguments: {TASK}"),
+            (["--fetch", "--clean"], "argument --clean: not allowed with argument --fetch"),
             (["--champion", "--clean"], "argument --clean: not allowed with argument --champion"),
             (["--clean", TASK], f"unrecognized arguments: {TASK}"),
             (["--clean", "--keep", "0"], "argument --keep: at least 1; argument --min-age: at least 0"),
@@ -83,7 +95,7 @@ class TestParseArguments:
         assert caught.value.code == 2
         assert f"error: {message}" in capsys.readouterr().err.splitlines()[-1]
 
-    @pytest.mark.parametrize("option", ["--history", "--clean", "--champion", "--serve-s3", "--plan"])
+    @pytest.mark.parametrize("option", ["--history", "--clean", "--champion", "--fetch", "--serve-s3", "--plan"])
     def test_takes_a_workspace_for_all(self, option: str) -> None:
         options, others = parse_arguments([option, "--workspace-directory", "x"])
         assert (options.workspace_directory, others) == ("x", [])
@@ -109,18 +121,26 @@ class TestParseArguments:
     def test_leaves_options_of_a_clean_up_to_the_task_without_it(self) -> None:
         assert parse_arguments([TASK, "--keep", "5", "--yes"])[1] == [TASK, "--keep", "5", "--yes"]
 
-    @pytest.mark.parametrize("arguments", [["--help"], ["-h"], [TASK, "--help"], ["--help-all"]])
-    def test_help_names_our_own_options_and_goes_on_to_luigi(
-        self, arguments: list[str], capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        _, others = parse_arguments(arguments)
+    @pytest.mark.parametrize(("arguments", "key"), [(["--fetch"], ""), (["--fetch", "a/b.csv"], "a/b.csv")])
+    def test_fetches_what_was_published_last_or_an_object(self, arguments: list[str], key: str) -> None:
+        options, others = parse_arguments(arguments)
+        assert (options.fetch, others) == (key, [])
+
+    @pytest.mark.parametrize("arguments", [["--help"], ["-h"], [TASK, "--help"]])
+    def test_help_waits_for_the_options_of_the_task(self, arguments: list[str]) -> None:
+        options, others = parse_arguments(arguments)
+        assert options.help
+        assert others == arguments[:-1]
+
+    def test_all_help_names_our_own_options_and_goes_on_to_luigi(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert parse_arguments(["--help-all"])[1] == ["--help-all"]
         shown = capsys.readouterr().out
         assert all(option in shown for option in OPTIONS)
-        assert others[-1] == ("--help-all" if "--help-all" in arguments else "--help")
 
-    def test_help_on_an_option_that_runs_no_task_ends_there(self) -> None:
+    @pytest.mark.parametrize("option", ["--history", "--fetch", "--champion"])
+    def test_help_on_an_option_that_runs_no_task_ends_there(self, option: str) -> None:
         with pytest.raises(SystemExit) as caught:
-            parse_arguments(["--history", "--help"])
+            parse_arguments([option, "--help"])
         assert caught.value.code == 0
 
 
@@ -133,7 +153,7 @@ class TestNeedsBucketName:
             ([], "my-bucket", False),
             (["--gokart-pipeline-sample.UploadS3Task-bucket", "x"], "${BUCKET_NAME}", False),
             (["--gokart-pipeline-sample.UploadS3Task-bucket=x"], "${BUCKET_NAME}", False),
-            (["--help"], "${BUCKET_NAME}", False),
+            (["--help-all"], "${BUCKET_NAME}", False),
         ],
     )
     def test_tells_where_the_bucket_comes_from(self, arguments: list[str], bucket: str | None, expected: bool) -> None:

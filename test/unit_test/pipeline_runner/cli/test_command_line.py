@@ -49,7 +49,14 @@ class TestProvidingS3:
         )
 
     @pytest.mark.parametrize(
-        "arguments", [["--history"], ["--help"], ["--gokart-pipeline-sample.UploadS3Task-bucket", "mine"]]
+        "arguments",
+        [
+            ["--history"],
+            ["--help"],
+            ["--help-all"],
+            ["--fetch", "s3://mine/output.csv"],
+            ["--gokart-pipeline-sample.UploadS3Task-bucket", "mine"],
+        ],
     )
     def test_runs_none_where_none_is_needed(
         self, config: LuigiConfigParser, started: list[Path], arguments: list[str]
@@ -75,10 +82,16 @@ class TestProvidingS3:
         assert self.provide(config) is not None
         assert "AWS_PROFILE" not in os.environ
 
-    def test_a_plan_before_the_first_run_leaves_nothing(
-        self, config: LuigiConfigParser, tmp_path: Path, started: list[Path], capsys: pytest.CaptureFixture[str]
+    @pytest.mark.parametrize("argument", ["--plan", "--fetch"])
+    def test_a_look_before_the_first_run_leaves_nothing(
+        self,
+        config: LuigiConfigParser,
+        tmp_path: Path,
+        started: list[Path],
+        argument: str,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
-        self.provide(config, "--plan")
+        self.provide(config, argument)
         assert not (tmp_path / "s3").exists()
         assert not started[0].exists()
         assert capsys.readouterr().err == ""

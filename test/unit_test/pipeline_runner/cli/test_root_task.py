@@ -1,26 +1,100 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
+import luigi
 import pytest
 
-from gokart_pipeline_sample import RunNestTask, RunTask
-from pipeline_runner.cli.root_task import DEFAULT_TASK, resolving
+import gokart_pipeline_sample
+from gokart_pipeline_sample import RunTask
+from pipeline_runner.cli.root_task import complete, resolving, show_help
 from pipeline_runner.errors import UsageError
 
-NESTED = ["gokart_pipeline_sample.RunNestTask", "--local-scheduler"]
+RUN_TASKS = [name for name in vars(gokart_pipeline_sample) if name.endswith("Task")]
+NAMESPACE = "gokart_pipeline_sample"
+LOCAL = "--local-scheduler"
 
 
-class TestArguments:
-    @pytest.mark.parametrize("arguments", [[], ["--require-acc", "0.95"], ["--workers", "2"]])
+@pytest.fixture
+def core() -> Iterator[Callable[[str], None]]:
+    """Sets an option of [core]."""
+    config = luigi.configuration.get_config()
+    names: list[str] = []
+
+    def set_option(name: str) -> None:
+        names.append(name)
+        config.set("core", name, "false" if name == "local_scheduler" else "some-host")
+
+    yield set_option
+    for name in names:
+        config.remove_option("core", name)
+
+
+class TestComplete:
+    @pytest.mark.parametrize("arguments", [[], ["--require-acc", "0.95"], ["--workers", "2"], ["--prefix", "RunTask2"]])
     def test_options_alone_go_to_the_default_task(self, arguments: list[str]) -> None:
-        with resolving(arguments) as root:
-            assert root.arguments == [*DEFAULT_TASK, *arguments]
-        assert isinstance(root.graph.root, RunTask)
+        assert complete(arguments) == [f"{NAMESPACE}.RunTask", LOCAL, *arguments]
 
-    @pytest.mark.parametrize("arguments", [NESTED, NESTED[::-1]])
-    def test_leaves_a_task_as_it_is(self, arguments: list[str]) -> None:
-        with resolving(arguments) as root:
-            assert root.arguments == arguments
-        assert isinstance(root.graph.root, RunNestTask)
+    @pytest.mark.parametrize("task", ["RunNestTask", f"{NAMESPACE}.RunNestTask"])
+    @pytest.mark.parametrize("place", [0, 1, 3])
+    def test_a_task_may_lack_its_namespace_and_stand_anywhere(self, task: str, place: int) -> None:
+        options = ["--workers=2", "--require-acc", "0.5"]
+        arguments = [*options[:place], task, *options[place:]]
+        assert complete(arguments) == [f"{NAMESPACE}.RunNestTask", LOCAL, *options]
+
+    def test_a_name_that_is_a_value_stays_as_it_is(self) -> None:
+        arguments = ["RunBatchTask", "--prefix", "RunTask", "--table", "TrainTask"]
+        assert complete(arguments) == [f"{NAMESPACE}.RunBatchTask", LOCAL, *arguments[1:]]
+
+    def test_a_task_that_is_unknown_is_left_to_luigi(self) -> None:
+        assert complete(["NoTask", "--x"]) == ["NoTask", LOCAL, "--x"]
+
+    @pytest.mark.parametrize(
+        ("option", "expected"),
+        [
+            ("--TrainTask-num-leaves=15", "--gokart-pipeline-sample.TrainTask-num-leaves=15"),
+            ("--Report-write", "--gokart-pipeline-sample.Report-write"),
+            ("--gokart-pipeline-sample.TrainTask-seed", "--gokart-pipeline-sample.TrainTask-seed"),
+            ("--NoTask-seed", "--NoTask-seed"),
+        ],
+    )
+    def test_an_option_of_another_task_may_lack_the_namespace(self, option: str, expected: str) -> None:
+        assert complete([option, "1"]) == [f"{NAMESPACE}.RunTask", LOCAL, expected, "1"]
+
+    @pytest.mark.parametrize(
+        "options", [[LOCAL], ["--scheduler-host", "here"], ["--scheduler-port=8082"], ["--scheduler-url=http://here"]]
+    )
+    def test_the_scheduler_may_be_another_one(self, options: list[str]) -> None:
+        assert complete(["RunTask", *options]) == [f"{NAMESPACE}.RunTask", *options]
+
+    @pytest.mark.parametrize("name", ["scheduler_host", "scheduler_url", "local_scheduler"])
+    def test_the_configuration_may_name_another_scheduler(self, name: str, core: Callable[[str], None]) -> None:
+        core(name)
+        assert complete([]) == [f"{NAMESPACE}.RunTask"]
+
+    def test_settings_of_a_scheduler_name_none(self) -> None:
+        assert complete(["--scheduler-retry-count", "1"])[1] == LOCAL
+
+
+class TestShowHelp:
+    @pytest.mark.parametrize("task", RUN_TASKS)
+    def test_fits_a_screen(
+        self, task: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "80")
+        assert show_help([task]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert 20 <= len(lines) <= 44
+        assert max(map(len, lines)) <= 88
+        assert f"options of {task}:" in lines
+        assert all(name in "".join(lines) for name in RUN_TASKS)
+
+    def test_shows_the_parameters_of_the_task_and_none_of_gokart(self, capsys: pytest.CaptureFixture[str]) -> None:
+        show_help(["--require-acc", "0.95"])
+        shown = " ".join(capsys.readouterr().out.split())
+        assert "--require-acc … Share of right predictions that the model must exceed" in shown
+        assert "--fetch [KEY]" in shown
+        assert not any(option in shown for option in ("redis", "--rerun", LOCAL, "permitted"))
 
 
 class TestResolving:
@@ -30,7 +104,7 @@ class TestResolving:
         assert root.graph.root.require_acc == 0.5
         assert (root.report.write, root.report.publish) == (False, True)
         assert root.graph.error is None
-        assert root.arguments[:2] == DEFAULT_TASK
+        assert root.arguments[:2] == [f"{NAMESPACE}.RunTask", LOCAL]
 
     def test_names_a_value_that_is_wrong(self) -> None:
         problem = "could not convert string to float: 'high'"

@@ -165,11 +165,11 @@ class TestSummarize:
 
     def test_says_where_it_is_published_though_the_figures_cannot_be_read(self, graph: TaskGraph) -> None:
         summary = dataclasses.replace(make_result(graph, RAN), published=Published({})).summarize(
-            None, "aws s3 cp {url} -"
+            None, "main.py --fetch {url} or {key}"
         )
         assert summary == {
             "published": "s3://some-bucket/output.csv",
-            "fetch": "aws s3 cp s3://some-bucket/output.csv -",
+            "fetch": "main.py --fetch s3://some-bucket/output.csv or output.csv",
         }
 
     def test_gives_only_the_report_of_a_run_that_failed(self, graph: TaskGraph) -> None:

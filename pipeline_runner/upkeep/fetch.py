@@ -1,0 +1,54 @@
+"""Fetch what was published."""
+
+import contextlib
+import json
+import sys
+
+from gokart_pipeline_sample.io.s3 import is_s3, list_objects
+from gokart_pipeline_sample.pipeline.batch.manifest import get_intact_object, make_folder
+from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
+from gokart_pipeline_sample.pipeline.upload import UploadS3Task
+from pipeline_runner.errors import UsageError
+
+POINTER, ADVICE = "latest.json", ("publish it, or name another object", "publish it again")
+
+
+def fetch(wanted: str) -> int:
+    """Write an object, given by key or URI, or what was published last, to stdout; return the exit status.
+
+    The pointer to a batch stands for its parts, which make one table in CSV.
+    """
+    bucket, _, key = wanted.removeprefix("s3://").partition("/")
+    if not is_s3(wanted):
+        bucket, key = UploadS3Task.bucket.task_value(UploadS3Task.task_family, "bucket"), wanted
+    if not (key := key or find_published(bucket)):
+        raise UsageError(f"nothing is published in s3://{bucket} yet: run the pipeline, or name an object")
+    keys = list_parts(bucket, key)
+    if len(keys) > 1 and keys[0].endswith(".parquet"):
+        raise UsageError(f"{len(keys)} Parquet files make no single one: fetch each, from {keys[0]} to {keys[-1]}")
+    with contextlib.suppress(BrokenPipeError):  # Whoever reads it, such as head, has enough.
+        for number, each in enumerate(keys):
+            content = get_intact_object(bucket, each, *ADVICE)
+            start = content.index(b"\n") + 1 if number else 0
+            while content.count(b'"', 0, start) % 2:  # A name with quotes may have line breaks.
+                start = content.index(b"\n", start) + 1
+            sys.stdout.buffer.write(content[start:])
+        sys.stdout.buffer.flush()
+    return 0
+
+
+def find_published(bucket: str) -> str:
+    """Return the key of the object or of the pointer to a batch, whichever was put last; nothing if there is none."""
+    prefix = ScoreTableTask.prefix.task_value(ScoreTableTask.task_family, "prefix")
+    keys = UploadS3Task.key.task_value(UploadS3Task.task_family, "key"), f"{make_folder(prefix)}{POINTER}"
+    found = [item for key in keys for item in list_objects(bucket, key) if item["Key"] == key]
+    return max(found, key=lambda item: item["LastModified"])["Key"] if found else ""
+
+
+def list_parts(bucket: str, key: str) -> list[str]:
+    """Return the keys of the parts of a batch, if a key is that of its pointer, or else that key alone."""
+    if key.rpartition("/")[2] != POINTER:
+        return [key]
+    pointer = json.loads(get_intact_object(bucket, key, *ADVICE))
+    manifest = json.loads(get_intact_object(bucket, pointer["manifest"], *ADVICE))
+    return [part["key"] for part in manifest["parts"]]
