@@ -26,10 +26,7 @@ class PublishBatchTask(PublisherTask[dict[str, Any]]):
     )
     require_acc: ShareParameter = borrow(CheckAccuracyTask, "require_acc")
     on_shift: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
-        default="warn",
-        choices=["warn", "fail"],
-        description="Whether rows that are unlike the test rows, far more or fewer than usual, or whose accuracy is "
-        "estimated as too low, fail the run before anything is published.",
+        default="warn", choices=["warn", "fail"], description="Whether alarms fail the run before it publishes."
     )
 
     def output(self) -> S3PointerTarget:

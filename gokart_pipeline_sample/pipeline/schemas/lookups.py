@@ -19,7 +19,7 @@ class LookupsParameter(luigi.DictParameter):
     """Path or URI of each lookup by name, of which the schemas are given; an identity depends on their content only."""
 
     def __init__(self, **schemas: Schema) -> None:
-        super().__init__(default={}, description="Path or URI of each table that preprocess takes beside the rows.")
+        super().__init__(default={}, description="Path or URI of each further table for preprocess.")
         self._schemas = schemas
 
     def serialize(self, x: Mapping[str, str]) -> str:

@@ -84,7 +84,7 @@ class TestShowHelp:
         monkeypatch.setenv("COLUMNS", "80")
         assert show_help([task]) == 0
         lines = capsys.readouterr().out.splitlines()
-        assert 20 <= len(lines) <= 44
+        assert 20 <= len(lines) <= 40
         assert max(map(len, lines)) <= 88
         assert f"options of {task}:" in lines
         assert all(name in "".join(lines) for name in RUN_TASKS)
