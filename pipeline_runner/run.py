@@ -105,8 +105,9 @@ def save_record_and_report(result: RunResult, workspace: str, charts: ChartProce
         record = make_run_record(result, metrics, earlier)
         history.add(stem, record)
         if result.needs_report and settings.write:
-            records, shift = [record, *earlier][::-1], find_document(graph, "shift")
-            page = render_report(records, graph, metrics, shift, charts).encode()
+            records, later = [record, *earlier][::-1], [*history.records()][::-1]
+            documents = {"metrics": metrics, **{name: find_document(graph, name) for name in ("shift", "sizes")}}
+            page = render_report(records, later, graph, documents, charts).encode()
             history.folder.write(f"{stem}.html", page, REPORT_TYPE)
             if settings.publish and result.publisher and result.verdict.startswith(PUBLISHED):
                 try:

@@ -1,7 +1,7 @@
 """Split the rows."""
 
 import hashlib
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import luigi
 import numpy as np
@@ -13,14 +13,16 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
-from gokart_pipeline_sample.utils.template import GokartTask
+from gokart_pipeline_sample.utils.shown_task import ShownTask
 
 Rows: TypeAlias = DataFrame[PreprocessedSchema]
 Parts: TypeAlias = tuple[Rows, Rows, Rows]
 
 
-class SplitDataTask(GokartTask[dict[str, Rows]]):
+class SplitDataTask(ShownTask[dict[str, Rows]]):
     """Outputs three ``PreprocessedSchema`` frames with their target: ``train``, ``valid`` and ``test``."""
+
+    document = "sizes"
 
     data_task: TaskParameter[Rows] = TaskParameter("Outputs the rows to split.")
     test_fraction: luigi.FloatParameter = luigi.FloatParameter(default=0.2, description="Share of all rows for tests.")
@@ -37,6 +39,10 @@ class SplitDataTask(GokartTask[dict[str, Rows]]):
     def output(self) -> FlattenableItems[TargetOnKart]:
         """Return a Parquet file for each of the three frames."""
         return {name: self.make_target(f"SplitDataTask_{name}.parquet") for name in ("train", "valid", "test")}
+
+    def load_document(self) -> dict[str, int]:
+        """Return the number of rows of each part."""
+        return {name: len(part.load()) for name, part in cast("dict[str, TargetOnKart]", self.output()).items()}
 
     def run(self) -> None:
         """Split the frame and save the parts."""

@@ -40,7 +40,7 @@ class Published(NamedTuple):
 class ShownTask(GokartTask[T]):
     """A task of whose output or parameters a run shows something; a new one needs no change in the runner."""
 
-    # "metrics" or "shift", if the output is this part of the report.
+    # "metrics", "shift" or "sizes", if the output is this part of the report.
     document = ""
     # The accuracy that the model must exceed, if the task checks that.
     require_acc: Any = None

@@ -88,7 +88,7 @@ class History:
     def __str__(self) -> str:
         """Show the last runs as a table, the newest last, and how their figures have changed."""
         records = [*self.records()][::-1]
-        series = collect_series(records)
+        series = collect_series(records, records)
         columns = {
             "when": [f"{datetime.fromisoformat(record['started']).astimezone():%F %T}" for record in records],
             "verdict": [record["verdict"] for record in records],
@@ -111,11 +111,15 @@ class History:
         return "\n".join(lines)
 
 
-def collect_series(records: Sequence[RunRecord]) -> dict[str, list[float | None]]:
-    """Return the figures of runs over time, by name."""
+def collect_series(records: Sequence[RunRecord], later: Sequence[RunRecord] = ()) -> dict[str, list[float | None]]:
+    """Return the figures of runs over time, by name; later runs may have found the real accuracy of their batches."""
+    # An evaluation is in the folder of its batch, which has the unique id of the task that scored it.
+    real = {record["object"].split("/")[-2]: record.get("accuracy") for record in later if record["object"]}
+    found = ((real[task["unique_id"]] for task in each["tasks"] if task["unique_id"] in real) for each in records)
     return {
         "accuracy": [record.get("accuracy") for record in records],
         "estimated": [estimated[0] if (estimated := record.get("estimated")) else None for record in records],
+        "real": [next(accuracies, None) for accuracies in found],
         "rows": [record.get("rows") for record in records],
         "seconds": [record["seconds"] for record in records],
     }

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import luigi
 
-from gokart_pipeline_sample.errors import AccuracyTooLowError
+from gokart_pipeline_sample.errors import AccuracyTooLowError, AlarmError, BadRowsError
 from gokart_pipeline_sample.io.memory import open_memory_file
 from pipeline_runner.error_messages import describe
 
@@ -19,6 +19,7 @@ NOT_NEEDED = "not needed"  # no task that ran needed its output
 NOT_RUN = "not run"  # it should have run
 STOPPED = "stopped"  # it began but did not finish
 RAN, FAILED = "ran", "failed"
+REFUSALS = (AccuracyTooLowError, AlarmError, BadRowsError)
 ERRORS = (luigi.Event.FAILURE, luigi.Event.BROKEN_TASK, luigi.Event.PROCESS_FAILURE)
 
 
@@ -35,6 +36,11 @@ class Note(NamedTuple):
 def find_failure(notes: Iterable[Note]) -> Note | None:
     """Return the first failure, if there is one."""
     return next((note for note in notes if note.message), None)
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    """Return whether to log what a worker says: a refusal is normal, and the run ends with a line about it."""
+    return not (record.exc_info and isinstance(record.exc_info[1], REFUSALS))
 
 
 class RunRecorder(logging.Handler):
@@ -58,12 +64,14 @@ class RunRecorder(logging.Handler):
         for event, callback in self._callbacks.items():
             luigi.Task.event_handler(event)(callback)
         logging.getLogger("luigi-interface").addHandler(self)
+        logging.getLogger("gokart.worker").addFilter(_is_no_refusal)
 
     def stop(self) -> None:
         """Note nothing more, and forget all."""
         for event, callback in self._callbacks.items():
             luigi.Task.remove_event_handler(event, callback)
         logging.getLogger("luigi-interface").removeHandler(self)
+        logging.getLogger("gokart.worker").removeFilter(_is_no_refusal)
         self._notes.close()
 
     def read(self) -> list[Note]:

@@ -91,6 +91,7 @@ class TestReport:
 
     def test_when_the_gate_fails_it_begins_with_the_reason(self, runs: Runs) -> None:
         assert runs.gate.run.exit_code == 40
+        assert "Traceback" not in runs.gate.run.stderr
         reason = "CheckAccuracyTask: the accuracy 1.0 does not exceed the required 1.0: nothing is published"
         assert runs.gate.run.stderr.splitlines()[-2:] == [f"report     {runs.gate.report}", f"error: {reason}"]
         assert words(runs.gate.report).startswith(

@@ -33,8 +33,8 @@ SHOWN_FEATURES, SHOWN_CURVES, LONGEST_LABEL = 15, 8, 18
 WIDTH, HEIGHT = 4.6, 3.0
 STYLE = Path(__file__).with_name("charts.mplstyle")
 # matplotlib does not support CSS variables: these colours, and others of the style, are placeholders for the SVG.
-MUTED, FIRST, SECOND = "#020202", "#050505", "#060606"
-VARIABLES = {"#010101": "ink", MUTED: "muted", "#030303": "line", "#040404": "card", FIRST: "first", SECOND: "second"}
+INK, MUTED, FIRST, SECOND = "#010101", "#020202", "#050505", "#060606"
+VARIABLES = {INK: "ink", MUTED: "muted", "#030303": "line", "#040404": "card", FIRST: "first", SECOND: "second"}
 
 
 class ChartProcess(contextlib.ExitStack):
@@ -98,6 +98,8 @@ def draw_chart(kind: str, *data: Any) -> str:
         figure = Figure(figsize=(WIDTH, HEIGHT), dpi=72)
         FigureCanvasSVG(figure)
         description = KINDS[kind](figure, *data)
+        if any(axes.get_legend_handles_labels()[0] for axes in figure.axes):
+            figure.legend(loc="outside upper left", ncols=2)  # It covers nothing there.
         ConstrainedLayoutEngine().execute(figure)
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     _, _, svg = file.getvalue().partition("<svg")
@@ -113,7 +115,6 @@ def _plot_learning_curve(figure: Figure, curve: LearningCurve) -> str:
     axes.plot(rounds, curve["valid"], color=SECOND, label="validation rows")
     axes.axvline(kept, color=MUTED, linestyle=":", label=f"the model: {kept} rounds")
     axes.set(xlabel="round of training", ylabel=curve["loss"].replace("_", " "))
-    axes.legend()
     return f"Loss by round; the model keeps {kept} rounds."
 
 
@@ -143,15 +144,18 @@ def shorten(text: str) -> str:
     return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
 
 
+def sort_classes(classes: list[ClassScores]) -> list[ClassScores]:
+    """Sort the classes, the worst first; those without test rows come last."""
+    return sorted(classes, key=lambda each: (not each["rows"], each["f1"] or 0.0))
+
+
 def _plot_classes(figure: Figure, classes: list[ClassScores]) -> str:
     axes = figure.subplots()
-    # The rarest classes that have rows.
-    shown = sorted((each for each in classes if each["thresholds"]), key=lambda each: each["rows"])[:SHOWN_CURVES]
+    shown = [each for each in sort_classes(classes) if each["thresholds"]][:SHOWN_CURVES]
     for each in shown:
         recalls, precisions = ([point[score] for point in each["thresholds"]] for score in ("recall", "precision"))
         axes.plot([*recalls, 0], [*precisions, 1], label=shorten(str(each["name"])))
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.05))
-    axes.legend(loc="lower left")
     return f"Precision by recall, for the classes {', '.join(str(each['name']) for each in shown)}."
 
 
@@ -162,7 +166,6 @@ def _plot_calibration(figure: Figure, bins: list[CalibrationBin]) -> str:
     curve.plot([0, 1], [0, 1], color=MUTED, linestyle=":", label="as it should be")
     curve.plot(probabilities, [each["accuracy"] for each in bins], color=FIRST, marker="o", label="the model")
     curve.set(ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.05))
-    curve.legend(loc="upper left")
     counts.bar(probabilities, [each["rows"] for each in bins], width=0.03, color=FIRST)
     counts.set(xlabel="probability of the predicted class", ylabel="rows")
     counts.locator_params(axis="y", nbins=3, integer=True)
@@ -181,17 +184,19 @@ def _plot_shift(figure: Figure, name: str, column: ColumnShift) -> str:
     labels = [shorten(label) for label in (*starts, "other", "missing")]
     axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=9)
     axes.set_ylabel("share of the rows")
-    axes.legend()
     return f"Shares of the values of {name} among test rows and new rows."
 
 
 def _plot_over_time(figure: Figure, series: dict[str, list[float | None]]) -> str:
     figure.set_figheight(4.5)
     top, *rest = figure.subplots(3, 1, sharex=True)
-    for axes, name, color in zip((top, top, *rest), series, (FIRST, SECOND, FIRST, FIRST), strict=True):
-        axes.plot(series[name], color=color, marker=".", label=name)
-        axes.set_ylabel("" if axes is top else name)
-    top.legend()
+    for name, color in (("accuracy", FIRST), ("estimated", SECOND), ("real", INK)):
+        if any(value is not None for value in series[name]):
+            top.plot(series[name], color=color, marker=".", label=name)
+    top.set_ylabel("accuracy")
+    for axes, name in zip(rest, ("rows", "seconds"), strict=True):
+        axes.plot(series[name], color=MUTED, marker=".")
+        axes.set_ylabel(name)
     axes.set(xticks=[], xlabel="run")
     return "Accuracy, estimated accuracy, rows and seconds of the last runs."
 

@@ -2,12 +2,10 @@
 
 from pathlib import Path
 from statistics import fmean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandera.pandas as pa
 
-from gokart_pipeline_sample.pipeline.drift.make_reference import Shift
-from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 from gokart_pipeline_sample.pipeline.schemas.base import FINITE
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.utils.parameters import TableParameter
@@ -15,7 +13,7 @@ from gokart_pipeline_sample.utils.shown_task import ShownTask
 from gokart_pipeline_sample.utils.template import ViewTask
 from pipeline_runner.masking import mask
 from pipeline_runner.watch.history import RunRecord, collect_series
-from pipeline_runner.watch.report.charts import KINDS, Chart, ChartProcess, sort_importances
+from pipeline_runner.watch.report.charts import KINDS, Chart, ChartProcess, sort_classes, sort_importances
 from pipeline_runner.watch.task_graph import TaskGraph
 
 SHOWN_SHIFTS = 4
@@ -27,17 +25,21 @@ Point = tuple[float, float]
 
 
 def render_report(
-    records: list[RunRecord], graph: TaskGraph, metrics: Metrics | None, shift: Shift | None, process: ChartProcess
+    records: list[RunRecord], later: list[RunRecord], graph: TaskGraph, documents: dict[str, Any], process: ChartProcess
 ) -> str:
-    """Render self-contained HTML about the last of the records of a task; an ImportError means no extra ``report``."""
+    """Render self-contained HTML about the last of the records of a task; an ImportError means no extra ``report``.
+
+    Later records, of any task, may be evaluations. The documents are those of :class:`ShownTask`, by name, or None.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
+    metrics, shift = documents["metrics"], documents["shift"]
     shifted = [*shift["columns"].items()][:SHOWN_SHIFTS] if shift else []
     charts: dict[str, Chart] = {f"shift of {name}": ("shift", [name, column]) for name, column in shifted}
     charts |= {kind: (kind, [data]) for kind, data in (metrics or {}).items() if kind in KINDS}
     if len(records) > 1:
-        charts["over_time"] = ("over_time", [collect_series(records)])
+        charts["over_time"] = ("over_time", [collect_series(records, later)])
     tasks = list(zip(graph.tasks.values(), graph.names.values(), records[-1]["tasks"], strict=True))
     evaluations = (made for task, _, made in tasks if isinstance(task, ShownTask) and task.document == "metrics")
     tables = [
@@ -50,8 +52,7 @@ def render_report(
     pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return pages.get_template("report.html.j2").render(
         record=records[-1],
-        metrics=metrics,
-        shift=shift,
+        **documents,
         # The text of the table is escaped in the drawings.
         drawn={name: Markup(svg) for name, svg in process.draw(charts).items()},  # noqa: S704
         tasks=tasks,
@@ -61,6 +62,7 @@ def render_report(
         schema=FeatureSchema.to_schema(),
         list_rules=list_rules,
         importances=sort_importances(metrics["importances"]) if metrics else [],
+        worst=sort_classes(metrics["classes"]) if metrics else [],
         evaluation=next(evaluations, None),
     )
 

@@ -148,6 +148,30 @@ class TestCollectSeries:
         assert collect_series([{**record, "seconds": 2.0}, batch]) == {
             "accuracy": [0.95, None],
             "estimated": [None, 0.9],
+            "real": [None, None],
             "rows": [30, 30],
             "seconds": [2.0, 3.0],
         }
+
+    def test_gives_the_real_accuracy_that_a_later_run_has_found(self, record: RunRecord) -> None:
+        task = record["tasks"][0]
+        batches: list[RunRecord] = [{**record, "tasks": [{**task, "unique_id": name}]} for name in ("a1", "b2", "")]
+        first, second, other, failed = (
+            {**record, "object": uri, "accuracy": accuracy}
+            for uri, accuracy in (
+                ("s3://bucket/batch/b2/evaluation.json", 0.5),
+                ("s3://bucket/batch/b2/evaluation.json", 0.4),  # More of the truth is known by now.
+                ("s3://bucket/output.csv", 0.9),
+                (None, 0.8),
+            )
+        )
+        series = collect_series(batches, [first, second, other, failed])  # type: ignore[list-item]
+        assert series["real"] == [None, 0.4, None]
+
+    def test_is_part_of_the_history(self, runs: History, record: RunRecord) -> None:
+        for number, task in enumerate(record["tasks"][:2]):
+            batch: RunRecord = {**record, "tasks": [task]}
+            runs.add(f"1{number}", batch)
+            uri = f"s3://bucket/batch/{task['unique_id']}/evaluation.json"
+            runs.add(f"2{number}", {**batch, "tasks": [], "object": uri, "accuracy": 0.5 + 0.1 * number})
+        assert "real      ▁█  0.5 to 0.6" in str(runs)

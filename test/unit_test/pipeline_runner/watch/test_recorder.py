@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import luigi
 import pytest
 
-from gokart_pipeline_sample.errors import AccuracyTooLowError
+from gokart_pipeline_sample.errors import AccuracyTooLowError, AlarmError, S3Error
 from pipeline_runner.watch.recorder import FAILED, NOT_RUN, RAN, STOPPED, UP_TO_DATE, Note, RunRecorder, find_failure
 from pipeline_runner.watch.task_graph import Task, TaskGraph
 
@@ -80,6 +80,27 @@ class TestFullDisk:
             monkeypatch.setattr(recorder, "_notes", full)
             trigger(luigi.Event.DEPENDENCY_PRESENT, tasks[0])
         assert "the outcome of LoadDataTask cannot be recorded: [Errno 28] No space left on device" in caplog.text
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("error", "is_logged"),
+        [
+            (AccuracyTooLowError("no"), False),
+            (AlarmError("no"), False),
+            (S3Error("no"), True),
+            (ValueError("no"), True),
+        ],
+    )
+    @pytest.mark.usefixtures("recorder")
+    def test_have_no_traceback(self, error: Exception, is_logged: bool, caplog: pytest.LogCaptureFixture) -> None:
+        logging.getLogger("gokart.worker").error("a worker failed", exc_info=error)
+        assert ("a worker failed" in caplog.text) == is_logged
+
+    def test_have_one_after_the_run(self, caplog: pytest.LogCaptureFixture) -> None:
+        RunRecorder().stop()
+        logging.getLogger("gokart.worker").error("a worker failed", exc_info=AccuracyTooLowError("no"))
+        assert "a worker failed" in caplog.text
 
 
 class TestFindFailure:

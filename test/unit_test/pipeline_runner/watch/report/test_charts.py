@@ -19,11 +19,15 @@ from pipeline_runner.watch.report.charts import SHOWN_FEATURES, ChartProcess, dr
 SERIES: dict[str, list[float | None]] = {
     "accuracy": [0.9, None, 0.95],
     "estimated": [None, 0.92, 0.93],
+    "real": [0.7, None, None],
     "rows": [30, 40, 50],
     "seconds": [1.5, 1.25, 3.0],
 }
 ONE_BIN = ("calibration", [[{"probability": 0.9, "accuracy": 0.8, "rows": 5}]])
-TWO_RUNS = ("over_time", [{"accuracy": [0.9, None], "estimated": [None, None], "rows": [1, 2], "seconds": [1, 1]}])
+TWO_RUNS = (
+    "over_time",
+    [{"accuracy": [0.9, None], "estimated": [None, None], "real": [None, None], "rows": [1, 2], "seconds": [1, 1]}],
+)
 NASTY = "<script>alert(1)</script>"
 CURVE = LearningCurve(loss="multi_logloss", train=[1.0, 0.5, 0.4], valid=[1.1, 0.6, 0.7], model_rounds=2)
 
@@ -62,7 +66,7 @@ LABELS = {
     "learning curve": ["round of training", "multi logloss", "training rows", "validation rows", "the model: 2 rounds"],
     "importances": ["width", "length", "accuracy lost", "if shuffled", "loss reduced", "in training"],
     "shift": ["from 0.1", "from 0.25", "from 3", "other", "missing", "test rows", "new rows", "share of the rows"],
-    "over time": ["accuracy", "estimated", "rows", "seconds", "run"],
+    "over time": ["accuracy", "estimated", "real", "rows", "seconds", "run"],
     "calibration": ["probability of the predicted class", "share that is right", "as it should be", "rows"],
 }
 COLOURS = {"none", *(f"var(--{name})" for name in ("ink", "muted", "line", "card", "first", "second"))}
@@ -82,6 +86,27 @@ class TestCharts:
 
     def test_hold_nothing_of_when_they_were_drawn(self, name: str) -> None:
         assert "<dc:date>" not in CHARTS[name]
+
+
+class TestLegends:
+    @pytest.mark.parametrize("classes", [2, 8])
+    def test_cover_nothing(self, classes: int) -> None:
+        points = [
+            {"probability": 0.1 * place, "precision": 0.1 * place, "recall": 1.0, "f1": 0.5} for place in range(9)
+        ]
+        scores = {"rows": 5, "precision": 0.5, "recall": 0.5, "roc_auc": 0.5, "thresholds": points}
+        svg = draw_chart("classes", [{**scores, "name": f"c{number}", "f1": 0.1} for number in range(classes)])
+        heights = find_texts(svg)
+        labels = [height for text, height in heights.items() if text.startswith("c")]
+        assert len(labels) == classes
+        assert max(labels) < heights["1.0"] - 5
+
+
+class TestSortClasses:
+    def test_begins_with_the_worst_and_ends_with_those_without_rows(self) -> None:
+        scores = {"a": (5, 0.9), "b": (0, None), "c": (5, None), "d": (5, 0.1), "e": (0, 0.0)}
+        classes = [{"name": name, "rows": rows, "f1": f1} for name, (rows, f1) in scores.items()]
+        assert [each["name"] for each in charts.sort_classes(classes)] == ["c", "d", "a", "b", "e"]  # type: ignore[arg-type]
 
 
 class TestDrawImportances:
@@ -143,7 +168,8 @@ class TestDrawOverTime:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             svg = draw_chart("over_time", dict.fromkeys(SERIES, [None] * runs))
-        assert {"accuracy", "estimated", "rows", "seconds", "run"} <= find_texts(svg).keys()
+        assert {"accuracy", "rows", "seconds", "run"} <= find_texts(svg).keys()
+        assert not {"estimated", "real"} & find_texts(svg).keys()
         assert "nan" not in svg
 
     def test_draws_a_dot_for_each_run(self) -> None:

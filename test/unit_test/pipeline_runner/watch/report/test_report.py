@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import copy
 import re
+import string
 from html.parser import HTMLParser
 
+import pandera.pandas as pa
 import pytest
 
 from gokart_pipeline_sample.pipeline.drift.make_reference import Shift
@@ -74,9 +76,38 @@ class DrawingHere(ChartProcess):
         return {name: draw_chart(kind, *data) for name, (kind, data) in listed.items()}
 
 
-def render(records: list[RunRecord], graph: TaskGraph, metrics: Metrics | None, shift: Shift | None) -> str:
+def render(
+    records: list[RunRecord],
+    graph: TaskGraph,
+    metrics: Metrics | None,
+    shift: Shift | None,
+    sizes: dict[str, int] | None = None,
+    later: list[RunRecord] | None = None,
+) -> str:
     """Render the report, with charts that this process draws."""
-    return render_report(records, graph, metrics, shift, DrawingHere(keeps_files=True))
+    documents = {"metrics": metrics, "shift": shift, "sizes": sizes}
+    return render_report(records, later or [], graph, documents, DrawingHere(keeps_files=True))
+
+
+def make_classes(metrics: Metrics, matrix: list[list[int]]) -> Metrics:
+    """Replace the classes by those of a confusion matrix, which are named by letters."""
+    names = string.ascii_letters[: len(matrix)]
+    rows, predicted = [sum(row) for row in matrix], [sum(column) for column in zip(*matrix, strict=True)]
+    right = [row[place] for place, row in enumerate(matrix)]
+    classes = [
+        {
+            **metrics["classes"][0],
+            "name": f"class-{name}",
+            "rows": rows[place],
+            "recall": right[place] / rows[place] if rows[place] else None,
+            "f1": 2 * right[place] / (rows[place] + predicted[place]) if rows[place] + predicted[place] else None,
+        }
+        for place, name in enumerate(names)
+    ]
+    scores = {**metrics["model"], "accuracy": sum(right) / sum(rows)}
+    baseline = {**metrics["baseline"], "accuracy": max(rows) / sum(rows)}
+    made = {"rows": sum(rows), "classes": classes, "confusion_matrix": matrix, "model": scores, "baseline": baseline}
+    return {**metrics, **made}  # type: ignore[typeddict-item]
 
 
 class Text(HTMLParser):
@@ -127,7 +158,7 @@ class TestRenderReport:
         failed = {**record, "verdict": "failed", "exit_status": 40, "failure": "TrainTask: no", "object": None}
         text = str(Text(render([failed], graph, None, None)))
         title = "failed: gokart_pipeline_sample.RunTask, 2026-01-02T03:04"
-        assert text.startswith(f"{title} failed TrainTask: no run")
+        assert text.startswith(f"{title} failed TrainTask: no Next: ")
         assert "There are no figures (EvaluateTask: ran)." in text
 
     @pytest.mark.parametrize(
@@ -150,7 +181,7 @@ class TestRenderReport:
         alarms = [f"column {number}: no" for number in range(7)]
         text = str(Text(render([{**record, "alarms": alarms}], graph, None, None)))
         assert "required more than 0.9 column 0: no column 1: no" in text
-        assert "column 4: no and 2 more run" in text
+        assert "column 4: no and 2 more Next: " in text
 
     def test_has_no_link_and_no_script(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> None:
         page = render([record], graph, metrics, None)
@@ -189,6 +220,20 @@ class TestRenderReport:
             column["alarms"] = []
         assert "No column has shifted." in str(Text(render([record], graph, None, shift)))
 
+    def test_tells_the_sizes_of_the_parts(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> None:
+        text = str(Text(render([record], graph, metrics, None, {"train": 96, "valid": 24, "test": 4})))
+        assert "The model Learned from 96 rows, stopped by the loss of 24 others. On 4 test rows." in text
+
+    def test_draws_the_last_runs_after_the_model(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> None:
+        text = str(Text(render([record] * 2, graph, metrics, None)))
+        assert text.index("The model") < text.index("Over time") < text.index("Confusion matrix")
+
+    def test_draws_the_real_accuracy_that_a_later_run_has_found(self, record: RunRecord, graph: TaskGraph) -> None:
+        uid = record["tasks"][0]["unique_id"]
+        later = {**record, "object": f"s3://bucket/batch/{uid}/evaluation.json"}
+        pages = [render([record] * 2, graph, None, None, later=each) for each in ([], [later])]
+        assert [">real<" in page for page in pages] == [False, True]
+
     def test_draws_the_last_runs_if_there_are_more_than_one(self, record: RunRecord, graph: TaskGraph) -> None:
         alone, second = (render([record] * number, graph, None, None) for number in (1, 2))
         assert "Over time" not in str(Text(alone))
@@ -210,7 +255,118 @@ class TestRenderReport:
         assert "Every test row is predicted correctly." in text
 
 
+class TestInWords:
+    @pytest.mark.parametrize(
+        ("matrix", "sentence"),
+        [
+            pytest.param(
+                [[897, 3], [91, 9]],
+                "The model finds 9 of 100 test rows of the class class-b; 3 of 12 alarms are false.",
+                id="rare class",
+            ),
+            pytest.param(
+                [[9, 91], [1, 899]],
+                "The model finds 9 of 100 test rows of the class class-a; 1 of 10 alarms is false.",
+                id="rare class that comes first",
+            ),
+            pytest.param(
+                [[90, 0], [10, 0]],
+                "The model finds 0 of 10 test rows of the class class-b; it never raises an alarm.",
+                id="class that is never predicted",
+            ),
+            pytest.param([[5, 0], [0, 4]], "The model is right in all 9 test rows.", id="nothing wrong"),
+            pytest.param(
+                [[50, 10], [10, 40]],
+                "The model is right in 90 of 110 test rows; always the most frequent class would be right in 60. "
+                "It is worst at the class class-b: it finds 40 of 50.",
+                id="two classes",
+            ),
+            pytest.param(
+                [[8, 1, 0, 0], [3, 1, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0]],
+                "The model is right in 11 of 15 test rows; always the most frequent class would be right in 9. "
+                "It is worst at the class class-b: it finds 1 of 4.",
+                id="several classes, one without rows",
+            ),
+        ],
+    )
+    def test_says_what_a_manager_reads(
+        self, record: RunRecord, graph: TaskGraph, metrics: Metrics, matrix: list[list[int]], sentence: str
+    ) -> None:
+        assert f"{sentence} run " in str(Text(render([record], graph, make_classes(metrics, matrix), None)))
+
+
+class TestManyClasses:
+    @pytest.fixture
+    def page(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> str:
+        # Class b is the most frequent one, and class c the worst.
+        matrix = [[10 * (row == column) for column in range(14)] for row in range(14)]
+        matrix[1][1], matrix[2][2], matrix[2][3] = 50, 4, 8
+        return render([record], graph, make_classes(metrics, matrix), None)
+
+    def test_are_all_in_the_confusion_matrix_the_most_frequent_first(self, page: str) -> None:
+        titles = re.findall(
+            "<title>true class class-(.), predicted class class-(.): ([0-9]+) of ([0-9]+)</title>", page
+        )
+        assert titles[:3] == [("b", "b", "50", "50"), ("c", "c", "4", "12"), ("c", "d", "8", "12")]
+        assert [true for true, predicted, *_ in titles if true == predicted] == list("bcadefghijklmn")
+
+    def test_come_with_the_worst_first_and_the_others_folded(self, page: str) -> None:
+        text = str(Text(page)).partition("The worst classes")[2]
+        assert text.index("class-c 0.5000") < text.index("class-d 0.5000") < text.index("all 14 classes")
+        assert Text(page).tags.count("details") == 2
+        label = 'aria-label="Precision by recall, for the classes '
+        assert page.partition(label)[2].startswith("class-c, class-d, class-a,")
+
+    def test_few_are_not_folded(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> None:
+        assert "details" not in Text(render([record], graph, metrics, None)).tags
+
+
+class TestNextStep:
+    @pytest.mark.parametrize(
+        ("changes", "step"),
+        [
+            ({}, None),
+            ({"verdict": "not accurate enough", "exit_status": 40, "failure": "no"}, "what was published before stays"),
+            ({"verdict": "failed", "exit_status": 40, "failure": "no"}, "mend what the line above names"),
+            ({"verdict": "published with 1 alarm", "alarms": ["x has shifted"]}, "look whether the source of the rows"),
+        ],
+    )
+    def test_is_told_unless_all_is_well(
+        self, record: RunRecord, graph: TaskGraph, changes: dict[str, object], step: str | None
+    ) -> None:
+        text = str(Text(render([{**record, **changes}], graph, None, None)))  # type: ignore[typeddict-item]
+        assert ("Next: " in text) == (step is not None)
+        assert f"Next: {step or ''}" in text or step is None
+
+
+class TestEvaluation:
+    def test_shows_the_real_accuracy_beside_the_estimate(self, record: RunRecord, graph: TaskGraph) -> None:
+        join = {
+            **record["tasks"][0],
+            "name": "JoinTruthTask",
+            "parameters": {"table": "", "manifest": "batch/1/m.json"},
+        }
+        figures = {"accuracy": 0.304, "rows": 1000, "estimated": (0.8, 0.75, 0.85), "alarms": ["too low"]}
+        run = {**record, **figures, "tasks": [join, *record["tasks"][1:]]}
+        text = str(Text(render([run, run], graph, None, None)))  # type: ignore[list-item]
+        assert "304 of 1000 predictions were right: 0.3040." in text
+        assert "When it was published, 0.8000 (0.7500 to 0.8500) was estimated." in text
+        assert "the real accuracy, beside what was estimated" in text
+        assert "train a new one with these labels" in text
+        assert "There are no figures" not in text
+
+
 class TestColumns:
+    def test_are_folded_if_they_are_many(
+        self, record: RunRecord, graph: TaskGraph, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        schema = FeatureSchema.to_schema()
+        wide = schema.add_columns({f"x{number}": pa.Column(float) for number in range(500)})
+        monkeypatch.setattr(FeatureSchema, "to_schema", lambda: wide)
+        page = render([record], graph, None, None)
+        assert Text(page).tags.count("details") == 1
+        assert f"<summary>{len(schema.columns) + 500} columns</summary>" in page
+
     def test_are_those_of_the_table_that_comes_in(self, record: RunRecord, graph: TaskGraph) -> None:
         text = str(Text(render([record], graph, None, None)))
         table = text.partition("column type rules meaning")[2]
