@@ -170,13 +170,13 @@ def interrupt(project: Checkout, cluster: Cluster, act: Callable[[], None] | Non
         while not is_training(worker):
             assert driver.poll() is None, driver.stderr.read()
         (act or driver.terminate)()
-        _, errors = driver.communicate(timeout=100)
+        _, errors = driver.communicate(timeout=300)
         return driver.returncode, errors
 
 
 def wait_for_no_rank(cluster: Cluster) -> None:
     """Wait until no worker that lives has a child."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     workers = [worker for worker in cluster.workers if worker.poll() is None]
     while any(psutil.Process(worker.pid).children() for worker in workers):
         assert time.monotonic() < deadline

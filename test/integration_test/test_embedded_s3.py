@@ -230,7 +230,7 @@ def test_another_container_uses_the_server_or_says_why_not(tmp_path: Path, optio
     command = ["unshare", "--fork", "--mount-proc", *options, sys.executable, "-c", USE.format(str(tmp_path), code)]
     with embedded_s3.running(tmp_path) as server:
         server.wait_until_ready()
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         assert is_running(tmp_path)
         endpoint = server.endpoint
     assert not is_running(tmp_path)

