@@ -9,7 +9,7 @@ POETRY := .venv/poetry/bin/poetry
 # Test processes share the cores, and LightGBM's threads that wait for one another would take ages.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 
-.PHONY: setup run s3 test test-long no-files coverage rename chaos simulate bench bench-batch bench-large bench-growth bench-dask screenshots lint
+.PHONY: setup run s3 test test-long no-files coverage rename chaos simulate bench bench-batch bench-large bench-growth bench-defaults bench-dask screenshots lint
 
 setup: .venv/ready
 
@@ -56,6 +56,9 @@ bench-large: .venv/bench/ready  ## measure a run that trains on a million rows b
 
 bench-growth: setup  ## measure how cost grows with rows, columns, classes, tasks and files
 	$(BIN)/python benchmark/growth.py
+
+bench-defaults: setup  ## compare the defaults of training with the parameters of the talk
+	$(BIN)/python benchmark/defaults.py
 
 bench-dask: setup  ## measure scoring and training on a Dask cluster
 	$(BIN)/python benchmark/dask_cluster.py

@@ -23,6 +23,7 @@ PARAMETERS = {
     "feature_fraction": 0.5,
     "bagging_fraction": 0.5,
     "bagging_freq": 20,
+    "min_sum_hessian_in_leaf": 0.1,
     "learning_rate": 0.05,
     "seed": 42,
     "early_stopping_rounds": 100,

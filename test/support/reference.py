@@ -11,7 +11,7 @@ FEATURES = ["sepal_length", "sepal_width", "petal_length", "petal_width", "petal
 PARAMETERS = {
     "objective": "multiclass", "metric": "multi_logloss", "num_class": 3, "num_leaves": 31, "feature_fraction": 0.5,
     "bagging_fraction": 0.5, "bagging_freq": 20, "learning_rate": 0.05, "seed": 42, "early_stopping_rounds": 100,
-    "deterministic": True, "force_row_wise": True, "verbosity": -1, "num_threads": 1,
+    "min_sum_hessian_in_leaf": 0.1, "deterministic": True, "force_row_wise": True, "verbosity": -1, "num_threads": 1,
 }  # fmt: skip
 
 

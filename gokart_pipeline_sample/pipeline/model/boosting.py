@@ -36,6 +36,7 @@ LIGHTGBM_PARAMETERS = (
     "feature_fraction",
     "bagging_fraction",
     "bagging_freq",
+    "min_sum_hessian_in_leaf",
     "learning_rate",
     "seed",
     "early_stopping_rounds",

@@ -27,6 +27,7 @@ class TestTrainTask:
             "feature_fraction": 0.5,
             "bagging_fraction": 0.5,
             "bagging_freq": 20,
+            "min_sum_hessian_in_leaf": 0.1,
             "learning_rate": 0.05,
             "seed": 42,
             "num_boost_round": 5000,
