@@ -8,12 +8,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from gokart.utils import flatten
 from lightgbm.basic import LightGBMError
+from luigi.cmdline_parser import CmdlineParser
 from luigi.freezing import recursively_unfreeze
+from support.checkout import PROJECT
 
 from gokart_pipeline_sample.errors import SettingError
 from gokart_pipeline_sample.io.compiled_model import Engine
 from gokart_pipeline_sample.io.lightgbm_model import LightGBMModelProcessor
+from gokart_pipeline_sample.pipeline.distributed.train_ranks import TrainRanksTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.model.boosting import LIGHTGBM_PARAMETERS
 from gokart_pipeline_sample.pipeline.model.lightgbm_parameters import REASONS, LightGBMParameter, read_names
@@ -109,6 +113,24 @@ class TestTraining:
         model = LightGBMModelProcessor().deserialize(LightGBMModelProcessor().serialize(models[0]))
         for engine in ("lightgbm", "interpreted"):
             assert Engine(model, [engine, "lightgbm"]).predict(features, "seed").tobytes() == expected
+
+    def test_ranks_get_them_one_by_one(self) -> None:
+        given = '{"interaction_constraints": [[0, 1], [2, 3, 4]], "reg_lambda": 5}'
+        options = (
+            "--gokart-pipeline-sample.UploadS3Task-bucket=b",
+            f"--gokart-pipeline-sample.TrainTask-lightgbm={given}",
+        )
+        table = str(PROJECT / "examples" / "penguins" / "penguins.csv")
+        with CmdlineParser.global_instance(
+            ["gokart_pipeline_sample.RunDistributedTask", "--table", table, *options]
+        ) as run:
+            tasks = [run.get_task_obj()]
+            for task in tasks:
+                tasks += flatten(task.requires())
+            (ranks,) = {task for task in tasks if isinstance(task, TrainRanksTask)}
+        assert "lightgbm" not in ranks.parameters
+        assert json.loads(json.dumps(dict(ranks.parameters)))["interaction_constraints"] == [[0, 1], [2, 3, 4]]
+        assert ranks.parameters["lambda_l2"] == 5
 
     def test_a_value_that_lightgbm_refuses_is_named(self, parts: Parts, parameters: dict[str, Any]) -> None:
         with pytest.raises(LightGBMError, match="lambda_l2"):
