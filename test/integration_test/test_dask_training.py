@@ -17,6 +17,7 @@ from mypy_boto3_s3 import S3Client
 from support.batch import make_flowers
 from support.checkout import Checkout, Run, make_environment
 from support.dask_cluster import Cluster, clustering
+from support.weighed import make_weights, weigh
 
 from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
 
@@ -31,12 +32,14 @@ ROWS["target"] = ROWS["target"].astype(int)
 
 @pytest.fixture(scope="module")
 def prepared(server: EmbeddedS3, make_bucket: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A project whose pieces are small."""
+    """A project whose pieces are small, and whose preprocessing joins a lookup, which only this machine can read."""
     environment = make_environment(**{**server.environment(), "BUCKET_NAME": make_bucket()})
     prepared = Checkout.create(tmp_path_factory.mktemp("ranks") / "checkout", environment)
     prepared.edit(
         "gokart_pipeline_sample/pipeline/distributed/train_ranks.py", "PIECE_ROWS = 250_000", "PIECE_ROWS = 500"
     )
+    weigh(prepared)
+    make_weights(ROWS, 0).to_csv(prepared.directory / "weights.csv", index=False)
     return prepared
 
 

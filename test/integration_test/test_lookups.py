@@ -82,7 +82,7 @@ def test_a_champion_that_has_learned_with_other_content_is_not_used(weighed: Che
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("{}", "error: lookups names [], and LOOKUPS in preprocess.py ['weights']: name the same"),
+        ("{}", "error: lookups is {}, and LOOKUPS in preprocess.py names ['weights']: name the same"),
         ('{"weights": "nowhere.csv"}', "nowhere.csv: No such file or directory"),
     ],
 )

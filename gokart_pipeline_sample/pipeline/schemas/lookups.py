@@ -24,8 +24,8 @@ class LookupsParameter(luigi.DictParameter):
 
     def serialize(self, x: Mapping[str, str]) -> str:
         """Return the fingerprint of each lookup; raise a SettingError if one is missing or has no schema."""
-        if {*x} != {*self._schemas}:
-            raise SettingError(f"lookups names {[*x]}, and LOOKUPS in preprocess.py {[*self._schemas]}: name the same")
+        if not isinstance(x, Mapping) or x.keys() != self._schemas.keys():
+            raise SettingError(f"lookups is {x}, and LOOKUPS in preprocess.py names {[*self._schemas]}: name the same")
         return json.dumps({name: open_table(str(path)).fingerprint for name, path in sorted(x.items())})
 
     def bind(self, preprocess: Callable[..., Any], x: Mapping[str, str]) -> Preprocess:

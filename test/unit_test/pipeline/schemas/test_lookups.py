@@ -91,9 +91,9 @@ class TestLookupsParameter:
     def test_reads_a_dictionary_in_json(self, path: Path) -> None:
         assert LOOKUPS.parse(json.dumps({"gardens": str(path)})) == {"gardens": str(path)}
 
-    @pytest.mark.parametrize("given", [{}, {"garden": "x.csv"}, {"gardens": "x.csv", "others": "y.csv"}, []])
+    @pytest.mark.parametrize("given", [{}, {"garden": "x.csv"}, {"gardens": "x.csv", "others": "y.csv"}, [], 3])
     def test_takes_the_lookups_that_have_a_schema(self, given: object) -> None:
-        with pytest.raises(SettingError, match=r"LOOKUPS in preprocess.py \['gardens'\]: name the same"):
+        with pytest.raises(SettingError, match=r"LOOKUPS in preprocess.py names \['gardens'\]: name the same"):
             GrowTask(lookups=given)
 
     @pytest.mark.parametrize("place", ["nowhere.csv", 3])
