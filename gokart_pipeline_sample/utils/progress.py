@@ -18,14 +18,14 @@ _LINE_EVERY_SECONDS = 10.0
 
 @contextlib.contextmanager
 def showing_progress(description: str, total: int | None, unit: str) -> "Iterator[tqdm[Any]]":
-    """Show progress and rate, and the remaining time if the total is known; provide a bar to update, closed afterwards.
+    """Show the progress, and the remaining time if the total is known; provide a bar to update, closed afterwards.
 
     The description says the work as a past participle, and the total is None if it is unknown.
     """
     tqdm.monitor_interval = 0  # It would start a thread.
     options: dict[str, Any] = {"delay": _BAR_AFTER_SECONDS}
     if not sys.stderr.isatty():
-        end = " of {total_fmt}{unit} ({rate_fmt}), {remaining} left" if total is not None else "{unit} ({rate_fmt})"
+        end = " of {total_fmt}{unit} ({rate_fmt}), {remaining} left" if total is not None else "{unit} in {elapsed}"
         line = "{desc}: {n_fmt}" + end + "{postfix}"
         options = {"file": _Log(), "bar_format": line, **dict.fromkeys(["delay", "mininterval"], _LINE_EVERY_SECONDS)}
     # Each update looks at the clock: tqdm would foresee from the rate so far which one has to.

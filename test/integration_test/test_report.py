@@ -77,7 +77,12 @@ class TestReport:
     def test_a_run_that_publishes_ends_with_its_path(self, runs: Runs) -> None:
         assert runs.published.run.exit_code == 0, runs.published.run.stderr
         assert runs.published.run.stdout.splitlines()[-1] == f"report     {runs.published.report}"
-        assert words(runs.published.report).startswith("published: accuracy 1.0000, required more than 0.9")
+        assert words(runs.published.report).startswith(
+            "published: accuracy 1.0000, required more than 0.9 The model is right in all 30 test rows. run"
+        )
+        assert "Learned from 96 rows, stopped by the loss of 24 others. On 30 test rows." in words(
+            runs.published.report
+        )
 
     def test_it_is_put_beside_the_object(self, runs: Runs, s3: S3Client) -> None:
         answer = s3.get_object(Bucket=runs.bucket, Key="daily/report.html")

@@ -98,8 +98,10 @@ def draw_chart(kind: str, *data: Any) -> str:
         figure = Figure(figsize=(WIDTH, HEIGHT), dpi=72)
         FigureCanvasSVG(figure)
         description = KINDS[kind](figure, *data)
-        if any(axes.get_legend_handles_labels()[0] for axes in figure.axes):
-            figure.legend(loc="outside upper left", ncols=2)  # It covers nothing there.
+        if labels := sum(len(axes.get_legend_handles_labels()[1]) for axes in figure.axes):
+            # It covers nothing there, and takes no room from the axes.
+            figure.legend(loc="outside upper left", ncols=2)
+            figure.set_figheight(figure.get_figheight() + 0.25 * ((labels + 1) // 2))
         ConstrainedLayoutEngine().execute(figure)
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     _, _, svg = file.getvalue().partition("<svg")
@@ -145,8 +147,8 @@ def shorten(text: str) -> str:
 
 
 def sort_classes(classes: list[ClassScores]) -> list[ClassScores]:
-    """Sort the classes, the worst first; those without test rows come last."""
-    return sorted(classes, key=lambda each: (not each["rows"], each["f1"] or 0.0))
+    """Sort the classes by F1, the worst first, and of equals the one with more rows; those without any come last."""
+    return sorted(classes, key=lambda each: (not each["rows"], each["f1"] or 0.0, -each["rows"]))
 
 
 def _plot_classes(figure: Figure, classes: list[ClassScores]) -> str:

@@ -63,7 +63,7 @@ class TestShowingProgress:
         with showing_progress("trained", None, "rounds") as bar:
             bar.set_postfix_str("best 6, at most 5,000", refresh=False)
             bar.update(1106)
-        assert re.fullmatch(r"trained: 1106 rounds \([\d.]+ rounds/s\), best 6, at most 5,000", log.messages[-1])
+        assert re.fullmatch(r"trained: 1106 rounds in \d\d:\d\d, best 6, at most 5,000", log.messages[-1])
 
     @pytest.mark.usefixtures("_at_once")
     def test_tells_of_rounds_that_become_slow(

@@ -104,9 +104,9 @@ class TestLegends:
 
 class TestSortClasses:
     def test_begins_with_the_worst_and_ends_with_those_without_rows(self) -> None:
-        scores = {"a": (5, 0.9), "b": (0, None), "c": (5, None), "d": (5, 0.1), "e": (0, 0.0)}
+        scores = {"a": (5, 0.9), "b": (0, None), "c": (5, None), "d": (5, 0.1), "f": (6, 0.1), "e": (0, 0.0)}
         classes = [{"name": name, "rows": rows, "f1": f1} for name, (rows, f1) in scores.items()]
-        assert [each["name"] for each in charts.sort_classes(classes)] == ["c", "d", "a", "b", "e"]  # type: ignore[arg-type]
+        assert [each["name"] for each in charts.sort_classes(classes)] == ["c", "f", "d", "a", "b", "e"]  # type: ignore[arg-type]
 
 
 class TestDrawImportances:
