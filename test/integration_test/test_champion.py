@@ -172,6 +172,7 @@ def test_a_champion_meets_the_gate_of_today(checkout: Checkout, s3: S3Client) ->
         checkout.environment["BUCKET_NAME"],
         ("--gokart-pipeline-sample.TrainTask-class-weight", "balanced"),
     )
+    replace_objects(s3, bucket, {})
     use_fraud_table(checkout)
     assert checkout.main(*TRAIN).exit_code == 0
     blind = read_champion(s3, bucket)
