@@ -21,7 +21,7 @@ from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 from pipeline_runner.adopt.infer_types import guess_dialect, read_columns
 from pipeline_runner.adopt.sketch import escape, sketch
 from pipeline_runner.errors import UsageError
-from pipeline_runner.paths import IS_INSTALLED, PROJECT
+from pipeline_runner.paths import COMMAND, IS_INSTALLED, PROJECT
 
 TEMPLATES = Path(__file__).with_name("templates")
 SCHEMAS, TESTS = "gokart_pipeline_sample/pipeline/schemas", "test/table_test"
@@ -51,7 +51,7 @@ def adopt_table(uri: str, id_column: str, target_column: str, name: str | None, 
     for path in removed:
         (PROJECT / path).unlink()
     print("wrote", ", ".join(written))
-    print("next: read the schema, correct what the table alone could not tell, and run: python main.py")
+    print("next: read the schema, correct what the table alone could not tell, and run:", COMMAND)
     return 0
 
 

@@ -116,7 +116,7 @@ def test_from_the_file_to_a_published_object(
     adopted = checkout.main("--new-table", str(table), *options, "--yes")
     assert adopted.exit_code == 0, adopted.stderr
     assert note in adopted.stdout
-    assert adopted.stdout.splitlines()[-1].endswith("and run: python main.py")
+    assert adopted.stdout.splitlines()[-1].endswith(f"and run: {checkout.command}")
 
     run = checkout.main()
 

@@ -55,7 +55,7 @@ def _find_reasons(file: TableFile, dialect: Dialect, missing: Sequence[str], fou
             yield f"{encoding} reads it, and UTF-8 does not: set encoding={encoding} beside table"
         names = {each: {*next(csv.reader([header.decode(encoding)], delimiter=each), [])} for each in ",;\t|"}
         best = max(names, key=lambda each: (len(names[each] & {*missing}), len(names[each])))
-        if missing and len(names[best]) > 1 and best != get_delimiter(file.path, dialect):
+        if not names[best].isdisjoint(missing) and best != get_delimiter(file.path, dialect):
             shown = "tab" if best == "\t" else best
             yield f"its cells are separated by {shown}: set delimiter={shown} beside table"
     if missing:
@@ -76,7 +76,8 @@ def guess_encoding(text: bytes) -> str:
 def _compare_names(file: TableFile, missing: Sequence[str], found: Sequence[str]) -> Iterator[str]:
     if above := [name for name in missing if name in find_keys(Path(file.path).parts)]:
         yield f"{', '.join(above)} is in the path alone: give the folder above as table"
-    if near := [f"{each!a} for {name!a}" for name in missing for each in found if _simplify(each) == _simplify(name)]:
+    near = [f"{each!a} for {name!a}" for name in missing for each in found if _simplify(each) == _simplify(name)]
+    if len(near) > len(missing) / 2:  # Another table may have an ID, too.
         yield f"it has {', '.join(near)}: rename columns of the file, or give the fields of the schema an alias"
     yield f"it has {found[:_SHOWN_NAMES]!a}: give another table, adopt this one (--new-table), or correct the schema"
 
