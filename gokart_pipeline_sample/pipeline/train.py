@@ -13,7 +13,7 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor, set_fitted
 from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
-from gokart_pipeline_sample.pipeline.model.boosting import LIGHTGBM_PARAMETERS, boost, make_datasets
+from gokart_pipeline_sample.pipeline.model.boosting import boost, make_datasets
 from gokart_pipeline_sample.pipeline.model.lightgbm_parameters import LightGBMParameter
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
@@ -64,9 +64,9 @@ class TrainTask(GokartTask[Booster]):
     def run(self) -> None:
         """Train the model and save it."""
         train, valid = self.load("train"), self.load("valid")
-        parameters = {name: getattr(self, name) for name in (*LIGHTGBM_PARAMETERS, "threads")}
-        parameters |= recursively_unfreeze(self.lightgbm)
-        self.dump(self.fit(train, valid, self.num_boost_round, self.class_weight, **parameters))
+        parameters = {**self.plain_parameters(), "threads": self.threads}
+        parameters |= recursively_unfreeze(parameters.pop("lightgbm"))
+        self.dump(self.fit(train, valid, **parameters))
 
     @staticmethod
     @pa.check_types(lazy=True, inplace=True)

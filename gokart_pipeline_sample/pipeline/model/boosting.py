@@ -29,18 +29,6 @@ FIXED_PARAMETERS: dict[str, str | float] = {
     "force_row_wise": True,
     "verbosity": -1,
 }
-# The parameters of TrainTask that are LightGBM's, under the same name.
-LIGHTGBM_PARAMETERS = (
-    "boosting",
-    "num_leaves",
-    "feature_fraction",
-    "bagging_fraction",
-    "bagging_freq",
-    "min_sum_hessian_in_leaf",
-    "learning_rate",
-    "seed",
-    "early_stopping_rounds",
-)
 
 
 def boost(train: Dataset, valid: Dataset, num_boost_round: int, parameters: dict[str, Any]) -> Booster:

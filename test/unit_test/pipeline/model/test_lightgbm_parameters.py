@@ -19,7 +19,6 @@ from gokart_pipeline_sample.io.compiled_model import Engine
 from gokart_pipeline_sample.io.lightgbm_model import LightGBMModelProcessor
 from gokart_pipeline_sample.pipeline.distributed.train_ranks import TrainRanksTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
-from gokart_pipeline_sample.pipeline.model.boosting import LIGHTGBM_PARAMETERS
 from gokart_pipeline_sample.pipeline.model.lightgbm_parameters import REASONS, LightGBMParameter, read_names
 from gokart_pipeline_sample.pipeline.model.model_input import select_features
 from gokart_pipeline_sample.pipeline.train import TrainTask
@@ -78,7 +77,7 @@ class TestLightGBMParameter:
         assert REASONS.keys() <= set(read_names().values())
 
     def test_all_parameters_of_the_task_are_set_there(self) -> None:
-        for name in (*LIGHTGBM_PARAMETERS, "num_boost_round"):
+        for name in make({}).plain_parameters().keys() - {"lightgbm", "class_weight"}:
             assert REASONS[read_names()[name]] == f"set {name} of TrainTask"
 
     def test_does_not_import_lightgbm(self) -> None:
