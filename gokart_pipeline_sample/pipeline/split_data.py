@@ -68,8 +68,10 @@ class SplitDataTask(ShownTask[dict[str, Rows]]):
 
         PreprocessedSchema.require_target(data)
         if split_by == "random":
-            rest, test = train_test_split(data, test_size=test_fraction, random_state=random_state)
-            train, valid = train_test_split(rest, test_size=valid_fraction, random_state=random_state)
+            # Numbers of rows, so that each row is copied once.
+            rest, last = train_test_split(np.arange(len(data)), test_size=test_fraction, random_state=random_state)
+            first, middle = train_test_split(rest, test_size=valid_fraction, random_state=random_state)
+            train, valid, test = (data.take(rows) for rows in (first, middle, last))
         else:
             order = SplitDataTask.order_rows(data, split_by, random_state)
             train, valid, test = SplitDataTask.divide(data, order, test_fraction, valid_fraction)

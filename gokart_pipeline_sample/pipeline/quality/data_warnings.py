@@ -43,7 +43,8 @@ def find_warnings(
 
 def find_constants(features: pd.DataFrame) -> list[str]:
     """Return the names of the features with at most one value, missing ones aside."""
-    return features.columns[features.nunique() <= 1].tolist()
+    likely = features.columns[features[:EXAMINED_ROWS].nunique() <= 1]
+    return likely[features[likely].nunique() <= 1].tolist()
 
 
 def find_missing(features: pd.DataFrame) -> list[str]:
