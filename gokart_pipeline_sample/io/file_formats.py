@@ -61,7 +61,7 @@ class ParquetProcessor(FormatProcessor):
     def deserialize(self, content: bytes) -> pd.DataFrame:
         """Return the frame; it gets a new index from 0."""
         # pandas would copy all columns of a type into one block.
-        return pd.read_parquet(pa.BufferReader(content), to_pandas_kwargs={"split_blocks": True})
+        return pd.read_parquet(BytesIO(content), engine="pyarrow", to_pandas_kwargs={"split_blocks": True})
 
 
 class CsvProcessor(FormatProcessor):
