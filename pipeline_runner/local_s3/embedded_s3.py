@@ -39,6 +39,7 @@ OTHER_S3_VARIABLES = (
     *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
     *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
 )
+_OPTIONS = Path(__file__).with_name("weed_mini.options")
 LOG, IDENTITIES = "weed.log", "identities.json"
 START_SECONDS, STOP_SECONDS = 30.0, 5.0
 POLL_SECONDS = 0.02
@@ -192,13 +193,7 @@ def _launch(directory: Path, options: Sequence[str], state: int) -> subprocess.P
     port_options = [f"-{part}.{kind}" for part in parts for kind in ("port", "port.grpc")]
     command = [
         *(sys.executable, "-P", keep_server.__file__, str(state)),
-        *(_find_program(), "-logtostderr=true", "mini", "-dir=data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
-        *("-master.telemetry=false", "-disableHttp", "-admin.ui=false", "-webdav=false"),
-        *("-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={IDENTITIES}"),
-        *("-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"),
-        # Relative, because the path of a socket may be no longer than 107 bytes.
-        *("-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock"),
-        *options,
+        *(_find_program(), "-logtostderr=true", "mini", f"-options={_OPTIONS}", *options),
         *(f"{option}={port}" for option, port in zip(port_options, ports, strict=True)),
     ]
     # Before the start: so no server lacks its state.
