@@ -2,36 +2,22 @@
 
 import codecs
 import json
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from io import BytesIO
-from typing import IO, Any
+from typing import Any
 
-import luigi.format
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pacsv
-from gokart.file_processor import FileProcessor
 
 _ROWS_PER_WRITE = 65_536  # pyarrow's own 1,024 take twice the time.
 
 
-class FormatProcessor(FileProcessor):
+class FormatProcessor(ABC):
     """A file format that is written and read in memory, so that a workspace on S3 needs no local disk."""
 
     content_type: str
-
-    def format(self) -> Any:
-        """Return luigi's format for bytes."""
-        return luigi.format.Nop
-
-    def dump(self, obj: Any, file: IO[bytes]) -> None:
-        """Write an object to a file."""
-        file.write(self.serialize(obj))
-
-    def load(self, file: IO[bytes]) -> Any:
-        """Read an object from a file."""
-        return self.deserialize(file.read())
 
     @abstractmethod
     def serialize(self, obj: Any) -> bytes:

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import gokart
 import luigi
 from gokart.conflict_prevention_lock.task_lock import make_task_lock_params
-from gokart.file_processor import FileProcessor
 from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems, flatten
 from luigi.parameter import ParameterVisibility
@@ -62,7 +61,7 @@ class GokartTask(gokart.TaskOnKart[T]):
         return self.make_target(self.file_name or f"{type(self).__name__}.parquet")
 
     def make_target(
-        self, relative_file_path: str | None = None, use_unique_id: bool = True, processor: FileProcessor | None = None
+        self, relative_file_path: str | None = None, use_unique_id: bool = True, processor: Any = None
     ) -> TargetOnKart:
         """Return a workspace file, which exists only if it is intact; raise a TypeError for gokart's formats on S3."""
         path = PurePath(relative_file_path or "")

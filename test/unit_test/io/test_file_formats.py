@@ -105,27 +105,20 @@ class TestCsvProcessor:
 class TestParquetProcessor:
     def test_gives_back_the_frame_and_its_attributes(self, flowers: pd.DataFrame) -> None:
         flowers.attrs["accuracy"] = 0.9666666666666667
-        file = BytesIO()
-        ParquetProcessor().dump(flowers, file)
-        file.seek(0)
-        loaded = ParquetProcessor().load(file)
+        loaded = ParquetProcessor().deserialize(ParquetProcessor().serialize(flowers))
         pd.testing.assert_frame_equal(loaded, flowers)
         assert loaded.attrs == flowers.attrs
 
     def test_compresses_with_zstd(self, flowers: pd.DataFrame) -> None:
-        file = BytesIO()
-        ParquetProcessor().dump(flowers, file)
+        file = BytesIO(ParquetProcessor().serialize(flowers))
         assert pq.ParquetFile(file).metadata.row_group(0).column(0).compression == "ZSTD"
 
 
 class TestJsonProcessor:
     def test_gives_back_what_it_was_given(self) -> None:
         document = {"accuracy": 0.9666666666666667, "rows": 30, "losses": [0.5, 0.25]}
-        file = BytesIO()
-        JsonProcessor().dump(document, file)
-        file.seek(0)
-        assert JsonProcessor().load(file) == document
+        assert JsonProcessor().deserialize(JsonProcessor().serialize(document)) == document
 
     def test_refuses_what_is_no_number(self) -> None:
         with pytest.raises(ValueError, match="not JSON compliant"):
-            JsonProcessor().dump({"accuracy": float("nan")}, BytesIO())
+            JsonProcessor().serialize({"accuracy": float("nan")})
