@@ -38,6 +38,7 @@ PAUSES = {3: 8, 4: 16, 5: 20, 6: 20, 7: 20}
 OVERLOADED = (429, 502, 503, 504)
 CLOCK_SECONDS = 15 * 60  # S3 refuses requests if the clocks differ by more.
 CREDENTIALS_SECONDS = 60  # botocore would wait for a credential_process for ever.
+_ADVICE: dict[str, dict[str, str]] = tomllib.loads(Path(__file__).with_name("s3_advice.toml").read_text("utf-8"))
 # The existing buckets, by client; a client that is not used any more closes its connections.
 _known_buckets: WeakKeyDictionary[S3Client, set[str]] = WeakKeyDictionary()
 
@@ -159,13 +160,9 @@ def s3_client(url: str, action: str, if_missing: str = IF_MISSING) -> Iterator[S
     except ClientError as error:
         raise S3Error(f"{url}: S3 refuses to {action}: {_advise(error, if_missing)} ({error})") from error
     except (BotoCoreError, ResponseParserError, ProcessError, KeyError, OSError, ValueError) as error:
-        kinds = _read_advice()["class"]
-        advice = next(kinds[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in kinds)
+        known = _ADVICE["class"]
+        advice = next(known[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in known)
         raise S3Error(f"{url}: S3 cannot be asked to {action}: {advice} ({error})") from error
-
-
-def _read_advice() -> dict[str, dict[str, str]]:
-    return tomllib.loads(Path(__file__).with_name("s3_advice.toml").read_text("utf-8"))
 
 
 def _advise(error: ClientError, if_missing: str) -> str:
@@ -180,7 +177,7 @@ def _advise(error: ClientError, if_missing: str) -> str:
         code = "none"
     elif metadata["HTTPStatusCode"] == 404:
         return if_missing
-    return _read_advice()["code"].get(code, "try again later, or ask who runs the server")
+    return _ADVICE["code"].get(code, "try again later, or ask who runs the server")
 
 
 @functools.cache

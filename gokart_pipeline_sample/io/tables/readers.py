@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,8 @@ _READ_BYTES = 64 * 1024
 
 def read_text(file: TableFile, dialect: Dialect) -> pa.Table:
     """Read a whole CSV file with all its columns as text."""
-    parsing = _parsing(file.path, dialect)
-    with open_csv(file, dialect) as text:
-        as_text = dict.fromkeys(_read_header(text, parsing), pa.string())
+    with _opening(file, dialect) as (text, names, parsing):
+        as_text = dict.fromkeys(names, pa.string())
         options = pacsv.ConvertOptions(column_types=as_text, null_values=MISSING, **_NULLS)
         return pacsv.read_csv(text, parse_options=parsing, convert_options=options)
 
@@ -38,9 +38,7 @@ def read_csv(file: TableFile, schema: pa.Schema, dialect: Dialect) -> Iterator[p
 
     A column that is missing or repeated, and a quote that is not as it must be, is a TableError.
     """
-    parsing = _parsing(file.path, dialect)
-    with open_csv(file, dialect) as text:
-        names = _read_header(text, parsing)
+    with _opening(file, dialect) as (text, names, parsing):
         inside = _find_columns(names, file, schema, dialect) or pa.schema([(names[0], pa.string())])
         # A reader takes the same words as missing in all columns.
         words = {field.name: {*field.metadata[LISTED].decode().split(",")} for field in inside if field.metadata}
@@ -53,14 +51,15 @@ def read_csv(file: TableFile, schema: pa.Schema, dialect: Dialect) -> Iterator[p
             yield _make_batch(columns, len(batch), file, schema)
 
 
-def _read_header(text: io.BufferedReader, parsing: pacsv.ParseOptions) -> list[str]:
-    header = io.StringIO(text.peek().decode(errors="replace"), newline="")
-    # pyarrow passes blank lines over, too.
-    return next(filter(None, csv.reader(header, delimiter=parsing.delimiter)), [])
-
-
-def _parsing(path: str, dialect: Dialect) -> pacsv.ParseOptions:
-    return pacsv.ParseOptions(delimiter=get_delimiter(path, dialect), newlines_in_values=True)
+@contextmanager
+def _opening(file: TableFile, dialect: Dialect) -> Iterator[tuple[io.BufferedReader, list[str], pacsv.ParseOptions]]:
+    """Open a CSV file; provide its text, the names of its columns, and how pyarrow parses it."""
+    delimiter = get_delimiter(file.path, dialect)
+    with open_csv(file, dialect) as text:
+        header = csv.reader(io.StringIO(text.peek().decode(errors="replace"), newline=""), delimiter=delimiter)
+        # pyarrow passes blank lines over, too.
+        names = next(filter(None, header), [])
+        yield text, names, pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
 
 
 def _read(text: pa.Array, field: pa.Field, missing: set[str], dialect: Dialect) -> pa.Array:
