@@ -61,10 +61,9 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
         from pipeline_runner.adopt.new_table import adopt_table
         from pipeline_runner.cli.root_task import resolving, show_help
         from pipeline_runner.error_messages import describe
-        from pipeline_runner.local_s3.serve_s3 import serve
         from pipeline_runner.run import UNHANDLED, run
         from pipeline_runner.upkeep import champion, clean
-        from pipeline_runner.upkeep.fetch import fetch
+        from pipeline_runner.upkeep.published import fetch, serve
         from pipeline_runner.watch.history import History
         from pipeline_runner.watch.plan import show_plan
 

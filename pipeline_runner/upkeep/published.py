@@ -1,7 +1,8 @@
-"""Fetch what was published."""
+"""Fetch what was published, or serve it."""
 
 import contextlib
 import json
+import shlex
 import sys
 
 from gokart_pipeline_sample.io.s3 import is_s3, list_objects
@@ -9,6 +10,9 @@ from gokart_pipeline_sample.pipeline.batch.manifest import get_intact_object, ma
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 from pipeline_runner.errors import UsageError
+from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
+from pipeline_runner.paths import COMMAND
+from pipeline_runner.signals import wait_for_signal
 
 POINTER, ADVICE = "latest.json", ("publish it, or name another object", "publish it again")
 
@@ -34,6 +38,18 @@ def fetch(wanted: str) -> int:
                 start = content.index(b"\n", start) + 1
             sys.stdout.buffer.write(content[start:])
         sys.stdout.buffer.flush()
+    return 0
+
+
+def serve(server: EmbeddedS3) -> int:
+    """Print what was published last, and how to fetch it; serve until Ctrl-C, and return the exit status."""
+    environment = server.environment()
+    key = find_published(bucket := environment["BUCKET_NAME"])
+    print(f"endpoint     {server.endpoint}")
+    print(f"credentials  {environment['AWS_SHARED_CREDENTIALS_FILE']}")
+    print(f"published    {f's3://{bucket}/{list_parts(bucket, key)[0]}' if key else 'nothing yet'}")
+    print(f"fetch        {COMMAND} --fetch {shlex.quote(key)}")
+    wait_for_signal()
     return 0
 
 
