@@ -481,8 +481,8 @@ class TestTables:
                 "/not/there.csv",
                 "error: the table /not/there.csv cannot be read (/not/there.csv: No such file or directory): correct",
             ),
-            ("s3://not-there/x.csv", "error: s3://not-there/x.csv: S3 refuses to list it: correct the parameter table"),
-            ("s3://{bucket}/x.csv", "error: the table s3://{bucket}/x.csv has no files: correct the parameter table"),
+            ("s3://not-there/x.csv", "error: s3://not-there/x.csv: S3 refuses to list it: correct its path or URI"),
+            ("s3://{bucket}/x.csv", "error: the table s3://{bucket}/x.csv has no files: correct its path or URI"),
         ],
     )
     def test_that_are_not_there_fail_before_anything_runs(

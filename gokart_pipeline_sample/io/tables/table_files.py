@@ -21,7 +21,7 @@ _BLOCK_BYTES = 8 * 1024 * 1024  # Of a read from S3: a larger block costs memory
 # The names of files and folders with metadata of Spark and other tools, Hadoop on S3, and Athena.
 _HIDDEN = re.compile(r"[_.][^=]*|.*_\$folder\$|.*\.csv\.metadata")
 _NO_VALUE = ("", "__HIVE_DEFAULT_PARTITION__")
-_IF_MISSING = "correct the parameter table"
+_IF_MISSING = "correct its path or URI"
 _get_state = attrgetter("st_size", "st_mtime_ns")
 
 

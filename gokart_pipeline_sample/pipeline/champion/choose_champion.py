@@ -1,7 +1,6 @@
 """Compare a new model with the champion, and choose one of them."""
 
 import functools
-from collections.abc import Mapping
 from logging import INFO, WARNING, getLogger
 from typing import Any, cast
 
@@ -132,7 +131,7 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
         return put(registry.DOCUMENT, document, JsonProcessor())["key"]
 
 
-def find_change(document: registry.ChampionDocument, lookups: Mapping[str, str]) -> str | None:
+def find_change(document: registry.ChampionDocument, lookups: Any) -> str | None:
     """Return what has changed since a champion was trained and keeps it from predicting today's rows, if anything."""
     if document["preprocessing"] != hash_preprocessing():
         return "the preprocessing"

@@ -26,7 +26,7 @@ class LookupsParameter(luigi.DictParameter):
         """Return the fingerprint of each lookup; raise a SettingError if one is missing or has no schema."""
         if not isinstance(x, Mapping) or x.keys() != self._schemas.keys():
             raise SettingError(f"lookups is {x}, and LOOKUPS in preprocess.py names {[*self._schemas]}: name the same")
-        return json.dumps({name: open_table(str(path)).fingerprint for name, path in sorted(x.items())})
+        return json.dumps({name: open_table(str(path)).fingerprint[:16] for name, path in sorted(x.items())})
 
     def bind(self, preprocess: Callable[..., Any], x: Mapping[str, str]) -> Preprocess:
         """Return the function with its lookups; raise a BadRowsError, which names the lookup that breaks its schema."""

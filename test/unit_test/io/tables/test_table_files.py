@@ -141,14 +141,14 @@ class TestOtherThanRegularFiles:
         return path
 
     def test_are_refused(self, other: Path) -> None:
-        with pytest.raises(TableError, match=rf"{other}.*correct the parameter table"):
+        with pytest.raises(TableError, match=rf"{other}.*correct its path or URI"):
             list_files(str(other))
 
     def test_are_refused_in_a_folder(self, other: Path) -> None:
         if other.parent == Path("/dev"):
             pytest.skip("it is in no folder of tables")
         (other.parent / "a.csv").write_text("id\n1\n")
-        with pytest.raises(TableError, match="correct the parameter table"):
+        with pytest.raises(TableError, match="correct its path or URI"):
             list_files(str(other.parent))
 
     def test_are_refused_if_they_take_the_place_of_a_file(self, tmp_path: Path) -> None:
