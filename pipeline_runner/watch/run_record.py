@@ -83,7 +83,7 @@ class RunResult:
         if not self.publisher or not self.is_published:
             return reported
         figures = self.published.figures
-        summary = {name: str(value) for name, value in figures.items() if value is not None}
+        summary = {name: str(value) for name, value in figures.items() if value not in (None, [])}
         if (accuracy := figures.get("accuracy")) is not None:
             required = "" if self.required_accuracy is None else f" (required: more than {self.required_accuracy})"
             summary["accuracy"] = f"{accuracy:.4f}{required}"

@@ -163,6 +163,11 @@ class TestSummarize:
         stopped = dataclasses.replace(result, exit_status=143)
         assert make_run_record(stopped, None, [])["object"] is None
 
+    def test_does_not_speak_of_alarms_that_there_are_not(self, graph: TaskGraph) -> None:
+        published = Published(Figures(rows=0, share=0.0, alarms=[]))
+        summary = dataclasses.replace(make_result(graph, RAN), published=published).summarize(None)
+        assert list(summary) == ["rows", "share", "published"]
+
     def test_says_where_it_is_published_though_the_figures_cannot_be_read(self, graph: TaskGraph) -> None:
         summary = dataclasses.replace(make_result(graph, RAN), published=Published({})).summarize(
             None, "main.py --fetch {url} or {key}"
