@@ -33,19 +33,20 @@ def complete(arguments: list[str]) -> list[str]:
 
     Names of tasks may lack the namespace of the project, also where an option of another task begins with its name.
     """
-    names, options, config = set(Register.task_names()), [*arguments], luigi.configuration.get_config()
-    full = {name.removeprefix(NAMESPACE): name for name in names if name.startswith(NAMESPACE)}
-    begins_with_task = options[:1] and not options[0].startswith("-")
-    task = next((word for word in options if begins_with_task or word in names or word in full), None)
-    if task is not None:
-        options.remove(task)
+    full = {name.removeprefix(NAMESPACE): name for name in Register.task_names() if name.startswith(NAMESPACE)}
+    begins_with_task = arguments[:1] and not arguments[0].startswith("-")
+    named = [word for word in arguments if begins_with_task or word in full or word in full.values()][:1]
+    options, config = [*arguments], luigi.configuration.get_config()
+    if named:
+        options.remove(named[0])
     for number, option in enumerate(options):
         if (owner := re.match(r"--(\w+)-", option)) and owner[1] in full:
             options[number] = f"--{full[owner[1]].replace('_', '-')}{option[owner.end(1) :]}"
     given = {option.partition("=")[0].removeprefix("--").replace("-", "_") for option in options}
     if given.isdisjoint(SCHEDULERS) and not any(config.has_option("core", name) for name in SCHEDULERS):
         options.insert(0, "--local-scheduler")
-    return [full.get(task or "RunTask", task or ""), *options]
+    (task,) = named or ["RunTask"]
+    return [full.get(task, task), *options]
 
 
 def show_help(arguments: list[str]) -> int:

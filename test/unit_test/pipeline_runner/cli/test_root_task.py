@@ -31,7 +31,7 @@ def core() -> Iterator[Callable[[str], None]]:
 
 
 class TestComplete:
-    @pytest.mark.parametrize("arguments", [[], ["--require-acc", "0.95"], ["--workers", "2"], ["--prefix", "RunTask2"]])
+    @pytest.mark.parametrize("arguments", [[], ["--require-acc", "0.95"], ["--workers", "2"], ["--prefix", "email"]])
     def test_options_alone_go_to_the_default_task(self, arguments: list[str]) -> None:
         assert complete(arguments) == [f"{NAMESPACE}.RunTask", LOCAL, *arguments]
 
