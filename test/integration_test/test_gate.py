@@ -66,3 +66,17 @@ def test_the_ini_file_sets_the_gate(published: Checkout, section: str, task: str
 
     assert run.exit_code == 40
     assert "does not exceed the required 0.8" in run.stderr
+
+
+def test_a_model_that_knows_only_the_frequencies_is_refused_unless_that_is_allowed(published: Checkout) -> None:
+    # Its trees are worth nothing.
+    options = (*ONE_ROUND, "--gokart-pipeline-sample.TrainTask-learning-rate", "1e-9", "--require-acc", "0")
+
+    run = published.main(*options)
+    assert run.exit_code == 40
+    assert "is not better than that of the most frequent class, 0.3667, with 95% confidence (p = " in run.stderr
+    assert "set require_better=false" in run.stderr.splitlines()[-1]
+
+    run = published.main(*options, "--gokart-pipeline-sample.CheckAccuracyTask-require-better", "false")
+    assert run.exit_code == 0, run.stderr
+    assert run.tasks == ["CheckAccuracyTask", "UploadS3Task"]

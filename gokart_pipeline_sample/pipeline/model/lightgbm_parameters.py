@@ -48,10 +48,7 @@ class LightGBMParameter(luigi.DictParameter):
 
 @functools.cache
 def read_names() -> dict[str, str]:
-    """Return the main name of each name and alias that LightGBM knows; its import would take a second.
-
-    See LGBM_DumpParamAliases: https://lightgbm.readthedocs.io/en/stable/C-API.html
-    """
+    """Return the main name of each name and alias, from LightGBM's C API, since its import would take a second."""
     package = find_spec("lightgbm")
     (library,) = Path(str(package and package.origin)).parent.glob("lib/lib_lightgbm.*")
     dump, size = ctypes.CDLL(str(library)).LGBM_DumpParamAliases, ctypes.c_int64(0)
