@@ -40,7 +40,7 @@ OTHER_S3_VARIABLES = (
     *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
 )
 _OPTIONS = Path(__file__).with_name("weed_mini.options")
-LOG, IDENTITIES = "weed.log", "identities.json"
+LOG = "weed.log"
 START_SECONDS, STOP_SECONDS = 30.0, 5.0
 POLL_SECONDS = 0.02
 START_ATTEMPTS = 3
@@ -97,8 +97,8 @@ class EmbeddedS3:
                 return
             if len(self._processes) == START_ATTEMPTS:
                 raise self._start_error(f"ended {START_ATTEMPTS} times")
-            self._write_access_key()
-            self._processes.append(_launch(self._directory, self._options, state.fileno()))
+            key = self._find_or_make_access_key()
+            self._processes.append(_launch(self._directory, self._options, key, state.fileno()))
 
     def wait_until_ready(self) -> None:
         """Wait until the server responds and its bucket exists; a UsageError names the log if it never does."""
@@ -152,19 +152,17 @@ class EmbeddedS3:
             profile.read(self._credentials_file)
             return profile["default"]["aws_access_key_id"], profile["default"]["aws_secret_access_key"]
         except (KeyError, ValueError, configparser.Error) as error:
-            remedy = "end the server that uses it; the next one makes a new access key"
-            raise UsageError(f"{self._credentials_file} is damaged: {remedy}") from error
+            raise UsageError(f"{self._credentials_file} is damaged: end the server, and run again") from error
 
-    def _write_access_key(self) -> None:
-        try:
-            key_id, secret = self.access_key()
-        except UsageError:
-            key_id, secret = secrets.token_hex(10).upper(), secrets.token_urlsafe(30)
-            profile = f"[default]\naws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n"
-            _write_private(self._credentials_file, profile)
-        keys, actions = [{"accessKey": key_id, "secretKey": secret}], ["Admin", "Read", "List", "Tagging", "Write"]
-        owner = {"name": "admin", "credentials": keys, "actions": actions}
-        _write_private(self._directory / IDENTITIES, json.dumps({"identities": [owner]}))
+    def _find_or_make_access_key(self) -> tuple[str, str]:
+        with contextlib.suppress(UsageError):
+            return self.access_key()
+        key_id, secret = secrets.token_hex(10).upper(), secrets.token_urlsafe(30)
+        self._credentials_file.unlink(missing_ok=True)
+        self._credentials_file.touch(0o600, exist_ok=False)
+        profile = f"[default]\naws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n"
+        self._credentials_file.write_text(profile)
+        return key_id, secret
 
     def _start_error(self, problem: str) -> UsageError:
         return UsageError(f"the embedded S3 server {problem}: see {self._directory / LOG}")
@@ -179,13 +177,7 @@ class EmbeddedS3:
             return False
 
 
-def _write_private(path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)
-    path.touch(0o600, exist_ok=False)
-    path.write_text(text)
-
-
-def _launch(directory: Path, options: Sequence[str], state: int) -> subprocess.Popen[bytes]:
+def _launch(directory: Path, options: Sequence[str], key: tuple[str, str], state: int) -> subprocess.Popen[bytes]:
     """Start the server, which keeps the descriptor ``state`` open: its ports stand in that file, S3's first."""
     (directory / "data").mkdir(exist_ok=True)
     ports = _find_free_ports()
@@ -203,8 +195,8 @@ def _launch(directory: Path, options: Sequence[str], state: int) -> subprocess.P
         return subprocess.Popen(
             command,
             cwd=directory,
-            # Without it the server grows to half a gigabyte; with less it mostly collects garbage.
-            env={**os.environ, "GOMEMLIMIT": "384MiB"},
+            # Without a limit the server grows to half a gigabyte; with less it mostly collects garbage.
+            env={**os.environ, "AWS_ACCESS_KEY_ID": key[0], "AWS_SECRET_ACCESS_KEY": key[1], "GOMEMLIMIT": "384MiB"},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

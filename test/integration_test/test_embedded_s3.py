@@ -153,7 +153,7 @@ def test_keeps_its_secrets(alone: Checkout) -> None:
     assert secret not in run.stdout + run.stderr
     assert directory.stat().st_mode & 0o077 == 0
     holders = {path for path in alone.workspace.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()}
-    assert {path.name for path in holders} == {"credentials", "identities.json"}
+    assert {path.name for path in holders} == {"credentials"}
     assert all(path.stat().st_mode & 0o077 == 0 for path in holders)
 
 

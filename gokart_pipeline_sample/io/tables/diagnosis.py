@@ -4,6 +4,7 @@ import contextlib
 import csv
 import itertools
 import re
+import tomllib
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,16 +14,7 @@ import pyarrow as pa
 from gokart_pipeline_sample.io.tables.csv_text import BLOCK_BYTES, Dialect, decode, get_delimiter
 from gokart_pipeline_sample.io.tables.table_files import TableFile, find_keys
 
-_KINDS = {  # by the bytes that a file begins with
-    b"PAR1": "it is Parquet: let its name end in .parquet",
-    b"\x1f\x8b": "it is compressed by gzip: let its name end in .csv.gz",
-    b"(\xb5/\xfd": "it is compressed by zstd: let its name end in .csv.zst",
-    b"PK\x03\x04": "it is an Excel workbook or a ZIP archive: save its sheet as CSV in UTF-8, or unpack it",
-    b"\xd0\xcf\x11\xe0": "it is an Excel workbook: save its sheet as CSV in UTF-8",
-    b"{": "it is JSON: write it as CSV or Parquet",
-    b"[": "it is JSON: write it as CSV or Parquet",
-    b"<": "it is HTML or XML: download the file itself, without a page to log in",
-}
+_KINDS: dict[str, str] = tomllib.loads(Path(__file__).with_name("file_kinds.toml").read_text("utf-8"))
 _EXAMINED_LINES, _SHOWN_NAMES = 10_000, 10
 
 
@@ -36,7 +28,10 @@ def explain(file: TableFile, dialect: Dialect, missing: Sequence[str] = (), foun
 def _find_reasons(file: TableFile, dialect: Dialect, missing: Sequence[str], found: Sequence[str]) -> Iterator[str]:
     with file.open() as content:
         start = content.read(BLOCK_BYTES).lstrip(b"\xef\xbb\xbf\r\n ")
-    suffix, kind = Path(file.path).suffix.lower(), next((_KINDS[mark] for mark in _KINDS if start.startswith(mark)), "")
+    suffix, kind = (
+        Path(file.path).suffix.lower(),
+        next((_KINDS[mark] for mark in _KINDS if start.startswith(mark.encode("latin-1"))), ""),
+    )
     if not start:
         yield "it is empty: write it again"
     if not kind and suffix not in (".csv", ".tsv"):

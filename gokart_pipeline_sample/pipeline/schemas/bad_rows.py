@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import re
 import reprlib
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,14 +20,7 @@ from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 
 SHOWN_IDS = 5
 LONGEST_CHECK = 100  # its name may list thousands of values
-# Why text is not read, as far as it tells: the kinds of types that it is no value of, and a pattern.
-_OBSTACLES = {
-    "quoted": ("biufM", r"""^(?:(["']).*\1|NA|NaN|nan|NULL|null)$"""),
-    "decimal comma": ("iuf", r"^[+-]?\d*,\d+$"),
-    "thousands separators": ("iuf", r"^[+-]?\d{1,3}([,.' \xa0]\d{3})+([.,]\d*)?$"),
-    "fraction": ("iu", r"^[+-]?\d+\.\d*$"),
-    "zone": ("M", r"\d ?([A-Z]{1,5}|[+-]\d\d:?\d\d|\[?[A-Z]\w+/\w+\]?)$"),
-}
+_OBSTACLES = tomllib.loads(Path(__file__).with_name("obstacles.toml").read_text("utf-8"))
 
 Schema = type[BaseSchema]
 Preprocess = Callable[[pd.DataFrame], Any]  # makes all features of rows

@@ -137,8 +137,7 @@ class BaseSchema(pa.DataFrameModel):
 
     @classmethod
     def _column_of(cls, metadata: dict[str, str]) -> str:
-        columns = [name for name, role in column_roles(cls.to_schema()).items() if role == metadata["role"]]
-        if len(columns) != 1:
-            needed = f"exactly one field with the metadata {metadata}, it has {len(columns)}"
-            raise SchemaDefinitionError(f"{cls.__name__} needs {needed}")
-        return columns[0]
+        names = [name for name, role in column_roles(cls.to_schema()).items() if role == metadata["role"]]
+        if len(names) != 1:
+            raise SchemaDefinitionError(f"{cls.__name__} needs exactly one field with {metadata}, it has {len(names)}")
+        return names[0]

@@ -15,24 +15,13 @@ Narrower integers and floats, such as ``np.float32``, are allowed, too. An id is
 """
 
 import re
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pandera.pandas as pa
 
-_FEATURE = r"u?int\d+|bool|(nullable )?(str|U?Int\d+|boolean|float(32|64)|datetime64\[ns\])"
-# By role: numpy's and pandas's names of its types, and what to write instead of others.
-_TYPES = {"id": r"int\d+|str", "target": r"int\d+|str|bool", "feature": _FEATURE, "kept": _FEATURE}
-_INSTEAD = {"id": "int, str, not nullable", "target": "int, str, bool, not nullable"}
-# By a part of pandera's name of a type.
-_FEATURE_INSTEAD = {
-    "nullable u?int": "pd.Int64Dtype",
-    "nullable bool": "pd.BooleanDtype",
-    "Decimal|[Ff]loat": "float",
-    "category|string": "str",
-    "date": "pd.Timestamp",
-    "timedelta": "float, for instance of seconds",
-    "": "float, int, bool, str or pd.Timestamp",
-}
+_TYPES, _INSTEAD = tomllib.loads(Path(__file__).with_name("column_types.toml").read_text("utf-8")).values()
 
 
 def find_isin(column: pa.Column) -> list[Any]:
@@ -49,8 +38,10 @@ def find_problem(name: str, column: pa.Column) -> str | None:
         return f"the column {name} has the role {role!r}: the roles are {', '.join(_TYPES)}"
     if not re.fullmatch(_TYPES[role], nullable + name_type(column)):
         shown = f"{nullable}{column.dtype}"
-        by_part = (instead for part, instead in _FEATURE_INSTEAD.items() if re.search(part, shown))
-        return f"the {role} {name} is {shown}: use {_INSTEAD.get(role) or next(by_part)}"
+        instead = next(
+            words for part, words in _INSTEAD.get(role, _INSTEAD["feature"]).items() if re.search(part, shown)
+        )
+        return f"the {role} {name} is {shown}: use {instead}"
     if role == "target" and not find_isin(column):
         return f"the target {name} needs an isin, which lists the classes"
     return None
