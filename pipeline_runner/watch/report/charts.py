@@ -137,8 +137,10 @@ def _plot_importances(figure: Figure, importances: list[Importance]) -> str:
 
 
 def sort_importances(importances: list[Importance]) -> list[Importance]:
-    """Sort the features, the most important first."""
-    return sorted(importances, key=lambda feature: (-(feature["permutation"] or 0.0), -feature["gain"]))
+    """Sort the features, the most important first; those that were not shuffled, which have less gain, come last."""
+    return sorted(
+        importances, key=lambda each: (each["permutation"] is None, -(each["permutation"] or 0), -each["gain"])
+    )
 
 
 def shorten(text: str) -> str:

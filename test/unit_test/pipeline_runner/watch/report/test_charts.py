@@ -115,6 +115,12 @@ class TestDrawImportances:
         heights = find_texts(svg)
         assert heights["most"] < heights["middle"] < heights["least"]
 
+    def test_ends_with_what_was_not_shuffled(self) -> None:
+        worse, usual, best = make_importances("worse", "usual", "best")
+        found = {"worse": -0.1, "usual": None, "best": 0.2}
+        importances = [{**each, "permutation": found[each["feature"]]} for each in (worse, usual, best)]
+        assert [each["feature"] for each in charts.sort_importances(importances)] == ["best", "worse", "usual"]
+
     def test_leaves_out_what_matters_least_of_many(self) -> None:
         names = [f"feature {number}" for number in range(SHOWN_FEATURES + 5)]
         shown = [
