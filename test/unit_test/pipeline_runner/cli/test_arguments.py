@@ -69,7 +69,7 @@ class TestParseArguments:
                     "parallel-scheduling": "one process plans all tasks",
                     "retcode-task-failed": "summary and exit codes are not luigi's",
                     "worker-timeout": "use --gokart-worker-…",
-                    "gokart-pipeline-sample.TrainTask-workspace-directory": "use --workspace-directory, for all tasks",
+                    "TrainTask-workspace-directory": "use --workspace-directory, for all tasks",
                 }.items()
             ),
             *(
