@@ -54,12 +54,11 @@ def read_csv(file: TableFile, schema: pa.Schema, dialect: Dialect) -> Iterator[p
 @contextmanager
 def _opening(file: TableFile, dialect: Dialect) -> Iterator[tuple[io.BufferedReader, list[str], pacsv.ParseOptions]]:
     """Open a CSV file; provide its text, the names of its columns, and how pyarrow parses it."""
-    delimiter = get_delimiter(file.path, dialect)
+    parsing = pacsv.ParseOptions(delimiter=get_delimiter(file.path, dialect), newlines_in_values=True)
     with open_csv(file, dialect) as text:
-        header = csv.reader(io.StringIO(text.peek().decode(errors="replace"), newline=""), delimiter=delimiter)
+        header = io.StringIO(text.peek().decode(errors="replace"), newline="")
         # pyarrow passes blank lines over, too.
-        names = next(filter(None, header), [])
-        yield text, names, pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+        yield text, next(filter(None, csv.reader(header, delimiter=parsing.delimiter)), []), parsing
 
 
 def _read(text: pa.Array, field: pa.Field, missing: set[str], dialect: Dialect) -> pa.Array:
