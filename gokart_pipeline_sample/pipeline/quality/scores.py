@@ -18,7 +18,7 @@ CONFIDENCE = 0.95
 CALIBRATION_BINS = 10
 SHOWN_WRONG_ROWS = 10
 SHUFFLED_FEATURES, SHUFFLED_ROWS = 20, 10_000  # others would hardly matter, but each shuffle costs a prediction
-SHUFFLED_TREES = 50_000_000  # bounds the time: a core predicts about 25,000,000 trees of 31 leaves in a second
+SHUFFLED_TREES = 30_000_000  # bounds the time: a core predicts about 25,000,000 trees of 31 leaves in a second
 SHOWN_THRESHOLDS = 40
 
 Codes = npt.NDArray[np.integer[Any]]

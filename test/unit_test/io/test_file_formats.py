@@ -3,6 +3,7 @@ from __future__ import annotations
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -112,6 +113,17 @@ class TestParquetProcessor:
     def test_compresses_with_zstd(self, flowers: pd.DataFrame) -> None:
         file = BytesIO(ParquetProcessor().serialize(flowers))
         assert pq.ParquetFile(file).metadata.row_group(0).column(0).compression == "ZSTD"
+
+    def test_makes_a_dictionary_of_floats_that_are_repeated(self) -> None:
+        varied = np.random.default_rng(0).normal(size=20_000)
+        content = ParquetProcessor().serialize(pd.DataFrame({"repeated": varied.round(1), "varied": varied}))
+        columns = pq.ParquetFile(BytesIO(content)).metadata.row_group(0)
+        assert [columns.column(number).has_dictionary_page for number in range(2)] == [True, False]
+
+    def test_gives_a_frame_that_can_be_changed(self, flowers: pd.DataFrame) -> None:
+        loaded = ParquetProcessor().deserialize(ParquetProcessor().serialize(flowers))
+        loaded.loc[0, "petal_width"] = 9.0
+        assert loaded.loc[0, "petal_width"] == 9.0
 
 
 class TestJsonProcessor:
