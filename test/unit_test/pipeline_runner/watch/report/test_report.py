@@ -183,6 +183,13 @@ class TestRenderReport:
         assert "required more than 0.9 column 0: no column 1: no" in text
         assert "column 4: no and 2 more Next: " in text
 
+    def test_gives_no_accuracy_that_was_not_the_reason(self, record: RunRecord, graph: TaskGraph) -> None:
+        refused = {**record, "verdict": "not accurate enough", "exit_status": 40, "failure": "Check: recall"}
+        pages = (render([{**refused, "accuracy": value}], graph, None, None) for value in (0.9, 0.95))
+        texts = [str(Text(page)).partition("2026-01-02T03:04 ")[2] for page in pages]
+        assert texts[0].startswith("not accurate enough: accuracy 0.9000, required more than 0.9 Check: recall")
+        assert texts[1].startswith("not accurate enough Check: recall")
+
     def test_has_no_link_and_no_script(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> None:
         page = render([record], graph, metrics, None)
         assert not {"script", "img", "iframe", "object", "a"} & set(Text(page).tags)
