@@ -31,18 +31,12 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
 
     pred_task: TaskParameter[DataFrame[Any]] = TaskParameter("Outputs at least OutputSchema.")
     test_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the predicted rows.")
-    require_acc: ShareParameter = ShareParameter(
-        default=0.9, description="Share of right predictions that the model must exceed."
-    )
-    require: RequirementsParameter = RequirementsParameter(
-        default="", description="Further requirements, such as balanced_accuracy>0.8, recall[1]>=0.5."
-    )
+    require_acc: ShareParameter = ShareParameter(default=0.9, description="Share of right predictions to exceed.")
+    require: RequirementsParameter = RequirementsParameter(default="", description="Other figures, as recall[1]>=0.5.")
     require_better: luigi.BoolParameter = gokart.ExplicitBoolParameter(
         default=True, description="Whether the model must beat the most frequent class, at a confidence of 0.95."
     )
-    metrics_task: OptionalTaskParameter = OptionalTaskParameter(
-        description="Task that outputs the metrics that these requirements are about."
-    )
+    metrics_task: OptionalTaskParameter = OptionalTaskParameter(description="Outputs the figures to check.")
 
     def run(self) -> None:
         """Check the predictions and save them."""

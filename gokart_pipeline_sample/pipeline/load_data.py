@@ -22,17 +22,13 @@ logger = getLogger(__name__)
 class LoadDataTask(TableTask[DataFrame[FeatureSchema]]):
     """Outputs the table to train on, a ``FeatureSchema`` frame with its target."""
 
-    table: TableParameter = TableParameter(
-        default="", description="Path or URI of the table to train on; scikit-learn's bundled iris when empty."
-    )
+    table: TableParameter = TableParameter(default="", description="Path or URI of the table; iris when empty.")
     on_bad_row: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
         default="fail", choices=["fail", "drop"], description="Whether bad rows fail the run, or are left out."
     )
     max_dropped_share: ShareParameter = ShareParameter(default=0.01, description="Share of rows that may be left out.")
     max_memory_share: ShareParameter = ShareParameter(
-        default=0.1,
-        significant=False,
-        description="Largest share of memory for the table; training takes about five times as much.",
+        default=0.1, significant=False, description="Share of memory for the table; training takes five times as much."
     )
 
     def run(self) -> None:

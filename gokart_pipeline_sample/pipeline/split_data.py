@@ -31,9 +31,7 @@ class SplitDataTask(ShownTask[dict[str, Rows]]):
     )
     random_state: luigi.IntParameter = luigi.IntParameter(default=42, description="Seed of the shuffling.")
     split_by: luigi.Parameter[str] = luigi.Parameter(
-        default="random",
-        description="random; id, so that a row stays in its part when the table grows; or a column of time, so that "
-        "the latest rows are the test.",
+        default="random", description="random; id: rows keep their part; or a column of time: the latest are tests."
     )
 
     def output(self) -> FlattenableItems[TargetOnKart]:
@@ -71,22 +69,20 @@ class SplitDataTask(ShownTask[dict[str, Rows]]):
             # Numbers of rows, so that each row is copied once.
             rest, last = train_test_split(np.arange(len(data)), test_size=test_fraction, random_state=random_state)
             first, middle = train_test_split(rest, test_size=valid_fraction, random_state=random_state)
-            train, valid, test = (data.take(rows) for rows in (first, middle, last))
         else:
             order = SplitDataTask.order_rows(data, split_by, random_state)
-            train, valid, test = SplitDataTask.divide(data, order, test_fraction, valid_fraction)
-            if train.empty or valid.empty or test.empty:
-                sizes = f"{len(train)} training, {len(valid)} validation and {len(test)} test rows"
-                remedy = "give test_fraction and valid_fraction that leave some for each"
-                raise ValueError(f"split_by={split_by} gives {sizes}: {remedy}")
-        return train.reset_index(drop=True), valid.reset_index(drop=True), test.reset_index(drop=True)
+            first, middle, last = SplitDataTask.divide(order, test_fraction, valid_fraction)
+            if not all(map(len, (first, middle, last))):
+                sizes = f"{len(first)} training, {len(middle)} validation and {len(last)} test rows"
+                raise ValueError(f"split_by={split_by} gives {sizes}: change test_fraction and valid_fraction")
+        train, valid, test = (data.take(rows).reset_index(drop=True) for rows in (first, middle, last))
+        return train, valid, test
 
     @staticmethod
-    def divide(data: Rows, order: npt.NDArray[Any], test_fraction: float, valid_fraction: float) -> Parts:
-        """Return the parts ``train``, ``valid`` and ``test`` of rows in that order; see :meth:`split`."""
-        is_test = order > 1 - test_fraction
-        is_valid = ~is_test & (order > (1 - test_fraction) * (1 - valid_fraction))
-        return data[~(is_test | is_valid)], data[is_valid], data[is_test]
+    def divide(order: npt.NDArray[Any], test_fraction: float, valid_fraction: float) -> list[npt.NDArray[np.intp]]:
+        """Return the numbers of the training, validation and test rows; see :meth:`order_rows`."""
+        parts = np.searchsorted([(1 - test_fraction) * (1 - valid_fraction), 1 - test_fraction], order)
+        return [np.flatnonzero(parts == part) for part in range(3)]
 
     @staticmethod
     def order_rows(data: Rows, split_by: str, random_state: int) -> npt.NDArray[Any]:

@@ -39,9 +39,7 @@ class TrainTask(GokartTask[Booster]):
     seed: luigi.IntParameter = luigi.IntParameter(default=42, description="Seed of LightGBM's random draws.")
     num_boost_round: luigi.IntParameter = luigi.IntParameter(default=5000, description="Maximum training rounds.")
     early_stopping_rounds: luigi.IntParameter = luigi.IntParameter(default=100, description="Early stopping patience.")
-    lightgbm: LightGBMParameter = LightGBMParameter(
-        default={}, description='Further parameters of LightGBM, such as {"lambda_l2": 5}.'
-    )
+    lightgbm: LightGBMParameter = LightGBMParameter(default={}, description='Further parameters, as {"lambda_l2": 5}.')
     class_weight: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
         default="none", choices=["none", "balanced"], description="Whether all classes get the same total weight."
     )

@@ -1,5 +1,6 @@
 """Publish the predictions."""
 
+import gokart
 import luigi
 from pandera.typing import DataFrame
 
@@ -16,10 +17,7 @@ class UploadS3Task(PublisherTask[DataFrame[OutputSchema]], S3DestinationTask[Dat
 
     output_task: TaskParameter[DataFrame[OutputSchema]] = TaskParameter("Outputs the frame to publish.")
     key: luigi.Parameter[str] = KeyParameter(default="output.csv", description="Key of the object.")
-    bom: luigi.BoolParameter = luigi.BoolParameter(
-        parsing=luigi.BoolParameter.EXPLICIT_PARSING,
-        description="Whether published CSV begins with a byte order mark, from which Excel knows UTF-8.",
-    )
+    bom: luigi.BoolParameter = gokart.ExplicitBoolParameter(default=False, description="Mark CSV as UTF-8, for Excel.")
 
     def output(self) -> S3CsvTarget:
         """Return the object on S3."""

@@ -82,7 +82,7 @@ def test_help_describes_the_parameters_and_starts_nothing(
     run = checkout.main(option)
 
     assert run.exit_code == 0
-    assert "Share of right predictions that the model must exceed" in " ".join(run.stdout.split())
+    assert "Share of right predictions to exceed" in " ".join(run.stdout.split())
     assert least < len(run.stdout.splitlines()) < most
     assert not checkout.workspace.exists()
 

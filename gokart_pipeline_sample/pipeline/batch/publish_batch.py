@@ -21,9 +21,7 @@ class PublishBatchTask(PublisherTask[dict[str, Any]]):
     """Points ``<prefix>/latest.json``, which readers follow, to the manifest of a scored table."""
 
     score_task: TaskParameter[Manifest] = TaskParameter("Outputs the manifest, an object on S3.")
-    checked_task: OptionalTaskParameter = OptionalTaskParameter(
-        description="Task that checks the model, if that is not done yet."
-    )
+    checked_task: OptionalTaskParameter = OptionalTaskParameter(description="Checks the model, if it is new.")
     require_acc: ShareParameter = borrow(CheckAccuracyTask, "require_acc")
     on_shift: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
         default="warn", choices=["warn", "fail"], description="Whether alarms fail the run before it publishes."

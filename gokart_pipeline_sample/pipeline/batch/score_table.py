@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from logging import getLogger
 from typing import Any, NamedTuple, TypedDict
 
@@ -128,12 +128,8 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
         parsing=luigi.BoolParameter.EXPLICIT_PARSING, description="Whether each class's probability is published."
     )
     engine: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
-        default="auto",
-        choices=list(ENGINES),
-        significant=False,
-        description="LightGBM, or pylignum with the same bits; auto is the fastest.",
+        default="auto", choices=list(ENGINES), significant=False, description="What predicts; all give the same bits."
     )
-
     publish = borrow(MakeOutputTask, "publish")
     bom = borrow(UploadS3Task, "bom")
     lookups = borrow(GuardTableTask, "lookups")
@@ -212,8 +208,9 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
     @staticmethod
     def list_parts(parts: dict[str, Part], rows: int) -> tuple[list[Part], list[Part]]:
         """Return the published parts and those of rejected rows, in order; raise a ValueError if rows do not add up."""
-        published = [parts[name] for name in sort_names(parts) if not name.startswith(REJECTED)]
-        rejected = [parts[name] for name in sort_names(parts) if name.startswith(REJECTED)]
+        names = sorted(parts, key=lambda name: (len(name), name))  # by their numbers, which have five digits or more
+        published = [parts[name] for name in names if not name.startswith(REJECTED)]
+        rejected = [parts[name] for name in names if name.startswith(REJECTED)]
         put, refused = (sum(part["rows"] for part in some) for some in (published, rejected))
         if put + refused != rows:
             raise ValueError(f"{rows} rows came in, {put} are published and {refused} rejected: delete the parts")
@@ -226,11 +223,6 @@ def describe_rejected(batches: list[pa.RecordBatch], reasons: pd.Series[str]) ->
     while name in rows.columns.str.lower():  # SQL does not distinguish upper and lower case.
         name += "_"
     return rows.assign(**{name: reasons})
-
-
-def sort_names(names: Iterable[str]) -> list[str]:
-    """Return the names of parts in the order of their numbers, which have five digits or more."""
-    return sorted(names, key=lambda name: (len(name), name))
 
 
 def add_unseen(parts: list[dict[str, UnseenValues]]) -> dict[str, UnseenValues]:

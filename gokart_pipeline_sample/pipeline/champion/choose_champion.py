@@ -80,10 +80,8 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
         elif change := find_change(document, cast("Any", self.split_task).data_task.lookups):
             unfit = f"the champion cannot predict any more, because {change} has changed"
         elif document["split"] != self._describe_split():
-            raise ChampionError(
-                f"the champion was trained on another split, {document['split']}, so it may know the test rows: "
-                f"set SplitDataTask back, or delete {champions.path(champions.pointer_key)}"
-            )
+            problem = f"the champion was trained on another split, {document['split']}, so it may know the test rows"
+            raise ChampionError(f"{problem}: set SplitDataTask back, or delete {champions.path(champions.pointer_key)}")
         else:
             champion = registry.S3ChampionFile(champions.bucket, document["model"], LightGBMModelProcessor()).load()
             train, test = (cast("Any", self.input())["split_task"][name].load() for name in ("train", "test"))

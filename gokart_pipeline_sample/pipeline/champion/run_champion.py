@@ -27,10 +27,8 @@ class TrainChampionTask(ViewTask[Any]):
     def requires(self) -> ChooseChampionTask:
         """Wire the tasks; raise a ChampionError if rows do not stay in their part of the split."""
         if self.split_by == "random":
-            raise ChampionError(
-                "with split_by=random the champion may know the test rows, so that it cannot be compared: "
-                "set it to id, or to a column of time, for SplitDataTask or for TrainChampionTask alone"
-            )
+            problem = "with split_by=random the champion may know the test rows: set it to id, or to a column of time,"
+            raise ChampionError(f"{problem} for SplitDataTask or for TrainChampionTask alone")
         split = wire_data(split_by=self.split_by)
         trained = wire_model(split, self.require_acc)
         return ChooseChampionTask(
@@ -56,12 +54,9 @@ class ScoreChampionTask(RunBatchTask):
             path = champions.path(champions.pointer_key)
             raise ChampionError(f"{path} does not exist: train a champion (TrainChampionTask)")
         # Here, and not when it is loaded: before the table is checked.
-        document = champions.find_document(pointer["champion"])
-        if document is None:
-            raise ChampionError(
-                f"{champions.path(pointer['champion'])} is missing or damaged, or a file beside it: "
-                "go back (--champion), or train a champion (TrainChampionTask)"
-            )
+        if (document := champions.find_document(pointer["champion"])) is None:
+            problem = f"{champions.path(pointer['champion'])} is missing or damaged, or a file beside it"
+            raise ChampionError(f"{problem}: go back (--champion), or train a champion (TrainChampionTask)")
         if change := find_change(document, self.lookups):
             since = f"{change} has changed since the champion was trained"
             raise ChampionError(f"{since}: train another (TrainChampionTask)")

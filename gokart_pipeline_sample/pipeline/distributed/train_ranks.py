@@ -125,8 +125,8 @@ def read_parts(
     data, _ = table.read_piece(FeatureSchema.arrow_schema([*FeatureSchema.to_schema().columns]), piece)
     preprocessed = preprocess(LoadDataTask.check_rows(data))
     order = SplitDataTask.order_rows(preprocessed, "id", seed)
-    parts = SplitDataTask.divide(preprocessed, order, *shares)
-    return [part for name, part in zip(("train", "valid", "test"), parts, strict=True) if name in names]
+    parts = zip(("train", "valid", "test"), SplitDataTask.divide(order, *shares), strict=True)
+    return [preprocessed.take(rows) for name, rows in parts if name in names]
 
 
 def run_rank(

@@ -27,37 +27,27 @@ def find_warnings(
 ) -> list[str]:
     """Return a sentence for each kind of trouble that is found, with the columns or classes that it is about."""
     features, tested = (select_features(rows, get_fitted(model)) for rows in (train, test))
-    unseen = [f"{name} ({counts.sum():,})" for name, counts in count_unseen(model, tested).items()]
+    constant = features.columns[features[:EXAMINED_ROWS].nunique() <= 1]  # of the first rows; then of all
+    constant = constant[features[constant].nunique() <= 1]
+    missing, unseen = features.isna().mean(), count_unseen(model, tested)
+    classes = test[PreprocessedSchema.target_column()].value_counts()
+    classes = classes.reindex(PreprocessedSchema.target_classes(), fill_value=0)
+    rare = [f"{name} ({rows})" for name, rows in classes[classes < FEW_ROWS].items()]
     found = {
-        "features with the same value in all training rows": find_constants(features),
-        "features that are missing in more than half of the training rows": find_missing(features),
+        "features with the same value in all training rows": constant.tolist(),
+        "features that are missing in more than half of the training rows": [
+            f"{name} ({share:.0%})" for name, share in missing[missing > 0.5].items()
+        ],
         "features that alone give the target away": find_leaks(features, train, tested, test),
-        "features with values in test rows that no training row has": unseen,
-        f"classes with fewer than {FEW_ROWS} test rows, so that their scores are uncertain": find_rare_classes(test),
+        "features with values in test rows that no training row has": [
+            f"{name} ({counts.sum():,})" for name, counts in unseen.items()
+        ],
+        f"classes with fewer than {FEW_ROWS} test rows, so that their scores are uncertain": rare,
     }
     warnings = [f"{trouble}: {shorten(names)}" for trouble, names in found.items() if names]
     if copies := count_copies(features, tested):
         warnings.append(f"test rows with the same features as a training row: {copies:,} of {len(test):,}")
     return warnings
-
-
-def find_constants(features: pd.DataFrame) -> list[str]:
-    """Return the names of the features with at most one value, missing ones aside."""
-    likely = features.columns[features[:EXAMINED_ROWS].nunique() <= 1]
-    return likely[features[likely].nunique() <= 1].tolist()
-
-
-def find_missing(features: pd.DataFrame) -> list[str]:
-    """Return the names and the missing percentage of the features of which more than half are missing."""
-    shares = features.isna().mean()
-    return [f"{name} ({share:.0%})" for name, share in shares[shares > 0.5].items()]
-
-
-def find_rare_classes(test: DataFrame[PreprocessedSchema]) -> list[str]:
-    """Return the names of the classes with fewer than ``FEW_ROWS`` test rows, and how many they have."""
-    counts = test[PreprocessedSchema.target_column()].value_counts()
-    counts = counts.reindex(PreprocessedSchema.target_classes(), fill_value=0)
-    return [f"{name} ({rows})" for name, rows in counts[counts < FEW_ROWS].items()]
 
 
 def find_leaks(features: pd.DataFrame, train: pd.DataFrame, tested: pd.DataFrame, test: pd.DataFrame) -> list[str]:

@@ -99,19 +99,27 @@ def test_a_category_of_one_row_each_gives_nothing_away() -> None:
     assert data_warnings.find_leaks(features, train, tested, test) == []
 
 
-def test_missing_and_constant_features_are_named() -> None:
-    features = pd.DataFrame(
-        {"half": [1.0, None, 2.0, None], "most": [1.0, None, None, 2.0], "hole": [None] * 4, "same": [1, 1, 1, 1]}
-    ).astype({"hole": float})
-    features.loc[3, "most"] = np.nan
-    assert data_warnings.find_missing(features) == ["most (75%)", "hole (100%)"]
-    assert data_warnings.find_constants(features) == ["most", "hole", "same"]
+def test_missing_and_constant_features_are_named(model: Booster) -> None:
+    train, test = make_labelled(600, 0), make_labelled(300, 1)
+    train.loc[:299, "sepal_length"], train.loc[1:450, "sepal_width"] = np.nan, np.nan
+    train["petal_length"], train["petal_width"] = 1.0, np.nan
+    assert data_warnings.find_warnings(train, test, model) == [
+        "features with the same value in all training rows: petal_length, petal_width",
+        "features that are missing in more than half of the training rows: sepal_width (75%), petal_width (100%)",
+    ]
 
 
-def test_rows_of_rare_classes_are_counted() -> None:
-    test = make_labelled(200, 0).assign(target=[0] * 170 + [2] * 30)
-    assert data_warnings.find_rare_classes(test) == ["1 (0)"]
-    assert data_warnings.find_rare_classes(test[1:-1]) == ["1 (0)", "2 (29)"]
+def test_a_feature_that_varies_in_late_rows_alone_is_not_constant(model: Booster) -> None:
+    train, test = make_labelled(data_warnings.EXAMINED_ROWS + 10, 0), make_labelled(300, 1)
+    train.loc[: data_warnings.EXAMINED_ROWS, "petal_length"] = 1.0
+    assert data_warnings.find_warnings(train, test, model) == []
+
+
+def test_rows_of_rare_classes_are_counted(model: Booster) -> None:
+    train, test = make_labelled(600, 0), make_labelled(200, 1).assign(target=[0] * 170 + [2] * 30)
+    trouble = "classes with fewer than 30 test rows, so that their scores are uncertain"
+    assert data_warnings.find_warnings(train, test, model) == [f"{trouble}: 1 (0)"]
+    assert data_warnings.find_warnings(train, test[1:-1], model) == [f"{trouble}: 1 (0), 2 (29)"]
 
 
 def test_copies_are_counted_whatever_the_categories_are() -> None:

@@ -92,7 +92,7 @@ class TestShowHelp:
     def test_shows_the_parameters_of_the_task_and_none_of_gokart(self, capsys: pytest.CaptureFixture[str]) -> None:
         show_help(["--require-acc", "0.95"])
         shown = " ".join(capsys.readouterr().out.split())
-        assert "--require-acc … Share of right predictions that the model must exceed" in shown
+        assert "--require-acc … Share of right predictions to exceed" in shown
         assert "--fetch [KEY]" in shown
         assert not any(option in shown for option in ("redis", "--rerun", LOCAL, "permitted"))
 
