@@ -11,7 +11,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,8 +28,6 @@ Chart = tuple[str, list[Any]]  # its kind, and its data
 NO_FILES = "--no-files"
 MEMORY = "/dev/shm"  # noqa: S108
 SHOWN_FEATURES, SHOWN_CURVES, LONGEST_LABEL = 15, 8, 18
-# Inches: the width of a phone at 72 dpi, so that text keeps its size there.
-WIDTH, HEIGHT = 4.6, 3.0
 STYLE = Path(__file__).with_name("charts.mplstyle")
 # matplotlib does not support CSS variables: these colours, and others of the style, are placeholders for the SVG.
 INK, MUTED, FIRST, SECOND = "#010101", "#020202", "#050505", "#060606"
@@ -91,11 +88,9 @@ def draw_chart(kind: str, *data: Any) -> str:
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     file = io.StringIO()
-    with rc_context(rc_params_from_file(STYLE, use_default_template=False)), warnings.catch_warnings():
-        # The browser renders the text, in a font that has the glyphs that matplotlib's lacks.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        # At the resolution of SVG. With the layout as a setting of the figure, everything would be drawn twice.
-        figure = Figure(figsize=(WIDTH, HEIGHT), dpi=72)
+    with rc_context(rc_params_from_file(STYLE, use_default_template=False)):
+        # With the layout as a setting of the figure, everything would be drawn twice.
+        figure = Figure()
         FigureCanvasSVG(figure)
         description = KINDS[kind](figure, *data)
         if labels := sum(len(axes.get_legend_handles_labels()[1]) for axes in figure.axes):
@@ -121,10 +116,10 @@ def _plot_learning_curve(figure: Figure, curve: LearningCurve) -> str:
 
 
 def _plot_importances(figure: Figure, importances: list[Importance]) -> str:
-    shown = sort_importances(importances)[:SHOWN_FEATURES]
+    shown = importances[:SHOWN_FEATURES]
     names = [feature["feature"] for feature in shown]
     losses, deviations = ([each[key] or 0.0 for each in shown] for key in ("permutation", "permutation_std"))
-    figure.set_figheight(max(HEIGHT, 0.3 * len(names) + 1))
+    figure.set_figheight(max(3.0, 0.3 * len(names) + 1))
     left, right = figure.subplots(1, 2, sharey=True)
     left.barh(range(len(shown)), losses, xerr=deviations, color=FIRST, ecolor=MUTED, tick_label=[*map(shorten, names)])
     left.invert_yaxis()
@@ -136,26 +131,14 @@ def _plot_importances(figure: Figure, importances: list[Importance]) -> str:
     return f"Features by importance: {', '.join(names)}."
 
 
-def sort_importances(importances: list[Importance]) -> list[Importance]:
-    """Sort the features, the most important first; those that were not shuffled, which have less gain, come last."""
-    return sorted(
-        importances, key=lambda each: (each["permutation"] is None, -(each["permutation"] or 0), -each["gain"])
-    )
-
-
 def shorten(text: str) -> str:
     """Shorten a text to fit the available space."""
     return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
 
 
-def sort_classes(classes: list[ClassScores]) -> list[ClassScores]:
-    """Sort the classes by F1, the worst first, and of equals the one with more rows; those without any come last."""
-    return sorted(classes, key=lambda each: (not each["rows"], each["f1"] or 0.0, -each["rows"]))
-
-
-def _plot_classes(figure: Figure, classes: list[ClassScores]) -> str:
+def _plot_worst(figure: Figure, classes: list[ClassScores]) -> str:
     axes = figure.subplots()
-    shown = [each for each in sort_classes(classes) if each["thresholds"]][:SHOWN_CURVES]
+    shown = [each for each in classes if each["thresholds"]][:SHOWN_CURVES]
     for each in shown:
         recalls, precisions = ([point[score] for point in each["thresholds"]] for score in ("recall", "precision"))
         axes.plot([*recalls, 0], [*precisions, 1], label=shorten(str(each["name"])))
@@ -177,7 +160,7 @@ def _plot_calibration(figure: Figure, bins: list[CalibrationBin]) -> str:
 
 
 def _plot_shift(figure: Figure, name: str, column: ColumnShift) -> str:
-    figure.set_figheight(HEIGHT + 0.6)
+    figure.set_figheight(3.6)
     axes, reference = figure.subplots(), column["reference"]
     prefix = "from " if reference["is_ordered"] else ""
     starts = [f"{prefix}{start:.4g}" if isinstance(start, float) else str(start) for start in reference["starts"]]
@@ -208,7 +191,7 @@ def _plot_over_time(figure: Figure, series: dict[str, list[float | None]]) -> st
 KINDS: dict[str, Callable[..., str]] = {
     "learning_curve": _plot_learning_curve,
     "importances": _plot_importances,
-    "classes": _plot_classes,
+    "worst": _plot_worst,
     "calibration": _plot_calibration,
     "shift": _plot_shift,
     "over_time": _plot_over_time,

@@ -9,11 +9,10 @@ import pandera.pandas as pa
 from gokart_pipeline_sample.pipeline.schemas.base import FINITE
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.utils.parameters import TableParameter
-from gokart_pipeline_sample.utils.shown_task import ShownTask
 from gokart_pipeline_sample.utils.template import ViewTask
 from pipeline_runner.masking import mask
 from pipeline_runner.watch.history import RunRecord, collect_series
-from pipeline_runner.watch.report.charts import KINDS, Chart, ChartProcess, sort_classes, sort_importances
+from pipeline_runner.watch.report.charts import KINDS, Chart, ChartProcess
 from pipeline_runner.watch.task_graph import TaskGraph
 
 SHOWN_SHIFTS = 4
@@ -29,19 +28,25 @@ def render_report(
 ) -> str:
     """Render self-contained HTML about the last of the records of a task; an ImportError means no extra ``report``.
 
-    Later records, of any task, may be evaluations. The documents are those of :class:`ShownTask`, by name, or None.
+    Later records, of any task, may be evaluations. The documents are those that tasks show, by name, or None.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    metrics, shift = documents["metrics"], documents["shift"]
+    shift, metrics = documents["shift"], dict(documents["metrics"] or {})
+    if metrics:
+        # Features that were not shuffled have less gain, and come last.
+        metrics["importances"] = sorted(
+            metrics["importances"], key=lambda it: (it["permutation"] is None, -(it["permutation"] or 0), -it["gain"])
+        )
+        # By F1, and of equals the class with more rows first; those without any come last.
+        metrics["worst"] = sorted(metrics["classes"], key=lambda it: (not it["rows"], it["f1"] or 0, -it["rows"]))
     shifted = [*shift["columns"].items()][:SHOWN_SHIFTS] if shift else []
     charts: dict[str, Chart] = {f"shift of {name}": ("shift", [name, column]) for name, column in shifted}
-    charts |= {kind: (kind, [data]) for kind, data in (metrics or {}).items() if kind in KINDS}
+    charts |= {kind: (kind, [data]) for kind, data in metrics.items() if kind in KINDS}
     if len(records) > 1:
         charts["over_time"] = ("over_time", [collect_series(records, later)])
     tasks = list(zip(graph.tasks.values(), graph.names.values(), records[-1]["tasks"], strict=True))
-    evaluations = (made for task, _, made in tasks if isinstance(task, ShownTask) and task.document == "metrics")
     tables = [
         (name, mask(table), made["parameters"][parameter])
         for task, name, made in tasks
@@ -52,7 +57,7 @@ def render_report(
     pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return pages.get_template("report.html.j2").render(
         record=records[-1],
-        **documents,
+        **documents | {"metrics": metrics},
         # The text of the table is escaped in the drawings.
         drawn={name: Markup(svg) for name, svg in process.draw(charts).items()},  # noqa: S704
         tasks=tasks,
@@ -61,9 +66,6 @@ def render_report(
         tables=tables,
         schema=FeatureSchema.to_schema(),
         list_rules=list_rules,
-        importances=sort_importances(metrics["importances"]) if metrics else [],
-        worst=sort_classes(metrics["classes"]) if metrics else [],
-        evaluation=next(evaluations, None),
     )
 
 

@@ -302,6 +302,28 @@ class TestInWords:
         assert f"{sentence} run " in str(Text(render([record], graph, make_classes(metrics, matrix), None)))
 
 
+class TestOrder:
+    def test_of_classes_begins_with_the_worst_and_ends_with_those_without_rows(
+        self, record: RunRecord, graph: TaskGraph, metrics: Metrics
+    ) -> None:
+        scores = {"a": (5, 0.9), "b": (0, None), "c": (5, None), "d": (5, 0.1), "f": (6, 0.1), "e": (0, 0.0)}
+        metrics["classes"] = [
+            {**metrics["classes"][0], "name": name, "rows": rows, "f1": f1} for name, (rows, f1) in scores.items()
+        ]
+        metrics["confusion_matrix"] = [[0] * len(scores)] * len(scores)
+        assert "for the classes c, f, d, a, b, e." in render([record], graph, metrics, None)
+
+    def test_of_features_begins_with_the_most_important(
+        self, record: RunRecord, graph: TaskGraph, metrics: Metrics
+    ) -> None:
+        losses = {"usual": None, "worse": -0.1, "most": 0.3, "middle": 0.2}
+        metrics["importances"] = [
+            {**metrics["importances"][0], "feature": name, "permutation": loss} for name, loss in losses.items()
+        ]
+        page = render([record], graph, metrics, None)
+        assert "Features by importance: most, middle, worse, usual." in page
+
+
 class TestManyClasses:
     @pytest.fixture
     def page(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> str:
