@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pipeline_runner.cli.arguments import needs_bucket_name, parse_arguments
 from pipeline_runner.cli.configuration import load_config
-from pipeline_runner.cli.streams import guard_streams, require_utf8
+from pipeline_runner.cli.streams import prepare_streams
 from pipeline_runner.errors import UsageError, advise
 from pipeline_runner.local_s3 import embedded_s3
 from pipeline_runner.paths import COMMAND, IS_INSTALLED, PROJECT
@@ -25,8 +25,7 @@ from pipeline_runner.signals import handling_signals
 
 def main() -> None:
     """Do what the arguments say, and exit with a status of docs/configuration.md; an error ends stderr."""
-    require_utf8()
-    guard_streams()
+    prepare_streams()
     # Searching the half a million objects that imports create and keep, again and again, takes half a second.
     gc.set_threshold(1_000_000)
     with handling_signals():

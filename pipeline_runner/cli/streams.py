@@ -22,8 +22,13 @@ class _GuardedStream(io.TextIOWrapper):
             super().flush()
 
 
-def guard_streams() -> None:
-    """Guard stdout and stderr, and open closed standard streams, so that no other file gets their descriptors."""
+def prepare_streams() -> None:
+    """Guard stdout and stderr, and open closed standard streams, so that no other file gets their descriptors.
+
+    If the locale has another encoding than UTF-8, Python is restarted in UTF-8 mode: our files are in UTF-8.
+    """
+    if not sys.flags.utf8_mode and locale.getencoding().lower() not in ("utf-8", "utf8"):
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -36,9 +41,3 @@ def guard_streams() -> None:
         buffer = stream.buffer if stream else os.fdopen(descriptor, "wb", closefd=False)
         is_read_live = name == "stderr" or buffer.isatty()
         setattr(sys, name, _GuardedStream(buffer, "utf-8", "backslashreplace", line_buffering=is_read_live))
-
-
-def require_utf8() -> None:
-    """Restart Python in UTF-8 mode if the locale has another encoding: our files are in UTF-8."""
-    if not sys.flags.utf8_mode and locale.getencoding().lower() not in ("utf-8", "utf8"):
-        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606

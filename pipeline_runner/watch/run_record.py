@@ -143,7 +143,19 @@ def find_document(graph: TaskGraph, name: str) -> Any:
 def make_run_record(result: RunResult, metrics: Metrics | None, earlier: Sequence[RunRecord]) -> RunRecord:
     """Make the record of a run, given earlier runs of the same task, newest first."""
     graph, publisher = result.root.graph, result.publisher
-    tasks = [_make_task_record(graph, task_id, result.outcomes[task_id], earlier) for task_id in graph.tasks]
+    outcomes = result.outcomes
+    had_to_run = {each for each, outcome in outcomes.items() if outcome.state not in (UP_TO_DATE, NOT_NEEDED)}
+    tasks = [
+        TaskRecord(
+            name=type(task).__name__,
+            unique_id=graph.unique_ids.get(task_id, ""),
+            parameters=serialize_parameters(task),
+            state=outcomes[task_id].state,
+            seconds=outcomes[task_id].seconds,
+            why=explain(graph, task_id, earlier) if task_id in had_to_run & graph.unique_ids.keys() else None,
+        )
+        for task_id, task in graph.tasks.items()
+    ]
     seeds = {
         f"{task['name']}.{name}": value for task in tasks for name, value in task["parameters"].items() if name in SEEDS
     }
@@ -166,17 +178,4 @@ def make_run_record(result: RunResult, metrics: Metrics | None, earlier: Sequenc
         seeds=seeds,
         code={name: hash_code(code) for definition in definitions for name, code in definition.modules.items()},
         tasks=tasks,
-    )
-
-
-def _make_task_record(graph: TaskGraph, task_id: str, outcome: Note, earlier: Sequence[RunRecord]) -> TaskRecord:
-    task = graph.tasks[task_id]
-    had_to_run = outcome.state not in (UP_TO_DATE, NOT_NEEDED) and task_id in graph.unique_ids
-    return TaskRecord(
-        name=type(task).__name__,
-        unique_id=graph.unique_ids.get(task_id, ""),
-        parameters=serialize_parameters(task),
-        state=outcome.state,
-        seconds=outcome.seconds,
-        why=explain(graph, task_id, earlier) if had_to_run else None,
     )

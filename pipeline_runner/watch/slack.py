@@ -24,8 +24,7 @@ def notify(result: RunResult, report: str | None) -> None:
     if not settings.channel:
         return
     if not (token := os.environ.get(settings.token_name)):
-        advice = f"set the environment variable {settings.token_name}, which token_name of [SlackConfig] names"
-        logger.warning(MISSING, advice)
+        logger.warning(MISSING, f"set the variable {settings.token_name}, which token_name of [SlackConfig] names")
         return
     import slack_sdk
     from slack_sdk.errors import SlackApiError

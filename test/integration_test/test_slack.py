@@ -160,7 +160,7 @@ def test_a_token_that_is_not_set_is_said(project: Project, slack: SlackServer) -
 
     assert (run.exit_code, run.stdout, slack.messages) == (0, project.expected.stdout, [])
     (warning,) = warnings(run)
-    assert warning.endswith("set the environment variable SLACK_TOKEN, which token_name of [SlackConfig] names")
+    assert warning.endswith("set the variable SLACK_TOKEN, which token_name of [SlackConfig] names")
 
 
 def test_a_token_that_stands_in_place_of_its_name_is_not_shown(project: Project, slack: SlackServer) -> None:
@@ -172,7 +172,7 @@ def test_a_token_that_stands_in_place_of_its_name_is_not_shown(project: Project,
 
     assert (run.exit_code, run.stdout, slack.messages) == (0, project.expected.stdout, [])
     (warning,) = warnings(run)
-    assert warning.endswith("set the environment variable ***, which token_name of [SlackConfig] names")
+    assert warning.endswith("set the variable ***, which token_name of [SlackConfig] names")
 
 
 def test_a_token_that_cannot_be_sent_is_not_shown(project: Project, slack: SlackServer) -> None:
