@@ -135,13 +135,13 @@ def simulate(days: int) -> None:
         with configured():
             if trouble == "careless":
                 luigi.configuration.get_config().set("gokart_pipeline_sample.TrainTask", "num_boost_round", "3")
-            chosen = gokart.build(TrainChampionTask(require_acc=REQUIRED), log_level=logging.CRITICAL)
+            chosen = train(TrainChampionTask(require_acc=REQUIRED))
             scoring = ScoreChampionTask(table="new.csv", require_acc=REQUIRED)
             pointer = gokart.build(scoring, log_level=logging.CRITICAL)
             manifest = scoring.requires().score_task.output().load()
             accuracy = measure_accuracy(read_parts(manifest), new)
             late.append((pointer["manifest"], new, accuracy, trouble))
-            if chosen["decision"].startswith("promoted"):
+            if chosen and chosen["decision"].startswith("promoted"):
                 before, quality, champion_day = quality, measure_quality(chosen["champion"], clean), day
                 found[WORSE] += before - quality > MARGIN
             evaluated = ""
@@ -169,6 +169,18 @@ def simulate(days: int) -> None:
     print()
     for claim, number in found.items():
         print(f"{number:3}  {claim}")
+
+
+def train(task: Any) -> dict[str, Any] | None:
+    """Return the pointer to the champion after a training; None if no model meets the gate, and the pointer stays."""
+    import gokart
+    from gokart.build import GokartBuildError
+
+    try:
+        pointer: dict[str, Any] = gokart.build(task, log_level=logging.CRITICAL)
+    except GokartBuildError:
+        return None
+    return pointer
 
 
 def measure_accuracy(predicted: pd.DataFrame, truth: pd.DataFrame) -> float:
