@@ -95,17 +95,13 @@ def group_values(known: pd.Series[Any], new: pd.Series[Any]) -> list[Numbers]:
 def measure_areas(shares: Numbers, counts: Numbers, rows: Numbers) -> Numbers:
     """Return the area under the ROC curve of each class, if each row is predicted by the share of its group.
 
-    It is the probability that a row of the class has a larger share than another, half of it if they are equal (Mann
-    and Whitney, 1947). The matrices have a row for each group and a column for each class: the shares, and the numbers
-    of the rows of the class; the last one has the numbers of all rows of each group.
+    It is the chance that a row of the class is in a later group, by rising share, than another, half of it in the same
+    one (Mann and Whitney, 1947). Shares and counts are by group and class, ``rows`` (a column) by group.
     """
-    from scipy.stats import rankdata
-
-    others = np.take_along_axis(rows - counts, shares.argsort(axis=0), axis=0)
-    below = np.vstack([np.zeros_like(others[:1]), others.cumsum(axis=0)])
-    first, last = rankdata(shares, "min", axis=0) - 1, rankdata(shares, "max", axis=0)
-    passed = (np.take_along_axis(below, first, axis=0) + np.take_along_axis(below, last, axis=0)) / 2
-    return np.asarray((counts * passed).sum(axis=0) / (counts.sum(axis=0) * below[-1]))
+    order = shares.argsort(axis=0, kind="stable")
+    own, others = (np.take_along_axis(each, order, axis=0) for each in (counts, rows - counts))
+    below = others.cumsum(axis=0) - others / 2
+    return np.asarray((own * below).sum(axis=0) / (own.sum(axis=0) * others.sum(axis=0)))
 
 
 def count_copies(features: pd.DataFrame, tested: pd.DataFrame) -> int:

@@ -131,9 +131,8 @@ class BaseSchema(pa.DataFrameModel):
     @classmethod
     def require_target(cls, data: pd.DataFrame) -> None:
         """Raise a SchemaErrors if a table lacks its target, which is optional so that a schema describes new rows."""
-        pa.DataFrameSchema({cls.target_column(): pa.Column()}, name=cls.__name__).validate(
-            data, lazy=True, inplace=True
-        )
+        schema = pa.DataFrameSchema({cls.target_column(): pa.Column()}, name=cls.__name__)
+        schema.validate(data, lazy=True, inplace=True)
 
     @classmethod
     def _column_of(cls, metadata: dict[str, str]) -> str:

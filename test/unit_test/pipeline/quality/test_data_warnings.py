@@ -83,7 +83,7 @@ def test_a_range_of_numbers_that_is_a_class_is_found() -> None:
 def test_areas_are_those_of_all_rows() -> None:
     generator = np.random.default_rng(0)
     groups, truth = generator.integers(0, 30, 500), generator.integers(0, 4, 500)
-    shares = generator.integers(0, 10, (30, 4)) / 10  # with ties
+    shares = generator.random((30, 4))
     counts = np.bincount(groups * 4 + truth, minlength=120).reshape(30, 4)
     areas = data_warnings.measure_areas(shares, counts, counts.sum(axis=1, keepdims=True))
     expected = [roc_auc_score(truth == label, shares[groups, label]) for label in range(4)]
