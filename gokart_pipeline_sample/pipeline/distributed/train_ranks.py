@@ -149,7 +149,7 @@ def run_rank(
         for place, piece in enumerate(pieces[number :: len(machines)]):
             read(piece)[0].to_parquet(folder / "train" / f"{place:05d}.parquet")
         valid.to_parquet(folder / "valid")
-        command = [sys.executable, "-m", __name__.rpartition(".")[0], name, json.dumps(parameters)]
+        command = [sys.executable, "-m", __name__, name, json.dumps(parameters)]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}
         with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as child:
             try:
@@ -179,3 +179,7 @@ def _end_with_worker() -> None:
     # The worker keeps the other end open.
     os.read(0, 1)
     os._exit(1)
+
+
+if __name__ == "__main__":
+    train_rank(*sys.argv[1:])
