@@ -13,8 +13,7 @@ from gokart_pipeline_sample.pipeline.quality import scores
 from gokart_pipeline_sample.pipeline.quality.data_warnings import find_warnings
 from gokart_pipeline_sample.pipeline.quality.metrics import LearningCurve, Metrics
 from gokart_pipeline_sample.pipeline.quality.model_warnings import find_model_warnings
-from gokart_pipeline_sample.pipeline.schemas.output import match_by_id
-from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
+from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema, match_by_id
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.shown_task import ShownTask

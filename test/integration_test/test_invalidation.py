@@ -41,7 +41,7 @@ def chain_from(task: str) -> list[str]:
         pytest.param(
             f"{PIPELINE}/schemas/preprocessed.py", "pa.Field(gt=0", "pa.Field(ge=0", "PreprocessTask", id="made field"
         ),
-        pytest.param(f"{PIPELINE}/schemas/prediction.py", 'e": 1', 'e": 1.0', "PredTask", id="field of a later schema"),
+        pytest.param(f"{PIPELINE}/schemas/output.py", 'e": 1', 'e": 1.0', "PredTask", id="field of a later schema"),
         pytest.param(
             "gokart_pipeline_sample/io/tables/table.py",
             'replace(" ", "_")',

@@ -10,7 +10,7 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import ChampionError, SettingError
 from gokart_pipeline_sample.pipeline.model.model_input import encode_target
-from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
+from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
 LOSSES = ("log_loss", "brier_score")

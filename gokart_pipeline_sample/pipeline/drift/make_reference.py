@@ -10,8 +10,7 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
 from gokart_pipeline_sample.pipeline.drift import shift
 from gokart_pipeline_sample.pipeline.model.model_input import select_features
-from gokart_pipeline_sample.pipeline.schemas.output import match_by_id
-from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
+from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema, match_by_id
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask

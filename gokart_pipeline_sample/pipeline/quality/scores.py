@@ -11,7 +11,7 @@ from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted, number
 from gokart_pipeline_sample.io.threads import count_threads, limit_threads
 from gokart_pipeline_sample.pipeline.model.model_input import encode_target, select_features
 from gokart_pipeline_sample.pipeline.quality import metrics
-from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
+from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
 CONFIDENCE = 0.95

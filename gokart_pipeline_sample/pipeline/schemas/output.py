@@ -1,4 +1,4 @@
-"""The table that is published."""
+"""The table that is published, and the predictions that it is made of."""
 
 from __future__ import annotations
 
@@ -28,6 +28,22 @@ class OutputSchema(BaseSchema):
 
     class Config:
         strict = False
+
+
+class PredictionSchema(OutputSchema):
+    """Predictions with the probability of each class, one column per class: ``probability_0`` and so on."""
+
+    probability: Series[float] = pa.Field(
+        alias="probability_.+", regex=True, in_range={"min_value": 0, "max_value": 1}, description="softmax output"
+    )
+
+    @classmethod
+    def probability_columns(cls) -> list[str]:
+        """Return the names of the probability columns, in the order of the classes."""
+        return [f"probability_{name}" for name in cls.target_classes()]
+
+    class Config:
+        strict = True
 
 
 def match_by_id(prediction: pd.DataFrame, ids: pd.Series[Any]) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from gokart_pipeline_sample.pipeline.champion.comparison import (
     list_values,
 )
 from gokart_pipeline_sample.pipeline.quality.scores import score, score_classes
-from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
+from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema
 
 FIGURES = [*SCORES, *(f"{name}[{label}]" for name in CLASS_SCORES for label in range(3))]
 

@@ -3,8 +3,7 @@
 from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.iris_feature import IrisFeatureSchema
-from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
-from gokart_pipeline_sample.pipeline.schemas.prediction import PredictionSchema
+from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema, PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
 __all__ = ["BaseSchema", "FeatureSchema", "IrisFeatureSchema", "OutputSchema", "PredictionSchema", "PreprocessedSchema"]
