@@ -4,8 +4,6 @@ pylignum (Apache-2.0, https://misterekkk.github.io/lignum/) walks the trees, or 
 system's C compiler makes a library. Libraries are kept, because compiling takes seconds. LightGBM watches it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import random
@@ -77,8 +75,7 @@ class FastModel:
     def predict(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
         """Return what ``Booster.predict`` returns, to the last bit: the probability of each class, row by row."""
         columns = {str(name): each.to_numpy() for name, each in number_categories(self._booster, features).items()}
-        values: npt.NDArray[np.float64] = self._trees.predict(pa.record_batch(columns), n_jobs=self._threads)
-        return values
+        return np.asarray(self._trees.predict(pa.record_batch(columns), n_jobs=self._threads))
 
 
 class Engine:
@@ -91,7 +88,7 @@ class Engine:
         self._lock, self._is_first = threading.Lock(), True
         self._fast: FastModel | None = None
 
-    def __reduce__(self) -> tuple[type[Engine], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return Engine, (self.model, self._engines, self._folder, self._threads)
 
     def predict(self, features: pd.DataFrame, seed: str) -> npt.NDArray[np.float64]:

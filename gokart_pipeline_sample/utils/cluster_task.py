@@ -180,8 +180,7 @@ async def _try_cluster(address: str, timeout: float, check: Callable[..., None])
             # Dask waits for ever for another kind of server.
             await asyncio.wait_for(client, _CONNECT_SECONDS + 2)
         except Exception as error:
-            advice = "correct dask_scheduler, or start the scheduler"
-            raise ClusterError(f"no Dask scheduler answers there: {advice} ({error!r})") from error
+            raise ClusterError(f"no Dask scheduler answers: correct dask_scheduler, or start it ({error!r})") from error
         problem = "the Dask scheduler has no workers: start some"
         await client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
         problem = f"not all Dask workers answer: end those that hang (no answer within {timeout:g} s)"

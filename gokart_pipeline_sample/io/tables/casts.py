@@ -43,8 +43,7 @@ def _to_series(column: pa.ChunkedArray, wanted: pa.DataType, decimal: str) -> pd
 def read_cells(column: pa.ChunkedArray, wanted: pa.DataType, decimal: str) -> list[object]:
     """Read the cells one by one if they cannot be read all at once; unreadable cells stay text."""
     try:
-        cells: list[object] = cast(column, wanted, decimal).to_pylist()
-        return cells
+        return list(cast(column, wanted, decimal).to_pylist())
     except pa.ArrowInvalid:
         if len(column) == 1:
             return [str(column[0])]

@@ -1,7 +1,5 @@
 """The text of a CSV file: decompressed, in UTF-8, with a newline at its end and quotes where they may be."""
 
-from __future__ import annotations
-
 import codecs
 import functools
 import io

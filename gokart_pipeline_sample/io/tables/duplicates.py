@@ -29,9 +29,8 @@ def find_duplicates(read: Callable[[], Iterator[pd.Series[Any]]], *, in_memory: 
     if repeated.empty:
         return pd.Series([])
     # Different values may have the same hash. Not isin, which would hash the repeated ones again on each call.
-    suspects: pd.Series[Any] = pd.concat(
-        [values[repeated.get_indexer(pd.Index(_hash(values))) >= 0] for values in read()]
-    )
+    parts = (values[repeated.get_indexer(pd.Index(_hash(values))) >= 0] for values in read())
+    suspects: pd.Series[Any] = pd.concat(parts)
     return suspects.loc[suspects.duplicated()].drop_duplicates()
 
 

@@ -1,7 +1,5 @@
 """Tables to train on and tables to score."""
 
-from __future__ import annotations
-
 import csv
 import functools
 import hashlib
@@ -9,7 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import pandas as pd
 import pyarrow as pa
@@ -59,9 +57,9 @@ class Table:
         self._uri, self.dialect = uri, dialect
         self.files = list_files(uri) if files is None else files
 
-    def with_dialect(self, dialect: Dialect) -> Table:
+    def with_dialect(self, dialect: Dialect) -> Self:
         """Return the table with the same files, whose CSV files are read as a dialect."""
-        return self if dialect == self.dialect else Table(self._uri, dialect, self.files)
+        return self if dialect == self.dialect else type(self)(self._uri, dialect, self.files)
 
     @property
     def fingerprint(self) -> str:

@@ -1,7 +1,5 @@
 """The files of a table, on this machine or on S3, each as it was when it was listed."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os

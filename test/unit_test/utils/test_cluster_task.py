@@ -53,7 +53,7 @@ def test_a_notebook_has_a_loop_that_runs() -> None:
         with connecting("tcp://127.0.0.1:1", 1, ScoreTableTask, ""):
             pass
 
-    with pytest.raises(ClusterError, match=r"tcp://127\.0\.0\.1:1: no Dask scheduler answers there: correct dask_sch"):
+    with pytest.raises(ClusterError, match=r"tcp://127\.0\.0\.1:1: no Dask scheduler answers: correct dask_sch"):
         asyncio.run(connect())
 
 
