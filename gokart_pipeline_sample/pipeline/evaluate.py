@@ -10,9 +10,8 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_learning_curve
 from gokart_pipeline_sample.pipeline.model.model_input import encode_target
 from gokart_pipeline_sample.pipeline.quality import scores
-from gokart_pipeline_sample.pipeline.quality.data_warnings import find_warnings
+from gokart_pipeline_sample.pipeline.quality.find_warnings import find_model_warnings, find_warnings
 from gokart_pipeline_sample.pipeline.quality.metrics import LearningCurve, Metrics
-from gokart_pipeline_sample.pipeline.quality.model_warnings import find_model_warnings
 from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema, match_by_id
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter

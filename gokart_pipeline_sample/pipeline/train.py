@@ -32,9 +32,7 @@ class TrainTask(GokartTask[Booster]):
     feature_fraction: luigi.FloatParameter = luigi.FloatParameter(default=0.5, description="Feature share per tree.")
     bagging_fraction: luigi.FloatParameter = luigi.FloatParameter(default=0.5, description="Row share per tree.")
     bagging_freq: luigi.IntParameter = luigi.IntParameter(default=20, description="Rounds between samples of rows.")
-    min_sum_hessian_in_leaf: luigi.FloatParameter = luigi.FloatParameter(
-        default=0.1, description="Least sum of second derivatives of the loss in a leaf; bounds its value."
-    )
+    min_sum_hessian_in_leaf: luigi.FloatParameter = luigi.FloatParameter(default=0.1, description="Bounds leaf values.")
     learning_rate: luigi.FloatParameter = luigi.FloatParameter(default=0.05, description="Shrinkage of each new tree.")
     seed: luigi.IntParameter = luigi.IntParameter(default=42, description="Seed of LightGBM's random draws.")
     num_boost_round: luigi.IntParameter = luigi.IntParameter(default=5000, description="Maximum training rounds.")

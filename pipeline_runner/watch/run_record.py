@@ -10,7 +10,7 @@ from logging import getLogger
 from typing import Any, cast
 
 from gokart_pipeline_sample.errors import PipelineError
-from gokart_pipeline_sample.pipeline.quality.data_warnings import shorten
+from gokart_pipeline_sample.pipeline.quality.find_warnings import shorten
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask, ShownTask
 from gokart_pipeline_sample.utils.task_definition import define_task, get_version, hash_code

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
 from logging import getLogger
 from typing import Any, NamedTuple, TypedDict
 
@@ -79,7 +78,7 @@ class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
     def check_chunks(self, table: Table, duplicates: list[Any]) -> list[CheckedChunk]:
         """Check each chunk of the table, given the ids that are known to occur more than once."""
         schema, preprocess = FeatureSchema.new_row_schema(), LOOKUPS.bind(PreprocessTask.preprocess, self.lookups)
-        check = functools.partial(check_piece, table, pd.Index(duplicates), preprocess)
+        check = functools.partial(self.check, table, pd.Index(duplicates), preprocess)
         checked: dict[int, CheckedChunk] = {}
         with self.start_workers() as workers, showing_progress("checked", None, "rows") as bar:
             rows = min(CHUNK_ROWS, CHUNK_BYTES // (8 * len(schema)))  # of about eight bytes a cell
@@ -103,14 +102,9 @@ class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
         return GuardResult(rows=rows, bad_rows=bad_rows, duplicates=duplicates)
 
     @staticmethod
-    def check(data: pd.DataFrame, duplicates: Collection[object], preprocess: Preprocess) -> CheckedChunk:
-        """Count the rows of a chunk that break the schema; see :func:`preprocess_valid`."""
+    def check(table: Table, duplicates: pd.Index[Any], preprocess: Preprocess, piece: Piece) -> CheckedChunk:
+        """Count the rows of a piece of a table that break the schema; see :func:`preprocess_valid`."""
+        data, _ = table.read_piece(FeatureSchema.new_row_schema(), piece)
         good, found = preprocess_valid(FeatureSchema, data, duplicates, preprocess)
         breaches = Breaches(FeatureSchema.id_column()).add(found, data)
         return CheckedChunk(len(data), len(data) - len(good), breaches, get_bounds(readable_ids(FeatureSchema, data)))
-
-
-def check_piece(table: Table, duplicates: pd.Index[Any], preprocess: Preprocess, piece: Piece) -> CheckedChunk:
-    """Check a piece of a table, given the ids that occur more than once."""
-    data = table.read_piece(FeatureSchema.new_row_schema(), piece)[0]
-    return GuardTableTask.check(data, duplicates, preprocess)

@@ -10,7 +10,7 @@ from gokart_pipeline_sample.errors import AlarmError
 from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, S3ManifestTarget, S3PointerTarget, list_estimate
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import find_alarms
-from gokart_pipeline_sample.pipeline.quality.data_warnings import shorten
+from gokart_pipeline_sample.pipeline.quality.find_warnings import shorten
 from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, ShareParameter, TaskParameter, borrow
 from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask
 

@@ -26,12 +26,9 @@ class FigureParameter(luigi.Parameter[str]):
 
     def normalize(self, x: str) -> str:
         """Return the figure; raise a SettingError if it does not exist."""
-        figures = [
-            *SCORES,
-            *(f"{name}[{each}]" for each in PreprocessedSchema.target_classes() for name in CLASS_SCORES),
-        ]
-        if x not in figures:
-            raise SettingError(f"models cannot be compared by {x!r}: give one of {', '.join(figures)}")
+        known = [*SCORES, *(f"{name}[{each}]" for each in PreprocessedSchema.target_classes() for name in CLASS_SCORES)]
+        if x not in known:
+            raise SettingError(f"models cannot be compared by {x!r}: give one of {', '.join(known)}")
         return x
 
 

@@ -77,8 +77,7 @@ class Champions(NamedTuple):
         if (etag := listed.get(self.pointer_key)) is None:
             return None, None
         content = get_intact_object(self.bucket, self.pointer_key, IF_MISSING, IF_DAMAGED, IfMatch=etag)
-        pointer: Pointer = json.loads(content)
-        return pointer, etag
+        return json.loads(content), etag
 
     def read_document(self, key: str) -> ChampionDocument:
         """Return the document of a champion; raise a DamagedFileError if it is not what was put."""

@@ -93,24 +93,15 @@ def count_rows(features: pd.DataFrame, prediction: DataFrame[PredictionSchema], 
     return RowCounts(rows=len(prediction), right=float(probable.sum()), variance=variance, columns=columns)
 
 
-def add_counts(chunks: list[RowCounts]) -> RowCounts:
-    """Return the counts of all chunks together."""
-    names, rows = chunks[0]["columns"], sum(chunk["rows"] for chunk in chunks)
-    right, variance = sum(chunk["right"] for chunk in chunks), sum(chunk["variance"] for chunk in chunks)
-    columns = {name: np.sum([chunk["columns"][name] for chunk in chunks], axis=0).tolist() for name in names}
-    return RowCounts(rows=rows, right=right, variance=variance, columns=columns)
-
-
 def measure_shift(chunks: list[RowCounts], reference: Reference) -> Shift | None:
     """Compare the new rows of all chunks with the test rows; None if there are no new rows."""
-    counts = add_counts(chunks)
-    if not counts["rows"]:
+    rows, known = sum(chunk["rows"] for chunk in chunks), reference["columns"]
+    if not rows:
         return None
-    estimated = shift.estimate_accuracy(
-        counts["rows"], counts["right"], counts["variance"], reference["rows"], reference["accuracy"]
-    )
-    columns = shift.compare(reference["columns"], counts["columns"])
-    return Shift(rows=counts["rows"], estimated_accuracy=estimated, columns=columns)
+    right, variance = sum(chunk["right"] for chunk in chunks), sum(chunk["variance"] for chunk in chunks)
+    estimated = shift.estimate_accuracy(rows, right, variance, reference["rows"], reference["accuracy"])
+    counts = {name: np.sum([chunk["columns"][name] for chunk in chunks], axis=0).tolist() for name in known}
+    return Shift(rows=rows, estimated_accuracy=estimated, columns=shift.compare(known, counts))
 
 
 def find_alarms(shift: Shift | None, require_acc: float) -> list[str]:

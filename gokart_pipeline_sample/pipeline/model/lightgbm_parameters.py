@@ -51,8 +51,6 @@ def read_names() -> dict[str, str]:
     """Return the main name of each name and alias, from LightGBM's C API, since its import would take a second."""
     package = find_spec("lightgbm")
     (library,) = Path(str(package and package.origin)).parent.glob("lib/lib_lightgbm.*")
-    dump, size = ctypes.CDLL(str(library)).LGBM_DumpParamAliases, ctypes.c_int64(0)
-    dump(size, ctypes.byref(size), None)  # Tells the size.
-    text = ctypes.create_string_buffer(size.value)
-    dump(size, ctypes.byref(size), text)
+    text, size = ctypes.create_string_buffer(2**20), ctypes.c_int64(2**20)  # 50 times as much as there is
+    ctypes.CDLL(str(library)).LGBM_DumpParamAliases(size, ctypes.byref(size), text)
     return {alias: name for name, aliases in json.loads(text.value).items() for alias in (name, *aliases)}

@@ -30,9 +30,16 @@ def spoil(rows: pd.DataFrame, column: str, bad: int, value: object = -1.0) -> pd
     return rows.assign(**{column: rows[column].where(rows.index >= bad, value)})
 
 
+class Pieces:
+    """A table whose pieces are frames."""
+
+    def read_piece(self, _: object, piece: pd.DataFrame) -> tuple[pd.DataFrame, list[object]]:
+        return piece, []
+
+
 def guard(chunks: list[pd.DataFrame], duplicates: list[int], allowed_share: float) -> GuardResult:
     preprocess = LOOKUPS.bind(PreprocessTask.preprocess, {})
-    checked = [GuardTableTask.check(chunk, pd.Index(duplicates), preprocess) for chunk in chunks]
+    checked = [GuardTableTask.check(Pieces(), pd.Index(duplicates), preprocess, chunk) for chunk in chunks]
     return GuardTableTask.guard(checked, duplicates, allowed_share)
 
 

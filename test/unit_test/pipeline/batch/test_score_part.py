@@ -12,7 +12,7 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.io.compiled_model import Engine
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.pipeline.batch.score_table import PartFigures, PartScorer
-from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, add_counts
+from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, measure_shift
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
@@ -136,11 +136,13 @@ class TestScore:
     def test_counts_the_valid_rows(self, model: Booster, reference: Reference, rows: pd.DataFrame) -> None:
         pieces = [rows[:70].reset_index(drop=True), rows[70:].reset_index(drop=True)]
         figures: list[PartFigures] = [score(model, piece, [7], reference)[2] for piece in pieces]
-        added = add_counts([each["counts"] for each in figures])
-        assert added["rows"] == 149
-        assert {sum(counts) for counts in added["columns"].values()} == {149}
+        shift = measure_shift([each["counts"] for each in figures], reference)
+        assert shift is not None
+        assert shift["rows"] == 149
+        added = {name: column["counts"] for name, column in shift["columns"].items()}
+        assert {sum(counts) for counts in added.values()} == {149}
         alone = score(model, rows.drop(index=7), [], reference)[2]
-        assert alone["counts"]["columns"] == added["columns"]
+        assert alone["counts"]["columns"] == added
         assert [each["unseen"] for each in figures] == [{}, {}]
 
     def test_names_a_column_that_is_missing(self, model: Booster, reference: Reference, rows: pd.DataFrame) -> None:

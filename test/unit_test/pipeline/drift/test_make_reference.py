@@ -18,7 +18,6 @@ from gokart_pipeline_sample.pipeline.drift.make_reference import (
     Reference,
     RowCounts,
     Shift,
-    add_counts,
     count_rows,
     find_alarms,
     get_confidence,
@@ -160,20 +159,20 @@ ODD = make_odd_reference(TABLE[5:30], TABLE)
 PREDICTIONS = make_prediction(np.random.default_rng(1).uniform(0.4, 1, len(TABLE)).tolist())
 
 
-class TestAddCounts:
+class TestMeasureShift:
     @settings(max_examples=25)
     @given(cuts=st.lists(st.integers(0, len(TABLE)), max_size=6).map(sorted))
-    def test_gives_the_counts_of_the_whole_table_for_any_cut(self, cuts: list[int]) -> None:
-        whole = count_rows(TABLE, PREDICTIONS, ODD)
+    def test_gives_that_of_the_whole_table_for_any_cut(self, cuts: list[int]) -> None:
+        whole = measure_shift([count_rows(TABLE, PREDICTIONS, ODD)], ODD)
         bounds = zip([0, *cuts], [*cuts, len(TABLE)], strict=True)
         pieces = [count_rows(TABLE[low:high], PREDICTIONS[low:high], ODD) for low, high in bounds]
-        added = load(add_counts(pieces), RowCounts)
-        assert (added["rows"], added["columns"]) == (whole["rows"], whole["columns"])
-        assert (added["right"], added["variance"]) == pytest.approx((whole["right"], whole["variance"]))
+        added = load(measure_shift(pieces, ODD), Shift)
+        assert whole is not None
+        assert (added["rows"], added["columns"]) == (len(TABLE), whole["columns"])
+        assert added["estimated_accuracy"] == pytest.approx(whole["estimated_accuracy"])
 
-    def test_gives_counts_of_one_chunk_without_rows(self) -> None:
+    def test_is_none_without_rows(self) -> None:
         counts = count_rows(TABLE[:0], PREDICTIONS[:0], ODD)
-        assert add_counts([counts]) == counts
         assert measure_shift([counts, counts], ODD) is None
 
 

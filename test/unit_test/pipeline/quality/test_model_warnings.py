@@ -8,7 +8,7 @@ from support.judged_tables import make_wide
 
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.model.boosting import FIXED_PARAMETERS
-from gokart_pipeline_sample.pipeline.quality.model_warnings import find_model_warnings
+from gokart_pipeline_sample.pipeline.quality.find_warnings import find_model_warnings
 from gokart_pipeline_sample.pipeline.train import TrainTask
 
 FALLING = [1.0 - 0.01 * number for number in range(50)]

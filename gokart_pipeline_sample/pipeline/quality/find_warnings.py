@@ -1,4 +1,4 @@
-"""Warnings about training and test rows, as a data scientist would give them."""
+"""Warnings about a model, and about its training and test rows, as a data scientist would give them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
 from gokart_pipeline_sample.pipeline.model.model_input import count_unseen, encode_target, select_features
+from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
+from gokart_pipeline_sample.pipeline.quality.scores import find_baseline_failures
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
+DIVERGED = 2.0  # times the validation loss after the first round: so high a loss is worse than knowing nothing
+FEW_ROUNDS = 10
 FEW_ROWS = 30  # fewer test rows of a class say little about it
 GIVES_AWAY = 0.999  # a feature whose area under the ROC curve is higher, alone, is probably made from the target
 EXAMINED_ROWS = 20_000  # more would hardly change the area
@@ -20,6 +24,30 @@ REPEATED, GROUP_ROWS = 5, 20  # fewer rows of a value or of a range say little a
 SHOWN_NAMES = 10
 
 Numbers = npt.NDArray[Any]
+
+
+def find_model_warnings(metrics: Metrics, patience: int) -> list[str]:
+    """Return a sentence for each sign that a training went wrong, or that its model is of no use, and what to do.
+
+    The patience is that of early stopping, in rounds; 0 or less if there was none.
+    """
+    losses, kept = metrics["learning_curve"]["valid"], metrics["learning_curve"]["model_rounds"]
+    highest, after, warnings = max(losses[kept - 1 :]), len(losses) - kept, []
+    if highest > DIVERGED * losses[0]:
+        risen = f"the validation loss diverged: after round {kept} it rose from {losses[kept - 1]:.4g} to {highest:.4g}"
+        warnings.append(f'{risen}: set a higher min_sum_hessian_in_leaf, or lightgbm={{"lambda_l2": 5}}, of TrainTask')
+    if kept < FEW_ROUNDS and after >= patience > 0:
+        warnings.append(f"the model keeps {kept} of {len(losses)} rounds: add features or rows, or lower learning_rate")
+    if after < patience:
+        stopped = f"training stopped at num_boost_round={len(losses)}, before early stopping could end it"
+        warnings.append(f"{stopped}: set a higher num_boost_round or learning_rate of TrainTask")
+    predicted = [sum(column) for column in zip(*metrics["confusion_matrix"], strict=True)]
+    classes = [each for each, rows in zip(metrics["classes"], predicted, strict=True) if each["rows"] and not rows]
+    if never := [f"{each['name']} ({each['rows']})" for each in classes]:
+        problem = f"classes with test rows that the model never predicts: {shorten(never)}"
+        warnings.append(f"{problem}: set class_weight=balanced of TrainTask, or add rows of them")
+    accuracy, baseline = metrics["model"]["accuracy"], metrics["baseline"]["accuracy"]
+    return [*warnings, *find_baseline_failures(accuracy, baseline, metrics["baseline_p_value"])]
 
 
 def find_warnings(

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster
-from gokart_pipeline_sample.pipeline.quality import data_warnings
+from gokart_pipeline_sample.pipeline.quality import find_warnings
 
 Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
@@ -20,7 +20,7 @@ def make_labelled(rows: int, seed: int) -> pd.DataFrame:
 
 
 def test_there_are_none_for_a_good_table(model: Booster) -> None:
-    assert data_warnings.find_warnings(make_labelled(600, 0), make_labelled(300, 1), model) == []
+    assert find_warnings.find_warnings(make_labelled(600, 0), make_labelled(300, 1), model) == []
 
 
 def test_all_are_found(model: Booster) -> None:
@@ -32,7 +32,7 @@ def test_all_are_found(model: Booster) -> None:
     test.loc[test["target"] == 1, "target"] = 0
     test.loc[:2, "target"] = 1
     test.iloc[5:9] = train.iloc[5:9].to_numpy()
-    found = data_warnings.find_warnings(train, test.astype({"id": int, "target": int}), model)
+    found = find_warnings.find_warnings(train, test.astype({"id": int, "target": int}), model)
     assert [sentence.partition(": ")[0] for sentence in found][:1] == [
         "features with the same value in all training rows"
     ]
@@ -54,7 +54,7 @@ def test_a_feature_that_gives_the_target_away_is_found(shape: str) -> None:
         if shape == "with infinity":
             leak = leak.replace(2.0, np.inf)
         frames.append(pd.DataFrame({"leak": leak, "noise": rows["petal_width"]}))
-    found = data_warnings.find_leaks(frames[0], train, frames[1], test)
+    found = find_warnings.find_leaks(frames[0], train, frames[1], test)
     assert found == ["leak (1.0000)"]
 
 
@@ -67,16 +67,16 @@ def test_a_customer_who_decides_the_target_is_found(kind: str, customers: int) -
         customer = rows["id"] * 7919 % customers
         rows["target"] = customer * 104_729 % 1009 % 3
         frames.append(pd.DataFrame({"customer": customer if kind == "number" else customer.astype("category")}))
-    assert data_warnings.find_leaks(frames[0], train, frames[1], test) == ["customer (1.0000)"]
+    assert find_warnings.find_leaks(frames[0], train, frames[1], test) == ["customer (1.0000)"]
 
 
 def test_a_range_of_numbers_that_is_a_class_is_found() -> None:
     train, test = make_labelled(9000, 0), make_labelled(3000, 1)
     frames = [pd.DataFrame({"leak": rows["petal_width"] + 10 * (rows["target"] % 2)}) for rows in (train, test)]
-    assert data_warnings.find_leaks(frames[0], train, frames[1], test) == []  # of the classes 0 and 2 it tells nothing
+    assert find_warnings.find_leaks(frames[0], train, frames[1], test) == []  # of the classes 0 and 2 it tells nothing
     for rows, frame in zip((train, test), frames, strict=True):
         frame["leak"] = rows["petal_width"] + 10 * np.array([2, 1, 3])[rows["target"]]
-    (found,) = data_warnings.find_leaks(frames[0], train, frames[1], test)
+    (found,) = find_warnings.find_leaks(frames[0], train, frames[1], test)
     assert found in ("leak (0.9999)", "leak (1.0000)")
 
 
@@ -85,7 +85,7 @@ def test_areas_are_those_of_all_rows() -> None:
     groups, truth = generator.integers(0, 30, 500), generator.integers(0, 4, 500)
     shares = generator.random((30, 4))
     counts = np.bincount(groups * 4 + truth, minlength=120).reshape(30, 4)
-    areas = data_warnings.measure_areas(shares, counts, counts.sum(axis=1, keepdims=True))
+    areas = find_warnings.measure_areas(shares, counts, counts.sum(axis=1, keepdims=True))
     expected = [roc_auc_score(truth == label, shares[groups, label]) for label in range(4)]
     assert areas == pytest.approx(expected)
 
@@ -96,37 +96,37 @@ def test_a_category_of_one_row_each_gives_nothing_away() -> None:
         pd.DataFrame({"key": pd.Series([f"{prefix}{row}" for row in rows["id"]]).astype("category")})
         for prefix, rows in (("a", train), ("b", test))
     )
-    assert data_warnings.find_leaks(features, train, tested, test) == []
+    assert find_warnings.find_leaks(features, train, tested, test) == []
 
 
 def test_missing_and_constant_features_are_named(model: Booster) -> None:
     train, test = make_labelled(600, 0), make_labelled(300, 1)
     train.loc[:299, "sepal_length"], train.loc[1:450, "sepal_width"] = np.nan, np.nan
     train["petal_length"], train["petal_width"] = 1.0, np.nan
-    assert data_warnings.find_warnings(train, test, model) == [
+    assert find_warnings.find_warnings(train, test, model) == [
         "features with the same value in all training rows: petal_length, petal_width",
         "features that are missing in more than half of the training rows: sepal_width (75%), petal_width (100%)",
     ]
 
 
 def test_a_feature_that_varies_in_late_rows_alone_is_not_constant(model: Booster) -> None:
-    train, test = make_labelled(data_warnings.EXAMINED_ROWS + 10, 0), make_labelled(300, 1)
-    train.loc[: data_warnings.EXAMINED_ROWS, "petal_length"] = 1.0
-    assert data_warnings.find_warnings(train, test, model) == []
+    train, test = make_labelled(find_warnings.EXAMINED_ROWS + 10, 0), make_labelled(300, 1)
+    train.loc[: find_warnings.EXAMINED_ROWS, "petal_length"] = 1.0
+    assert find_warnings.find_warnings(train, test, model) == []
 
 
 def test_rows_of_rare_classes_are_counted(model: Booster) -> None:
     train, test = make_labelled(600, 0), make_labelled(200, 1).assign(target=[0] * 170 + [2] * 30)
     trouble = "classes with fewer than 30 test rows, so that their scores are uncertain"
-    assert data_warnings.find_warnings(train, test, model) == [f"{trouble}: 1 (0)"]
-    assert data_warnings.find_warnings(train, test[1:-1], model) == [f"{trouble}: 1 (0), 2 (29)"]
+    assert find_warnings.find_warnings(train, test, model) == [f"{trouble}: 1 (0)"]
+    assert find_warnings.find_warnings(train, test[1:-1], model) == [f"{trouble}: 1 (0), 2 (29)"]
 
 
 def test_copies_are_counted_whatever_the_categories_are() -> None:
     train = pd.DataFrame({"a": [1.0, 2.0, None], "b": pd.Series(["x", "y", "z"]).astype("category")})
     test = pd.DataFrame({"a": [2.0, 1.0, None, 2.0], "b": pd.Series(["y", "y", "z", "y"]).astype("category")})
-    assert data_warnings.count_copies(train, test) == 3
+    assert find_warnings.count_copies(train, test) == 3
 
 
 def test_long_lists_are_shortened() -> None:
-    assert data_warnings.shorten([str(number) for number in range(12)]).endswith("8, 9 and 2 more")
+    assert find_warnings.shorten([str(number) for number in range(12)]).endswith("8, 9 and 2 more")
