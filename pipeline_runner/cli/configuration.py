@@ -47,11 +47,10 @@ def load_config(given: str | None = None) -> ConfigParser:
         place = given if "://" in given or not given.strip() else str(Path.cwd() / given)
         config.set("TaskOnKart", "workspace_directory", place.replace("%", "%%"))
     workspace = config.get("TaskOnKart", "workspace_directory")
-    if not workspace.strip():
-        raise UsageError("workspace_directory is empty: set it to a folder, or to s3://bucket/prefix")
-    if "://" in workspace and not workspace.startswith("s3://"):
-        raise UsageError(f"the workspace {workspace} is neither a folder nor s3://bucket/prefix")
     is_local = "://" not in workspace
+    if not workspace.strip() or not (is_local or workspace.startswith("s3://")):
+        value = workspace.strip() or "empty"
+        raise UsageError(f"workspace_directory is {value}: set it to a folder, or to s3://bucket/prefix")
     if is_local:
         tempfile.tempdir = found
     if not config.has_option("core", "lock_pid_dir"):

@@ -19,8 +19,6 @@ NOT_NEEDED = "not needed"  # no task that ran needed its output
 NOT_RUN = "not run"  # it should have run
 STOPPED = "stopped"  # it began but did not finish
 RAN, FAILED = "ran", "failed"
-REFUSALS = (AccuracyTooLowError, AlarmError, BadRowsError)
-ERRORS = (luigi.Event.FAILURE, luigi.Event.BROKEN_TASK, luigi.Event.PROCESS_FAILURE)
 
 
 class Note(NamedTuple):
@@ -40,7 +38,7 @@ def find_failure(notes: Iterable[Note]) -> Note | None:
 
 def _is_no_refusal(record: logging.LogRecord) -> bool:
     """Return whether to log what a worker says: a refusal is normal, and the run ends with a line about it."""
-    return not (record.exc_info and isinstance(record.exc_info[1], REFUSALS))
+    return not (record.exc_info and isinstance(record.exc_info[1], AccuracyTooLowError | AlarmError | BadRowsError))
 
 
 class RunRecorder(logging.Handler):
@@ -59,7 +57,9 @@ class RunRecorder(logging.Handler):
                 UP_TO_DATE if getattr(task, "is_made", False) else RAN,
                 time.monotonic() - getattr(task, "run_started", time.monotonic() - seconds),
             ),
-            **dict.fromkeys(ERRORS, self._note_error),
+            luigi.Event.FAILURE: self._note_error,
+            luigi.Event.BROKEN_TASK: self._note_error,
+            luigi.Event.PROCESS_FAILURE: self._note_error,
         }
         for event, callback in self._callbacks.items():
             luigi.Task.event_handler(event)(callback)

@@ -109,16 +109,12 @@ class TaskGraph:
 
 
 class Report(luigi.Config):
-    """Settings of the report."""
+    """Settings of the report of a run in which a task ran or failed."""
 
     task_namespace = "gokart_pipeline_sample"
 
-    write: luigi.BoolParameter = ExplicitBoolParameter(
-        default=True, description="Whether a run in which a task ran or failed writes a report to the workspace."
-    )
-    publish: luigi.BoolParameter = ExplicitBoolParameter(
-        default=True, description="Whether the report of a run that publishes is also put beside the output on S3."
-    )
+    write: luigi.BoolParameter = ExplicitBoolParameter(default=True, description="Whether to write one.")
+    publish: luigi.BoolParameter = ExplicitBoolParameter(default=True, description="Whether to publish it as well.")
 
 
 class RootTask(NamedTuple):

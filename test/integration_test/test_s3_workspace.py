@@ -254,4 +254,7 @@ def test_other_object_stores_are_refused(checkout: Checkout) -> None:
     run = checkout.main()
 
     assert run.exit_code == 2
-    assert run.stderr == "error: the workspace gs://your-bucket/workspace is neither a folder nor s3://bucket/prefix\n"
+    assert (
+        run.stderr
+        == "error: workspace_directory is gs://your-bucket/workspace: set it to a folder, or to s3://bucket/prefix\n"
+    )
