@@ -12,7 +12,7 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import AccuracyTooLowError
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
-from gokart_pipeline_sample.pipeline.model.model_input import encode_target
+from gokart_pipeline_sample.pipeline.model.model_input import Rows, encode_target
 from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, find_failures
 from gokart_pipeline_sample.pipeline.quality.scores import compare_with_baseline, find_baseline_failures
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
@@ -30,7 +30,7 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
     """
 
     pred_task: TaskParameter[DataFrame[Any]] = TaskParameter("Outputs at least OutputSchema.")
-    test_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the predicted rows.")
+    test_task: TaskParameter[Rows] = TaskParameter("Outputs the predicted rows.")
     require_acc: ShareParameter = ShareParameter(default=0.9, description="Share of right predictions to exceed.")
     require: RequirementsParameter = RequirementsParameter(default="", description="Other figures, as recall[1]>=0.5.")
     require_better: luigi.BoolParameter = gokart.ExplicitBoolParameter(
@@ -49,7 +49,7 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
     @pa.check_types(lazy=True)
     def check_accuracy(
         prediction: DataFrame[OutputSchema],
-        test: DataFrame[PreprocessedSchema],
+        test: Rows,
         require_acc: float,
         failures: Sequence[str] = (),
         require_better: bool = True,

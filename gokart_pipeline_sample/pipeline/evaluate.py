@@ -8,7 +8,7 @@ import pandera.pandas as pa
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_learning_curve
-from gokart_pipeline_sample.pipeline.model.model_input import encode_target
+from gokart_pipeline_sample.pipeline.model.model_input import Rows, encode_target
 from gokart_pipeline_sample.pipeline.quality import scores
 from gokart_pipeline_sample.pipeline.quality.find_warnings import find_model_warnings, find_warnings
 from gokart_pipeline_sample.pipeline.quality.metrics import LearningCurve, Metrics
@@ -27,8 +27,8 @@ class EvaluateTask(ShownTask[Metrics]):
 
     model_task: TaskParameter[Booster] = TaskParameter("Outputs the model.")
     pred_task: TaskParameter[DataFrame[PredictionSchema]] = TaskParameter("Outputs their predictions.")
-    train_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the training rows.")
-    test_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the predicted rows.")
+    train_task: TaskParameter[Rows] = TaskParameter("Outputs the training rows.")
+    test_task: TaskParameter[Rows] = TaskParameter("Outputs the predicted rows.")
     permutation_repeats: luigi.NumericalParameter[int] = luigi.NumericalParameter(
         default=5, var_type=int, min_value=0, max_value=1000, description="Shuffles of each feature; 0 for none."
     )
@@ -46,11 +46,7 @@ class EvaluateTask(ShownTask[Metrics]):
     @staticmethod
     @pa.check_types(lazy=True, inplace=True)
     def evaluate(
-        model: Booster,
-        prediction: DataFrame[PredictionSchema],
-        train: DataFrame[PreprocessedSchema],
-        test: DataFrame[PreprocessedSchema],
-        **shuffling: int,
+        model: Booster, prediction: DataFrame[PredictionSchema], train: Rows, test: Rows, **shuffling: int
     ) -> Metrics:
         """Compute all metrics of a model; its predictions of the test rows are matched with them by id.
 

@@ -9,13 +9,12 @@ import numpy.typing as npt
 import pandera.pandas as pa
 from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
-from pandera.typing import DataFrame
 
+from gokart_pipeline_sample.pipeline.model.model_input import Rows
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.shown_task import ShownTask
 
-Rows: TypeAlias = DataFrame[PreprocessedSchema]
 Parts: TypeAlias = tuple[Rows, Rows, Rows]
 
 

@@ -9,13 +9,12 @@ import pandera.pandas as pa
 from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
 from luigi.freezing import recursively_unfreeze
-from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor, set_fitted
 from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
 from gokart_pipeline_sample.pipeline.model.boosting import boost, make_datasets
 from gokart_pipeline_sample.pipeline.model.lightgbm_parameters import LightGBMParameter
-from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+from gokart_pipeline_sample.pipeline.model.model_input import Rows
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
@@ -23,8 +22,8 @@ from gokart_pipeline_sample.utils.template import GokartTask
 class TrainTask(GokartTask[Booster]):
     """Outputs a LightGBM booster, with its learning curve and the fitted features that it needs."""
 
-    train_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the training rows.")
-    valid_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the validation rows.")
+    train_task: TaskParameter[Rows] = TaskParameter("Outputs the training rows.")
+    valid_task: TaskParameter[Rows] = TaskParameter("Outputs the validation rows.")
     boosting: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
         default="gbdt", choices=["gbdt", "dart", "rf"], description="LightGBM's boosting type."
     )
@@ -66,13 +65,7 @@ class TrainTask(GokartTask[Booster]):
 
     @staticmethod
     @pa.check_types(lazy=True, inplace=True)
-    def fit(
-        train: DataFrame[PreprocessedSchema],
-        valid: DataFrame[PreprocessedSchema],
-        num_boost_round: int,
-        class_weight: str = "none",
-        **parameters: Any,
-    ) -> Booster:
+    def fit(train: Rows, valid: Rows, num_boost_round: int, class_weight: str = "none", **parameters: Any) -> Booster:
         """Train a multiclass model until the loss on the validation rows stops falling; all rows have their target.
 
         The booster keeps what ``FITTED_FEATURES`` know of the training rows, and its learning curve, a loss per round:

@@ -18,17 +18,16 @@ import luigi
 import pandas as pd
 from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
-from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import ClusterError, TableError
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
 from gokart_pipeline_sample.io.tables.table import Table, open_table
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.model.boosting import boost, make_datasets
+from gokart_pipeline_sample.pipeline.model.model_input import Rows
 from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import Preprocess
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
-from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
 from gokart_pipeline_sample.pipeline.train import TrainTask
 from gokart_pipeline_sample.utils.cluster_task import ClusterTask, connecting
@@ -39,7 +38,6 @@ PIECE_ROWS = 250_000
 # LightGBM waits for the other ranks for so many minutes, twice.
 _NETWORK = {"tree_learner": "data", "pre_partition": True, "time_out": 1}
 
-Rows = DataFrame[PreprocessedSchema]
 Reader = Callable[[range], list[Rows]]
 
 

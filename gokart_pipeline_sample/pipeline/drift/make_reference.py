@@ -9,7 +9,7 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
 from gokart_pipeline_sample.pipeline.drift import shift
-from gokart_pipeline_sample.pipeline.model.model_input import select_features
+from gokart_pipeline_sample.pipeline.model.model_input import Rows, select_features
 from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema, match_by_id
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
@@ -51,8 +51,8 @@ class MakeReferenceTask(GokartTask[Reference]):
 
     model_task: TaskParameter[Booster] = TaskParameter("Outputs the model.")
     pred_task: TaskParameter[DataFrame[PredictionSchema]] = TaskParameter("Outputs their predictions.")
-    train_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the training rows.")
-    test_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the predicted rows.")
+    train_task: TaskParameter[Rows] = TaskParameter("Outputs the training rows.")
+    test_task: TaskParameter[Rows] = TaskParameter("Outputs the predicted rows.")
 
     def run(self) -> None:
         """Describe the rows and save the document."""
@@ -61,12 +61,7 @@ class MakeReferenceTask(GokartTask[Reference]):
 
     @staticmethod
     @pa.check_types(lazy=True, inplace=True)
-    def make_reference(
-        model: Booster,
-        prediction: DataFrame[PredictionSchema],
-        train: DataFrame[PreprocessedSchema],
-        test: DataFrame[PreprocessedSchema],
-    ) -> Reference:
+    def make_reference(model: Booster, prediction: DataFrame[PredictionSchema], train: Rows, test: Rows) -> Reference:
         """Describe the test rows in ranges of values that the training rows suggest; predictions are matched by id."""
         matched = match_by_id(prediction, test[PreprocessedSchema.id_column()])
         predicted, truth = matched[PredictionSchema.target_column()], PreprocessedSchema.target_column()

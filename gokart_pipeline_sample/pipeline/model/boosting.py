@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, Losses, set_learning_curve
 from gokart_pipeline_sample.io.threads import call_interruptibly, count_threads
-from gokart_pipeline_sample.pipeline.model.model_input import encode_target, select_features
+from gokart_pipeline_sample.pipeline.model.model_input import Rows, encode_target, select_features
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.progress import showing_progress
 
@@ -68,12 +67,7 @@ def boost(train: Dataset, valid: Dataset, num_boost_round: int, parameters: dict
     return booster
 
 
-def make_datasets(
-    train: DataFrame[PreprocessedSchema],
-    valid: DataFrame[PreprocessedSchema],
-    fitted: dict[str, Any],
-    class_weight: str,
-) -> tuple[Dataset, Dataset]:
+def make_datasets(train: Rows, valid: Rows, fitted: dict[str, Any], class_weight: str) -> tuple[Dataset, Dataset]:
     """Return LightGBM's datasets of the training and the validation rows, which have their target.
 
     The class weight "balanced" gives each class of the training rows the same total weight, as in scikit-learn:

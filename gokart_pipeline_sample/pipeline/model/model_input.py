@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 from pandera.typing import DataFrame
@@ -13,10 +13,11 @@ from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 from gokart_pipeline_sample.pipeline.schemas.column_types import find_isin
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
+Rows: TypeAlias = DataFrame[PreprocessedSchema]  # preprocessed, with or without a target
 EPOCH = pd.Timestamp(0)
 
 
-def select_features(data: DataFrame[PreprocessedSchema], fitted: dict[str, Any]) -> pd.DataFrame:
+def select_features(data: Rows, fitted: dict[str, Any]) -> pd.DataFrame:
     """Return the features of any rows as :func:`encode_features` does, given what is fitted.
 
     Raise a SchemaErrors if fitted features break their schema.

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
-from gokart_pipeline_sample.pipeline.model.model_input import count_unseen, encode_target, select_features
+from gokart_pipeline_sample.pipeline.model.model_input import Rows, count_unseen, encode_target, select_features
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 from gokart_pipeline_sample.pipeline.quality.scores import find_baseline_failures
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
@@ -50,9 +49,7 @@ def find_model_warnings(metrics: Metrics, patience: int) -> list[str]:
     return [*warnings, *find_baseline_failures(accuracy, baseline, metrics["baseline_p_value"])]
 
 
-def find_warnings(
-    train: DataFrame[PreprocessedSchema], test: DataFrame[PreprocessedSchema], model: Booster
-) -> list[str]:
+def find_warnings(train: Rows, test: Rows, model: Booster) -> list[str]:
     """Return a sentence for each kind of trouble that is found, with the columns or classes that it is about."""
     features, tested = (select_features(rows, get_fitted(model)) for rows in (train, test))
     constant = features.columns[features[:EXAMINED_ROWS].nunique() <= 1]  # of the first rows; then of all
