@@ -4,7 +4,6 @@ import argparse
 import itertools
 import re
 import tomllib
-from configparser import ConfigParser
 from pathlib import Path
 
 _HELP, _OPTIONS, _COMMANDS, _REFUSED = tomllib.loads(Path(__file__).with_name("help.toml").read_text("utf-8")).values()
@@ -68,12 +67,3 @@ def _parse_command(program: str, arguments: list[str], options: argparse.Namespa
     if options.clean and (options.keep < 1 or options.min_age < 0):
         parser.error("argument --keep: at least 1; argument --min-age: at least 0")
     return options
-
-
-def needs_bucket_name(arguments: list[str], config: ConfigParser) -> bool:
-    """Return whether the bucket comes from ``BUCKET_NAME``, and not from an option or the configuration file."""
-    names = {argument.partition("=")[0] for argument in arguments}
-    if "--help-all" in names or any(name.endswith("Task-bucket") for name in names):
-        return False
-    bucket = config.get("gokart_pipeline_sample.UploadS3Task", "bucket", raw=True, fallback="${BUCKET_NAME}")
-    return "${BUCKET_NAME}" in bucket

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from pipeline_runner.cli.arguments import needs_bucket_name, parse_arguments
+from pipeline_runner.cli.arguments import parse_arguments
 from pipeline_runner.cli.configuration import load_config
 from pipeline_runner.cli.streams import prepare_streams
 from pipeline_runner.errors import UsageError, advise
@@ -61,8 +61,7 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
         from pipeline_runner.cli.root_task import resolving, show_help
         from pipeline_runner.error_messages import describe
         from pipeline_runner.run import UNHANDLED, run
-        from pipeline_runner.upkeep import champion, clean
-        from pipeline_runner.upkeep.published import fetch, serve
+        from pipeline_runner.upkeep import champion, clean, published
         from pipeline_runner.watch.history import History
         from pipeline_runner.watch.plan import show_plan
 
@@ -73,14 +72,14 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
             if options.help:
                 return show_help(arguments)
             if options.serve_s3 and server is not None:
-                return serve(server)
+                return published.serve(server)
             if options.new_table:
                 return adopt_table(options.new_table, options.id, options.target, options.name, is_agreed=options.yes)
             if options.history:
                 print(History(workspace))
                 return 0
             if options.fetch is not None:
-                return fetch(options.fetch)
+                return published.fetch(options.fetch)
             if options.champion is not None:
                 return champion.show_champions(options.champion)
             if options.clean:
@@ -118,9 +117,11 @@ def providing_s3(
     """Provide the embedded S3, which may still be starting, if there is no other S3 and one is needed."""
     workspace = config.get("TaskOnKart", "workspace_directory")
     directory = Path(workspace) / "s3"
-    has_bucket = options.help or options.history or options.new_table or (options.fetch or "").startswith("s3://")
-    needs_bucket = not has_bucket and needs_bucket_name(arguments, config)
-    if not (options.serve_s3 or (needs_bucket and embedded_s3.is_wanted(os.environ))):
+    needs_none = options.help or "--help-all" in arguments or options.history or options.new_table
+    setting = config.get("gokart_pipeline_sample.UploadS3Task", "bucket", raw=True, fallback="${BUCKET_NAME}")
+    is_option = any(argument.partition("=")[0].endswith("Task-bucket") for argument in arguments)
+    has_bucket = is_option or "${BUCKET_NAME}" not in setting or (options.fetch or "").startswith("s3://")
+    if not (options.serve_s3 or (not (needs_none or has_bucket) and embedded_s3.is_wanted(os.environ))):
         yield None
         return
     if workspace.startswith("s3://"):

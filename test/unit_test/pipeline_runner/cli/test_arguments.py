@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from luigi.configuration import LuigiConfigParser
 
-from pipeline_runner.cli.arguments import needs_bucket_name, parse_arguments
+from pipeline_runner.cli.arguments import parse_arguments
 
 TASK = "gokart_pipeline_sample.RunTask"
 OPTIONS = (
@@ -142,22 +141,3 @@ class TestParseArguments:
         with pytest.raises(SystemExit) as caught:
             parse_arguments([option, "--help"])
         assert caught.value.code == 0
-
-
-class TestNeedsBucketName:
-    @pytest.mark.parametrize(
-        ("arguments", "bucket", "expected"),
-        [
-            ([], None, True),
-            ([], "${BUCKET_NAME}", True),
-            ([], "my-bucket", False),
-            (["--gokart-pipeline-sample.UploadS3Task-bucket", "x"], "${BUCKET_NAME}", False),
-            (["--gokart-pipeline-sample.UploadS3Task-bucket=x"], "${BUCKET_NAME}", False),
-            (["--help-all"], "${BUCKET_NAME}", False),
-        ],
-    )
-    def test_tells_where_the_bucket_comes_from(self, arguments: list[str], bucket: str | None, expected: bool) -> None:
-        config = LuigiConfigParser()
-        if bucket:
-            config.read_dict({"gokart_pipeline_sample.UploadS3Task": {"bucket": bucket}})
-        assert needs_bucket_name(arguments, config) is expected

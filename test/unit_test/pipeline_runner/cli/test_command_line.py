@@ -56,6 +56,7 @@ class TestProvidingS3:
             ["--help-all"],
             ["--fetch", "s3://mine/output.csv"],
             ["--gokart-pipeline-sample.UploadS3Task-bucket", "mine"],
+            ["--gokart-pipeline-sample.UploadS3Task-bucket=mine"],
         ],
     )
     def test_runs_none_where_none_is_needed(
@@ -63,6 +64,14 @@ class TestProvidingS3:
     ) -> None:
         assert self.provide(config, *arguments) is None
         assert started == []
+
+    @pytest.mark.parametrize(("setting", "is_started"), [("${BUCKET_NAME}", True), ("mine", False)])
+    def test_runs_none_if_the_configuration_names_a_bucket(
+        self, config: LuigiConfigParser, started: list[Path], setting: str, is_started: bool
+    ) -> None:
+        config.read_dict({"gokart_pipeline_sample.UploadS3Task": {"bucket": setting}})
+        self.provide(config)
+        assert bool(started) is is_started
 
     def test_runs_none_beside_a_bucket(self, config: LuigiConfigParser, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("BUCKET_NAME", "mine")
