@@ -92,7 +92,7 @@ class TestReport:
     def test_a_run_that_is_up_to_date_makes_none(self, runs: Runs) -> None:
         assert runs.up_to_date.run.exit_code == 0
         assert runs.up_to_date.report is None
-        assert "report" not in runs.up_to_date.run.stdout
+        assert "\nreport " not in runs.up_to_date.run.stdout
 
     def test_when_the_gate_fails_it_begins_with_the_reason(self, runs: Runs) -> None:
         assert runs.gate.run.exit_code == 40
