@@ -6,7 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
-_HELP, _OPTIONS, _COMMANDS, _REFUSED = tomllib.loads(Path(__file__).with_name("help.toml").read_text("utf-8")).values()
+_HELP, _REFUSED = tomllib.loads(Path(__file__).with_name("help.toml").read_text("utf-8")).values()
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -15,9 +15,16 @@ def make_parser() -> argparse.ArgumentParser:
         **_HELP, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False, allow_abbrev=False
     )
     parser.add_argument("-h", "--help", action="store_true", help="show these options and those of the task")
-    for group, options in ((parser, _OPTIONS), (parser.add_mutually_exclusive_group(), _COMMANDS)):
-        for name, settings in options.items():
-            group.add_argument(name, **settings)
+    parser.add_argument("--mermaid", action="store_true", help="with --plan: draw the tasks as a Mermaid diagram")
+    parser.add_argument("--workspace-directory", metavar="FOLDER", help="folder or s3://… to keep results in")
+    commands = parser.add_mutually_exclusive_group()
+    commands.add_argument("--plan", action="store_true", help="show which tasks would run, and why; run nothing")
+    commands.add_argument("--history", action="store_true", help="show the last runs")
+    commands.add_argument("--fetch", metavar="KEY", nargs="?", const="", help="write what was published to stdout")
+    commands.add_argument("--serve-s3", action="store_true", help="serve the embedded S3 until Ctrl-C")
+    commands.add_argument("--champion", metavar="NAME", nargs="?", const="", help="show the champions, or go back")
+    commands.add_argument("--clean", action="store_true", help="show what no run needs any more, or delete it")
+    commands.add_argument("--new-table", metavar="TABLE", help="write the schema of a table, and use it from now on")
     return parser
 
 
