@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from logging import getLogger
 from typing import Any, cast
 
 import numpy as np
@@ -10,12 +11,17 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
+from gokart_pipeline_sample.errors import PredictionError
+from gokart_pipeline_sample.io.compiled_model import FIRST_ROWS, Engine, choose_engines
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted, predict_probabilities
+from gokart_pipeline_sample.io.threads import count_threads
 from gokart_pipeline_sample.pipeline.model.model_input import select_features
 from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
+
+logger = getLogger(__name__)
 
 
 class PredTask(GokartTask[DataFrame[PredictionSchema]]):
@@ -38,7 +44,14 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
             lightgbm.basic.LightGBMError: the model was trained on a different number of features.
         """
         features = select_features(data, get_fitted(model))
-        labelled = PredTask.label(predict_probabilities(model, features), data[PreprocessedSchema.id_column()])
+        # LightGBM predicts the first rows in any case. The model is never compiled for these few.
+        engines = choose_engines("auto", model, 0) if len(features) > FIRST_ROWS else ["lightgbm"]
+        try:
+            probabilities = Engine(model, engines, threads=count_threads()).predict(features, "")
+        except PredictionError as error:
+            logger.warning("%s: it predicts all rows", error)
+            probabilities = predict_probabilities(model, features)
+        labelled = PredTask.label(probabilities, data[PreprocessedSchema.id_column()])
         return cast("DataFrame[PredictionSchema]", labelled)
 
     @staticmethod

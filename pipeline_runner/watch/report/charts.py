@@ -188,8 +188,15 @@ def _plot_over_time(figure: Figure, series: dict[str, list[float | None]]) -> st
     return "Accuracy, estimated accuracy, rows and seconds of the last runs."
 
 
-_PLOTS = (_plot_learning_curve, _plot_importances, _plot_worst, _plot_calibration, _plot_shift, _plot_over_time)
-KINDS: dict[str, Callable[..., str]] = {plot.__name__.removeprefix("_plot_"): plot for plot in _PLOTS}
+KINDS: dict[str, Callable[..., str]] = {
+    "learning_curve": _plot_learning_curve,
+    "importances": _plot_importances,
+    "worst": _plot_worst,
+    "calibration": _plot_calibration,
+    "shift": _plot_shift,
+    "over_time": _plot_over_time,
+}
+
 
 if __name__ == "__main__":
     main()
