@@ -1,7 +1,5 @@
 """Signal handling, from the arrival of a signal to the exit status of the process."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import logging
@@ -76,7 +74,7 @@ def _end_at_signals() -> None:
     _unblock()
 
 
-def _ignore_interrupts(unraisable: sys.UnraisableHookArgs) -> None:
+def _ignore_interrupts(unraisable: "sys.UnraisableHookArgs") -> None:
     """Report an exception that could not be raised, unless it is an interrupt."""
     if not issubclass(unraisable.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(unraisable)

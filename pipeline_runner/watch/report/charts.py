@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 Chart = tuple[str, list[Any]]  # its kind, and its data
 
 NO_FILES = "--no-files"
-MEMORY = "/dev/shm"  # noqa: S108
 SHOWN_FEATURES, SHOWN_CURVES, LONGEST_LABEL = 15, 8, 18
-STYLE = Path(__file__).with_name("charts.mplstyle")
 # matplotlib does not support CSS variables: these colours, and others of the style, are placeholders for the SVG.
 INK, MUTED, FIRST, SECOND = "#010101", "#020202", "#050505", "#060606"
 VARIABLES = {INK: "ink", MUTED: "muted", "#030303": "line", "#040404": "card", FIRST: "first", SECOND: "second"}
@@ -70,7 +68,7 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         if sys.argv[1:] == [NO_FILES]:
             # matplotlib keeps its list of fonts in memory, and only until it has read it.
-            os.environ["MPLCONFIGDIR"] = stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY))
+            os.environ["MPLCONFIGDIR"] = stack.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm"))
         # matplotlib is imported, and fonts are read.
         draw_chart("calibration", [])
     charts: dict[str, Chart] = json.load(sys.stdin)
@@ -82,13 +80,13 @@ def main() -> None:
 def draw_chart(kind: str, *data: Any) -> str:
     """Draw a chart of a kind: a function below plots its data, and describes the chart to who does not see it."""
     from markupsafe import escape
-    from matplotlib import rc_context, rc_params_from_file
+    from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     file = io.StringIO()
-    with rc_context(rc_params_from_file(STYLE, use_default_template=False)):
+    with rc_context(fname=Path(__file__).with_name("charts.mplstyle")):
         # With the layout as a setting of the figure, everything would be drawn twice.
         figure = Figure()
         FigureCanvasSVG(figure)
