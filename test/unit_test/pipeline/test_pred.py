@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from pandera.errors import SchemaErrors
 
+from gokart_pipeline_sample.io import compiled_model
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.pipeline.pred import PredTask
 
@@ -45,6 +47,25 @@ class TestPredict:
         prediction = PredTask.predict(model, test[:0])
         assert prediction.empty
         assert prediction.dtypes.equals(PredTask.predict(model, test).dtypes)
+
+    @pytest.mark.parametrize("is_right", [True, False])
+    def test_gives_many_rows_the_bits_of_lightgbm(
+        self,
+        model: Booster,
+        parts: Parts,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        is_right: bool,
+    ) -> None:
+        few = PredTask.predict(model, parts[2])
+        copies = compiled_model.FIRST_ROWS // len(few) + 1
+        many = pd.concat([parts[2]] * copies, ignore_index=True)
+        if not is_right:
+            monkeypatch.setattr(compiled_model.FastModel, "predict", lambda _, rows: np.full((len(rows), 3), 1 / 3))
+        found = PredTask.predict(model, many.assign(id=range(len(many))))
+        expected = pd.concat([few] * copies, ignore_index=True)
+        assert found.drop(columns="id").equals(expected.drop(columns="id"))
+        assert ("does not predict what LightGBM predicts: it predicts all rows" in caplog.text) == (not is_right)
 
     def test_names_a_missing_feature_even_without_rows(self, model: Booster, parts: Parts) -> None:
         with pytest.raises(SchemaErrors, match="petal_area"):
