@@ -41,7 +41,7 @@ RUNS = {
     ),
     "large: plain script": (
         "training on 1,000,000 rows, 20 features, 100 rounds / the plain script",
-        "100 万行、特徴量 20、100 ラウンドの学習／素のスクリプト",
+        "1,000,000 行、特徴量 20、100 ラウンドの学習／素のスクリプト",
     ),
     "light: Booster.predict alone": (
         "batch, light model / `Booster.predict` alone",
