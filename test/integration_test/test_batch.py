@@ -580,7 +580,8 @@ class TestEngine:
     ) -> None:
         published.edit(
             "gokart_pipeline_sample/io/compiled_model.py",
-            "        return values",
+            "        return np.asarray(self._trees.predict(pa.record_batch(columns), n_jobs=self._threads))",
+            "        values = np.array(self._trees.predict(pa.record_batch(columns), n_jobs=self._threads))\n"
             "        last = (features['sepal_length'] == 1.2).to_numpy()\n"
             "        values[last, 0] = np.nextafter(values[last, 0], 1)\n"
             "        return values",
