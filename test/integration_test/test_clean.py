@@ -217,7 +217,7 @@ class TestNothingIsDeleted:
     )
     def test_by_wrong_options(self, used: Checkout, options: tuple[str, ...], exit_code: int, line: str) -> None:
         files = find_files(used)
-        run = used.main(*CLEAN, "--yes", *options)
+        run = used.main("--clean", "--yes", *options)
 
         assert run.exit_code == exit_code
         assert line in (run.stderr or run.stdout).splitlines()[-1]
