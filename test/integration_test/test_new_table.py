@@ -50,7 +50,7 @@ def table(checkout: Checkout) -> Path:
 def test_what_is_written_publishes(checkout: Checkout, table: Path, bucket: str, s3: S3Client) -> None:
     adopted = checkout.main("--new-table", str(table), *OPTIONS, "--yes")
     assert adopted.exit_code == 0, adopted.stderr
-    assert adopted.stdout.splitlines()[-1].endswith("run: python main.py")
+    assert adopted.stdout.splitlines()[-1].endswith(f"and run: {checkout.command}")
     count = hard_table.INFINITE_ROWS
     assert f"note: {count} of 2,000 rows are bad: 'ratio' ({count}); they are left out" in adopted.stdout
     checkout.edit("conf/param.ini", "require_acc=0.9", "require_acc=0.8\nrequire_better=false")
