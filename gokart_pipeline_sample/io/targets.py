@@ -44,13 +44,10 @@ class LocalWorkspaceTarget(TargetOnKart):
             return False
         state = self._file.stat()
         digest = _hash(self._file, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
-        return self._is_described_by(digest)
+        return self._digest_file.is_file() and self._digest_file.read_bytes() == self._describe(digest)
 
     def _describe(self, digest: str) -> bytes:
         return f"{digest}  {self._file.name}\n".encode()
-
-    def _is_described_by(self, digest: str) -> bool:
-        return self._digest_file.is_file() and self._digest_file.read_bytes() == self._describe(digest)
 
     def _load(self) -> Any:
         content = self._file.read_bytes() if self._file.is_file() else b""
