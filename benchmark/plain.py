@@ -14,6 +14,7 @@ from sklearn.datasets import load_iris
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import train_test_split
 
+FEATURES = ["sepal_length", "sepal_width", "petal_length", "petal_width", "petal_area"]
 PARAMETERS = {
     "objective": "multiclass",
     "metric": "multi_logloss",

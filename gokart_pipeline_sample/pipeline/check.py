@@ -13,7 +13,7 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.errors import AccuracyTooLowError
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.model.model_input import Rows, encode_target
-from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, find_failures
+from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, find_failures, list_figures
 from gokart_pipeline_sample.pipeline.quality.scores import compare_with_baseline, find_baseline_failures
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
@@ -40,8 +40,9 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
 
     def run(self) -> None:
         """Check the predictions and save them."""
-        metrics = self.load("metrics_task") if self.metrics_task else None
-        failures = find_failures(metrics, self.require)
+        if self.require and not self.metrics_task:
+            raise ValueError(f"the requirements {self.require!r} need the metrics: give metrics_task")
+        failures = find_failures(list_figures(self.load("metrics_task")), self.require) if self.require else []
         prediction, test = self.load(self.pred_task), self.load(self.test_task)
         self.dump(self.check_accuracy(prediction, test, self.require_acc, failures, self.require_better))
 

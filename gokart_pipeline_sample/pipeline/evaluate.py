@@ -79,6 +79,5 @@ class EvaluateTask(ShownTask[Metrics]):
             warnings=find_warnings(train, test, model),
             most_confidently_wrong=scores.find_wrong(test, matched),
         )
-        patience = model.params.get("early_stopping_round", 0)
-        metrics["warnings"] = [*find_model_warnings(metrics, patience), *metrics["warnings"]]
+        metrics["warnings"][:0] = find_model_warnings(metrics, model.params.get("early_stopping_round", 0))
         return metrics

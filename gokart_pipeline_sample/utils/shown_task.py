@@ -25,7 +25,7 @@ class Figures(TypedDict, total=False):
     rejected: int | None  # number of rejected rows of a batch
     parts: int | None  # number of parts of a batch
     unseen: dict[str, int] | None  # number of rows of a batch with a value that no training row has, by column
-    estimated: tuple[float, float, float] | None  # accuracy of a batch, with its interval of 95%
+    estimated: list[float] | None  # accuracy of a batch, with its interval of 95%
     alarms: list[str] | None  # about a batch or its truth, as sentences
     champion: str | None  # the last decision about the champion
 

@@ -98,14 +98,6 @@ class GokartTask(gokart.TaskOnKart[T]):
         """Return the code and library versions of the task, which gokart includes in the task's unique id."""
         return define_task(type(self)).serialize()
 
-    def get_task_log(self) -> dict[str, Any]:
-        """Return the log of the task from this process; gokart would read a pickle here."""
-        return dict(self.task_log)
-
-    def get_processing_time(self) -> str:
-        """Return 'unknown'; gokart would read a pickle here."""
-        return "unknown"
-
     def to_str_params(self, only_significant: bool = False, only_public: bool = False) -> dict[str, str]:
         """Return the parameters as text, and tasks among them as their ids.
 

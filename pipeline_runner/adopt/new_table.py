@@ -97,10 +97,9 @@ def make_files(uri: str, id_column: str, target_column: str, name: str | None) -
 
 
 def _fill_templates(words: dict[str, str], options: list[str]) -> dict[str, Any]:
-    schema, package = f"{SCHEMAS}/{words['module']}_feature.py", f"{SCHEMAS}/__init__.py"
+    schema = f"{SCHEMAS}/{words['module']}_feature.py"
     schemas, tests = (PROJECT / SCHEMAS).glob("*_feature.py"), (PROJECT / TESTS).glob("test_*.py")
     others = {str(path.relative_to(PROJECT)) for path in (*schemas, *tests)} - {schema, f"{TESTS}/test_table.py"}
-    exports = re.sub(r"(?m)^from .*\w_feature import .*\n", "", (PROJECT / package).read_text())
     return {
         schema: _render("input_schema.tmpl", words),
         f"{SCHEMAS}/feature.py": _render("feature.tmpl", words),
@@ -108,7 +107,6 @@ def _fill_templates(words: dict[str, str], options: list[str]) -> dict[str, Any]
         "gokart_pipeline_sample/pipeline/preprocess.py": _render("preprocess.tmpl", words),
         **({f"{TESTS}/conftest.py": _render("rows.tmpl", words)} if (PROJECT / TESTS).exists() else {}),
         "conf/param.ini": set_options((PROJECT / "conf" / "param.ini").read_text(), options),
-        package: re.sub(r'"\w+FeatureSchema",\s*', "", exports),
         **dict.fromkeys(sorted(others)),
     }
 

@@ -53,14 +53,13 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
             import_no_table(Path(stack.enter_context(tempfile.TemporaryDirectory())))
         server = stack.enter_context(providing_s3(options, arguments, config))
         # The pipeline is imported while the server starts.
-        import gokart
         from luigi.task_register import TaskClassException
 
         from gokart_pipeline_sample.errors import PipelineError
         from pipeline_runner.adopt.new_table import adopt_table
         from pipeline_runner.cli.root_task import resolving, show_help
         from pipeline_runner.error_messages import describe
-        from pipeline_runner.run import UNHANDLED, run
+        from pipeline_runner.run import run
         from pipeline_runner.upkeep import champion, clean, published
         from pipeline_runner.watch.history import History
         from pipeline_runner.watch.plan import show_plan
@@ -90,15 +89,9 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
         with resolving(arguments) as root:
             if options.plan:
                 return show_plan(root, workspace, options.mermaid)
-            if not root.only_looks:
-                place = shlex.join(["--workspace-directory", workspace] if options.workspace_directory else [])
-                fetching = f"{COMMAND} --fetch {{key}} {place}".strip() if server else f"{COMMAND} --fetch {{url}}"
-                return run(root, workspace, fetching, started)
-        try:
-            sys.exit(gokart.run(root.arguments))
-        except Exception as error:
-            print(f"error: {type(root.graph.root).__name__}: {describe(error)}", file=sys.stderr)
-            return UNHANDLED
+            place = shlex.join(["--workspace-directory", workspace] if options.workspace_directory else [])
+            fetching = f"{COMMAND} --fetch {{key}} {place}".strip() if server else f"{COMMAND} --fetch {{url}}"
+            return run(root, workspace, fetching, started)
 
 
 def import_no_table(folder: Path) -> None:

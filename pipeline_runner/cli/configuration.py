@@ -95,6 +95,8 @@ def check_names(config: ConfigParser) -> None:
     from luigi.task_register import Register, TaskClassNotFoundException
 
     for section in config.sections():
+        if section in ("tree_info", "test_run"):
+            raise UsageError(f"the section [{section}] of the configuration would have no effect: use --plan")
         try:
             parameters = Register.get_task_cls(section).get_param_names(include_significant=True)
         except TaskClassNotFoundException:

@@ -82,8 +82,7 @@ def resolving(arguments: list[str]) -> Iterator[RootTask]:
             if file := settings.logging_conf_file:  # luigi would take an error in it for one of its own.
                 ConfigParser().read_string(Path(file).read_text("utf-8"), file)
             lock_folder = None if settings.no_lock else Path(settings.lock_pid_dir)
-            only_looks = bool(gokart.tree_info().mode or gokart.test_run().pandas)
-            root = RootTask(arguments, graph, Report(), SlackConfig(), lock_folder, get_encryption(), only_looks)
+            root = RootTask(arguments, graph, Report(), SlackConfig(), lock_folder, get_encryption())
         except Exception as error:
             # luigi raises many kinds for mistakes in the arguments.
             raise UsageError(describe(error)) from error

@@ -126,7 +126,6 @@ class RootTask(NamedTuple):
     slack: SlackConfig
     lock_folder: Path | None = None  # where the running commands hold their locks, if they do
     encryption: Encryption = BUCKET_ENCRYPTION
-    only_looks: bool = False  # whether one of gokart's modes looks at the task instead of running it
 
 
 def serialize_parameters(task: Task) -> dict[str, str]:

@@ -24,7 +24,7 @@ from support.recording_proxy import RecordingProxy
 from gokart_pipeline_sample.io.tables.table import read_iris
 from gokart_pipeline_sample.pipeline.model.model_input import encode_features
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
-from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
 
 FLOWERS = make_flowers(10)

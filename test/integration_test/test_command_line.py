@@ -266,12 +266,16 @@ def test_a_shell_that_gives_little_is_said_in_one_line(
     assert "Traceback" not in run.stderr
 
 
-def test_a_mode_of_gokart_that_fails_is_said_in_one_line(checkout: Checkout) -> None:
-    run = checkout.main("--tree-info-mode", "all", BUCKET_NAME="not-there")
+def test_modes_of_gokart_that_run_nothing_are_refused(checkout: Checkout) -> None:
+    run = checkout.main("--tree-info-mode", "all")
 
-    assert run.exit_code == 4
-    assert run.stderr.splitlines()[-1].startswith("error: RunTask: s3://not-there/output.csv: S3 refuses to look at it")
-    assert "Traceback" not in run.stderr
+    assert run.exit_code == 2
+    assert run.stderr.splitlines()[-1].endswith("it would have no effect here, or a wrong one: use --plan")
+
+    checkout.edit("conf/param.ini", "[gokart_pipeline_sample.LoadDataTask]", "[test_run]\npandas=true\n\n\\g<0>")
+    run = checkout.main()
+    assert run.exit_code == 2
+    assert run.stderr == "error: the section [test_run] of the configuration would have no effect: use --plan\n"
 
 
 @pytest.mark.parametrize("from_file", [True, False])

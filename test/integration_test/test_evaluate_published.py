@@ -94,7 +94,8 @@ class TestAccuracy:
         assert (0 < accuracy < 1, rows) == (True, 170 - 19)
         evaluation, manifest = read_evaluation(s3, bucket), read_batch(s3, bucket).manifest
         assert (evaluation["rows"], evaluation["accuracy"]) == (rows, accuracy)
-        assert evaluation["interval"]["low"] < accuracy < evaluation["interval"]["high"]
+        value, low, high = evaluation["figures"]["accuracy"]
+        assert low < value == accuracy < high
         assert evaluation["estimated_accuracy"] == manifest["shift"]["estimated_accuracy"]
         assert before.items() <= read_objects(s3, bucket).items()
 
@@ -157,7 +158,7 @@ class TestAlarms:
         assert run.exit_code == 0, run.stderr
         alarms = read_evaluation(s3, bucket)["alarms"]
         below, unexpected = alarms
-        assert below.endswith(", more than 0.2 is required")
+        assert below.startswith("accuracy>0.2 is required and it is ")
         assert ", it was estimated as " in unexpected
         for alarm in alarms:
             assert f"WARNING {alarm}" in run.stderr
@@ -165,6 +166,17 @@ class TestAlarms:
         assert "published with 2 alarms" in published.main("--history").stdout
         (page,) = (content for key, (content, _) in read_objects(s3, bucket).items() if key.endswith("evaluation.html"))
         assert b"h1 { margin: 0; font-size: 26px; line-height: 1.2; color: var(--amber); }" in page
+
+    def test_ring_for_other_figures_that_the_gate_requires(
+        self, published: Checkout, bucket: str, s3: S3Client
+    ) -> None:
+        published.edit(INI, r"\[gokart_pipeline_sample.CheckAccuracyTask\]", r"\g<0>\nrequire=recall[1]>=0.999")
+        run = evaluate(published, TRUTH)
+
+        assert run.exit_code == 0, run.stderr
+        (alarm,) = read_evaluation(s3, bucket)["alarms"]
+        assert alarm.startswith("recall[1]>=0.999 is required and it is 0.")
+        assert "published with 1 alarm" in published.main("--history").stdout
 
     def test_fail_every_run_if_they_shall(self, published: Checkout, bucket: str, s3: S3Client) -> None:
         for tasks in (["JoinTruthTask"], []):

@@ -223,7 +223,7 @@ def calculate(checkout: Checkout, expression: str, data: pd.DataFrame) -> Run:
         "import json, sys, pandas as pd\n"
         "from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask\n"
         "from gokart_pipeline_sample.pipeline.model.model_input import encode_features\n"
-        "from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema\n"
+        "from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema\n"
         "data = pd.DataFrame(json.loads(sys.argv[1]))\n"
         f"print(json.dumps({expression}))\n"
     )

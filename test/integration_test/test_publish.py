@@ -14,7 +14,7 @@ from support.recording_proxy import RecordingProxy
 
 from gokart_pipeline_sample.errors import S3Error
 from gokart_pipeline_sample.io.s3 import client_of_process, find_metadata
-from gokart_pipeline_sample.pipeline.schemas import OutputSchema
+from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
 
 

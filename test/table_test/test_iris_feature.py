@@ -5,7 +5,7 @@ import pytest
 from pandera.errors import SchemaError
 
 from gokart_pipeline_sample.io.tables.table import read_iris
-from gokart_pipeline_sample.pipeline.schemas import IrisFeatureSchema
+from gokart_pipeline_sample.pipeline.schemas.iris_feature import IrisFeatureSchema
 
 
 class TestIrisFeatureSchema:

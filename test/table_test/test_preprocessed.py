@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from pandera.errors import SchemaError
 
-from gokart_pipeline_sample.pipeline.schemas import IrisFeatureSchema, PreprocessedSchema
+from gokart_pipeline_sample.pipeline.schemas.iris_feature import IrisFeatureSchema
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
 
 class TestPreprocessedSchema:

@@ -3,19 +3,21 @@
 import json
 import math
 from logging import getLogger
-from typing import TypedDict
+from typing import Any, TypedDict, cast
 
 import luigi
+import numpy as np
 import pandas as pd
 
 from gokart_pipeline_sample.errors import AlarmError, TableError
 from gokart_pipeline_sample.io.tables.table import open_table
-from gokart_pipeline_sample.pipeline.batch.manifest import S3JsonTarget, get_intact_object, list_estimate, make_folder
+from gokart_pipeline_sample.pipeline.batch.manifest import S3JsonTarget, get_intact_object, make_folder
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.shift import EstimatedAccuracy
-from gokart_pipeline_sample.pipeline.quality.metrics import Interval
-from gokart_pipeline_sample.pipeline.quality.scores import make_interval
+from gokart_pipeline_sample.pipeline.model.model_input import encode_target
+from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, find_failures
+from gokart_pipeline_sample.pipeline.quality.scores import Codes, score_labels
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import Breaches, screen_rows
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
@@ -28,11 +30,11 @@ logger = getLogger(__name__)
 
 
 class Evaluation(TypedDict):
-    """The accuracy of a batch, beside what was estimated when it was published."""
+    """The figures of a batch that its truth tells, beside what was estimated when it was published."""
 
     rows: int  # published rows whose truth is known
     accuracy: float
-    interval: Interval
+    figures: dict[str, list[float]]  # with their intervals: see score_labels
     estimated_accuracy: EstimatedAccuracy | None
     alarms: list[str]  # see find_alarms
 
@@ -46,6 +48,7 @@ class JoinTruthTask(TableTask[Evaluation], PublisherTask[Evaluation], S3Destinat
     bucket, server_side_encryption, kms_key_id = (borrow(ScoreTableTask, name) for name in ("bucket", *ENCRYPTION))
     table: TableParameter = TableParameter(description="Path or URI of a table with the id and the target of rows.")
     require_acc: ShareParameter = borrow(CheckAccuracyTask, "require_acc")
+    require: RequirementsParameter = borrow(CheckAccuracyTask, "require")
 
     def output(self) -> S3JsonTarget:
         """Return the object on S3."""
@@ -63,55 +66,57 @@ class JoinTruthTask(TableTask[Evaluation], PublisherTask[Evaluation], S3Destinat
         if unknown := sorted(set(truth[FeatureSchema.target_column()].dropna()) - classes, key=str):
             raise TableError(f"{self.table}: the target has values that are no class, the first of them {unknown[:5]}")
         parts = (open_table(f"s3://{self.bucket}/{part['key']}").read(output) for part in manifest["parts"])
-        rows, right = map(sum, zip(*(self.count_right(part, truth) for part in parts), strict=True))
-        if not rows:
+        codes = [np.concatenate(each) for each in zip(*(self.join(part, truth) for part in parts), strict=True)]
+        if not (rows := len(codes[0])):
             unreadable = Breaches(FeatureSchema.id_column())
             unreadable.add(screen_rows(FeatureSchema, truth[[FeatureSchema.id_column()]])[1], truth)
             problem = f"{unreadable}, and no other row" if unreadable.counts else "no row"
             raise TableError(f"{self.table}: {problem} of {self.manifest} is in it: give the truth of that batch")
-        accuracy, shift = right / rows, manifest["shift"]
-        interval, estimated = make_interval(accuracy, rows), shift and shift["estimated_accuracy"]
-        found = Evaluation(rows=rows, accuracy=accuracy, interval=interval, estimated_accuracy=estimated, alarms=[])
-        found["alarms"] = find_alarms(found, rows / manifest["rows_published"], self.require_acc)
-        for alarm in found["alarms"]:
+        figures, estimated = score_labels(*codes), manifest["shift"] and manifest["shift"]["estimated_accuracy"]
+        required = f"accuracy>{self.require_acc}, {self.require}"
+        alarms = find_alarms(figures, estimated, rows / manifest["rows_published"], required)
+        for alarm in alarms:
             logger.warning("%s", alarm)
-        self.dump(found)
+        found = {"rows": rows, "accuracy": figures["accuracy"][0], "figures": figures}
+        self.dump(cast("Evaluation", {**found, "estimated_accuracy": estimated, "alarms": alarms}))
 
     def describe(self) -> Published:
         """Return the accuracy, what it was estimated as, and the alarms."""
         evaluation = self.output().load()
         figures = Figures(accuracy=evaluation["accuracy"], rows=evaluation["rows"], alarms=evaluation["alarms"])
-        return Published({**figures, "estimated": list_estimate(evaluation["estimated_accuracy"])})
+        estimated = evaluation["estimated_accuracy"]
+        return Published({**figures, "estimated": cast("Any", estimated and [*estimated.values()])})
 
     @staticmethod
-    def count_right(published: pd.DataFrame, truth: pd.DataFrame) -> tuple[int, int]:
-        """Return the number of published rows whose truth is known, and how many of them are predicted rightly.
+    def join(published: pd.DataFrame, truth: pd.DataFrame) -> tuple[Codes, Codes]:
+        """Return the true and the predicted class of each published row whose truth is known, as numbers.
 
         A target that is not known yet is missing from the truth; raise a TableError if an id occurs twice in it.
         """
-        known = truth.dropna().set_index(FeatureSchema.id_column())[FeatureSchema.target_column()]
+        known = truth.dropna().set_index(FeatureSchema.id_column())
         if not known.index.is_unique:
             twice = known.index[known.index.duplicated()][:5].tolist()
             raise TableError(f"the truth has ids that occur more than once, the first of them {twice}")
         found = published[published[OutputSchema.id_column()].isin(known.index)]
-        right = found[OutputSchema.target_column()].to_numpy() == known.loc[found[OutputSchema.id_column()]].to_numpy()
-        return len(found), int(right.sum())
+        rows = known.loc[found[OutputSchema.id_column()]]
+        return encode_target(FeatureSchema, rows).to_numpy(), encode_target(OutputSchema, found).to_numpy()
 
 
-def find_alarms(evaluation: Evaluation, known: float, require_acc: float) -> list[str]:
-    """Return a sentence if a batch is less accurate than the gate requires, and one if the estimate was wrong.
+def find_alarms(
+    figures: dict[str, list[float]], estimated: EstimatedAccuracy | None, known: float, required: str
+) -> list[str]:
+    """Return a sentence for each figure that is worse than the gate requires, and one if the estimate was wrong.
 
-    The gate judges the upper bound for the whole batch, of which a share of rows is known; it is the accuracy itself if
+    The gate judges the better bound for the whole batch, of which a share of rows is known; it is the figure itself if
     all are (finite population correction: Cochran, Sampling Techniques, 1977). The estimate was wrong if the intervals
     of both do not meet: one in twenty accuracies is outside that of the estimate by chance.
     """
-    accuracy, estimated = evaluation["accuracy"], evaluation["estimated_accuracy"]
-    low, high = evaluation["interval"]["low"], evaluation["interval"]["high"]
-    text, alarms = f"the accuracy is {accuracy:.4f} (95% interval {low:.4f} to {high:.4f})", []
-    if accuracy + (high - accuracy) * math.sqrt(1 - known) <= require_acc:
-        alarms.append(f"{text}, more than {require_acc} is required")
+    values, rest = {name: value for name, (value, _, _) in figures.items()}, math.sqrt(1 - known)
+    bounds = {name: [value + (bound - value) * rest for bound in ends] for name, (value, *ends) in figures.items()}
+    alarms, (accuracy, low, high) = find_failures(values, required, bounds), figures["accuracy"]
     if estimated and (high < estimated["low"] or low > estimated["high"]):
-        alarms.append("{}, it was estimated as {accuracy:.4f} ({low:.4f} to {high:.4f})".format(text, **estimated))
+        text = f"the accuracy is {accuracy:.4f} (95% interval {low:.4f} to {high:.4f}), it was estimated as "
+        alarms.append(text + "{accuracy:.4f} ({low:.4f} to {high:.4f})".format(**estimated))
     return alarms
 
 
@@ -123,6 +128,7 @@ class EvaluatePublishedTask(ViewTask[Evaluation], TableTask[Evaluation]):
     table, encoding, delimiter, decimal = (borrow(JoinTruthTask, name) for name in TABLE_PARAMETERS)
     manifest: luigi.Parameter[str] = luigi.Parameter(default="", description="Key of the manifest, or else the last.")
     require_acc = borrow(JoinTruthTask, "require_acc")
+    require = borrow(JoinTruthTask, "require")
     on_alarm: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
         default="warn", choices=["warn", "fail"], description="Whether alarms about the accuracy fail the run."
     )

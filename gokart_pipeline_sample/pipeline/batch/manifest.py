@@ -15,7 +15,6 @@ from gokart_pipeline_sample.io import s3
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
 from gokart_pipeline_sample.io.targets import UNIQUE_ID, S3Target
 from gokart_pipeline_sample.pipeline.drift.make_reference import Shift
-from gokart_pipeline_sample.pipeline.drift.shift import EstimatedAccuracy
 
 logger = getLogger(__name__)
 
@@ -71,11 +70,6 @@ class S3JsonTarget(S3Target):
 
     def _dump(self, obj: object, *_: object, **__: object) -> None:
         self._put(obj, {})
-
-
-def list_estimate(estimate: EstimatedAccuracy | None) -> tuple[float, float, float] | None:
-    """Return an estimated accuracy with the bounds of its interval, if there is one."""
-    return (estimate["accuracy"], estimate["low"], estimate["high"]) if estimate else None
 
 
 def get_intact_object(bucket: str, key: str, if_missing: str, if_damaged: str, **conditions: Any) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any, cast
 import luigi
 
 from gokart_pipeline_sample.errors import AlarmError
-from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, S3ManifestTarget, S3PointerTarget, list_estimate
+from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, S3ManifestTarget, S3PointerTarget
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import find_alarms
 from gokart_pipeline_sample.pipeline.quality.find_warnings import shorten
@@ -57,7 +57,7 @@ class PublishBatchTask(PublisherTask[dict[str, Any]]):
                 rejected=manifest["rows_rejected"],
                 parts=len(manifest["parts"]),
                 unseen={name: values["rows"] for name, values in manifest["unseen"].items()} or None,
-                estimated=list_estimate(shift and shift["estimated_accuracy"]),
+                estimated=cast("Any", shift and [*shift["estimated_accuracy"].values()]),
                 alarms=pointer["alarms"],
                 champion=manifest["champion"]["decision"] if manifest["champion"] else None,
             )

@@ -19,7 +19,7 @@ from gokart_pipeline_sample.pipeline.evaluate import EvaluateTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
-from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, find_failures
+from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, find_failures, list_figures
 from gokart_pipeline_sample.pipeline.quality.scores import find_baseline_failures
 from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema, match_by_id
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
@@ -96,7 +96,8 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
     def _find_failures(self, metrics: Metrics) -> str:
         accuracy, baseline = metrics["model"]["accuracy"], metrics["baseline"]["accuracy"]
         others = find_baseline_failures(accuracy, baseline, metrics["baseline_p_value"]) if self.require_better else []
-        return "; ".join([*find_failures(metrics, f"accuracy>{self.require_acc}, {self.require}"), *others])
+        required = f"accuracy>{self.require_acc}, {self.require}"
+        return "; ".join([*find_failures(list_figures(metrics), required), *others])
 
     def _compare(self, document: registry.ChampionDocument, test: Any, old: DataFrame[PredictionSchema]) -> str:
         """Return whether the new model is not worse than the champion, which predicts ``old``."""

@@ -8,7 +8,6 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster, Losses, set_learning_curve
@@ -74,9 +73,14 @@ def make_datasets(train: Rows, valid: Rows, fitted: dict[str, Any], class_weight
     https://scikit-learn.org/stable/modules/generated/sklearn.utils.class_weight.compute_class_weight.html
     """
     import lightgbm as lgb
+    from sklearn.utils.class_weight import compute_class_weight
 
     targets = [encode_target(PreprocessedSchema, rows).to_numpy() for rows in (train, valid)]
-    weights = weigh_classes(targets[0]) if class_weight == "balanced" else None
+    weights = None
+    if class_weight == "balanced":
+        # A class without training rows gets the weight 1.
+        present, weights = np.unique(targets[0]), np.ones(len(PreprocessedSchema.target_classes()))
+        weights[present] = compute_class_weight("balanced", classes=present, y=targets[0])
     datasets = []
     for rows, target in zip((train, valid), targets, strict=True):
         features = select_features(rows, fitted)
@@ -85,12 +89,6 @@ def make_datasets(train: Rows, valid: Rows, fitted: dict[str, Any], class_weight
         features.columns = pd.Index(name_features(list(features.columns)))
         datasets.append(lgb.Dataset(features, label=target, weight=None if weights is None else weights[target]))
     return datasets[0], datasets[1]
-
-
-def weigh_classes(target: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
-    """Return the weight of each class; see :func:`make_datasets`. A class without rows gets the weight 1."""
-    counts = np.bincount(target, minlength=len(PreprocessedSchema.target_classes()))
-    return np.where(counts, len(target) / (np.count_nonzero(counts) * np.maximum(counts, 1)), 1.0)
 
 
 def name_features(columns: list[str]) -> list[str]:

@@ -3,7 +3,7 @@
 import math
 import operator
 import re
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import luigi
 
@@ -19,26 +19,29 @@ _SYNTAX = re.compile(
 )
 
 
-def find_failures(metrics: Metrics | None, require: str) -> list[str]:
-    """Return a sentence for each requirement that is not met; raise a ValueError if there are any but no metrics."""
-    if not (requirements := parse_requirements(require)):
-        return []
-    if metrics is None:
-        raise ValueError(f"the requirements {require!r} need the task that outputs the metrics: give metrics_task")
-    figures: dict[str, Any] = {**metrics["model"]}
-    figures |= {f"baseline {name}": value for name, value in metrics["baseline"].items()}
-    figures |= {f"accuracy_interval.{name}": value for name, value in metrics["accuracy_interval"].items()}
+def list_figures(metrics: Metrics) -> dict[str, float]:
+    """Return all figures by the names that requirements give them; an undefined one is NaN, which meets no bound."""
+    figures = [*metrics["model"].items()]
+    figures += [(f"baseline {name}", value) for name, value in metrics["baseline"].items()]
+    figures += [(f"accuracy_interval.{name}", value) for name, value in metrics["accuracy_interval"].items()]
     for scores in metrics["classes"]:
-        figures |= {f"{name}[{scores['name']}]": value for name, value in scores.items()}
-    # What is undefined meets no bound.
-    figures = {name: math.nan if value is None else value for name, value in figures.items()}
+        figures += [(f"{name}[{scores['name']}]", scores.get(name)) for name in _CLASS_SCORES]
+    return {name: math.nan if value is None else float(str(value)) for name, value in figures}
+
+
+def find_failures(
+    figures: Mapping[str, float], require: str, bounds: Mapping[str, Sequence[float]] | None = None
+) -> list[str]:
+    """Return a sentence for each requirement that a known figure does not meet, nor the better one of its bounds."""
     failures = []
-    for match in requirements:
-        value = figures[match["figure"] + (match["of_class"] or "")]
-        limit = float("".join((match["number"] or "0").split()))
-        if match["baseline"]:
-            limit += figures[f"baseline {match['figure']}"]
-        if not _COMPARISONS[match["comparison"]](value, limit):
+    for match in parse_requirements(require):
+        name, baseline = match["figure"] + (match["of_class"] or ""), f"baseline {match['figure']}"
+        if name not in figures or (match["baseline"] and baseline not in figures):
+            continue
+        value, limit = figures[name], float("".join((match["number"] or "0").split()))
+        limit += figures[baseline] if match["baseline"] else 0
+        best = (bounds or {}).get(name, (value, value))[">" in match["comparison"]]
+        if not _COMPARISONS[match["comparison"]](best, limit):
             shown = "undefined" if math.isnan(value) else f"{value:.4g}"
             bound = f", not {limit:.4g}" if match["baseline"] else ""
             failures.append(f"{match.group().strip(' ,')} is required and it is {shown}{bound}")

@@ -76,6 +76,31 @@ def make_interval(accuracy: float, rows: int) -> metrics.Interval:
     return metrics.Interval(level=CONFIDENCE, low=float(interval.low), high=float(interval.high))
 
 
+def score_labels(truth: Codes, predicted: Codes) -> dict[str, list[float]]:
+    """Return each figure that needs no probabilities, by the name that requirements give it, with its 95% interval.
+
+    F1 is 2J / (1 + J), if J is the share of the rows of this class or this prediction that have both; the interval of
+    the balanced accuracy is wider than it need be.
+    """
+    from sklearn.metrics import confusion_matrix
+
+    names = PreprocessedSchema.target_classes()
+    counts = confusion_matrix(truth, predicted, labels=range(len(names)))
+    both, rows, found = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    shares = {"accuracy": [both.sum(), len(truth)], "baseline accuracy": [rows.max(), len(truth)]}
+    for figure, wholes in {"recall": rows, "precision": found, "f1": rows + found - both}.items():
+        shares |= {f"{figure}[{name}]": share for name, *share in zip(names, both, wholes, strict=True)}
+    figures = {
+        name: np.array([part / whole, *[*make_interval(part / whole, whole).values()][1:]])
+        for name, (part, whole) in shares.items()
+        if whole
+    }
+    figures |= {name: 2 * values / (1 + values) for name, values in figures.items() if name.startswith("f1[")}
+    recalls = [values for name, values in figures.items() if name.startswith("recall[")]
+    figures |= {"balanced_accuracy": np.mean(recalls, axis=0), "baseline balanced_accuracy": np.ones(3) / len(recalls)}
+    return {name: values.tolist() for name, values in figures.items()}
+
+
 def score_classes(truth: Codes, predicted: Codes, probabilities: Probabilities) -> list[metrics.ClassScores]:
     """Score each class against the rest; see :func:`score`."""
     from sklearn.metrics import precision_recall_fscore_support

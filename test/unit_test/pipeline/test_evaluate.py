@@ -23,7 +23,7 @@ from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.quality import scores as quality_scores
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 from gokart_pipeline_sample.pipeline.quality.scores import find_wrong, make_interval, measure_importances
-from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.train import TrainTask
 
 Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]

@@ -20,8 +20,8 @@ from gokart_pipeline_sample.pipeline.batch.score_table import PartScorer
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
-from gokart_pipeline_sample.pipeline.schemas import IrisFeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import readable_ids
+from gokart_pipeline_sample.pipeline.schemas.iris_feature import IrisFeatureSchema
 
 COLUMNS = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")

@@ -26,7 +26,7 @@ from gokart_pipeline_sample.pipeline.drift.make_reference import (
 from gokart_pipeline_sample.pipeline.drift.shift import describe_column
 from gokart_pipeline_sample.pipeline.model.model_input import select_features
 from gokart_pipeline_sample.pipeline.pred import PredTask
-from gokart_pipeline_sample.pipeline.schemas import PreprocessedSchema
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
 Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 

@@ -8,25 +8,39 @@ from typing import Any
 
 import lightgbm as lgb
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
 from gokart_pipeline_sample.io.lightgbm_model import get_learning_curve
 from gokart_pipeline_sample.pipeline.model import boosting
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.train import TrainTask
 
+FEATURES = PreprocessedSchema.feature_columns()
+
 Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+
+
+def weigh(train: npt.NDArray[Any], valid: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the weights of validation rows of these classes."""
+    parts = [
+        pd.DataFrame({"id": range(len(target)), **dict.fromkeys(FEATURES, 1.0), "target": target})
+        for target in (train, valid)
+    ]
+    weights = boosting.make_datasets(*map(PreprocessedSchema.validate, parts), {}, "balanced")[1].weight
+    return np.asarray(weights)
 
 
 class TestClassWeights:
     def test_are_those_of_scikit_learn(self) -> None:
         target = np.array([0] * 90 + [1] * 8 + [2] * 2)
         expected = compute_class_weight("balanced", classes=np.arange(3), y=target)
-        assert boosting.weigh_classes(target).tolist() == pytest.approx(expected.tolist())
+        assert weigh(target, np.arange(3)).tolist() == pytest.approx(expected.tolist())
 
-    def test_a_class_without_rows_weighs_one(self) -> None:
-        assert boosting.weigh_classes(np.array([0, 0, 0, 2])).tolist() == pytest.approx([2 / 3, 1.0, 2.0])
+    def test_a_class_without_training_rows_weighs_one(self) -> None:
+        assert weigh(np.array([0, 0, 0, 2]), np.arange(3)).tolist() == pytest.approx([2 / 3, 1.0, 2.0])
 
     def test_change_the_model_only_if_asked_for(self, parts: Parts, parameters: dict[str, Any]) -> None:
         rare = parts[0].drop(parts[0][parts[0]["target"] == 2].index[3:])

@@ -22,7 +22,9 @@ from gokart_pipeline_sample.pipeline import pred, train
 from gokart_pipeline_sample.pipeline.fitted_features import FittedFeatures
 from gokart_pipeline_sample.pipeline.model import model_input
 from gokart_pipeline_sample.pipeline.model.model_input import encode_features, encode_target
-from gokart_pipeline_sample.pipeline.schemas import BaseSchema, IrisFeatureSchema, PreprocessedSchema
+from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
+from gokart_pipeline_sample.pipeline.schemas.iris_feature import IrisFeatureSchema
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
 from gokart_pipeline_sample.pipeline.train import TrainTask
 

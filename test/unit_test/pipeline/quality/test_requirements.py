@@ -6,6 +6,7 @@ from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 from gokart_pipeline_sample.pipeline.quality.requirements import (
     RequirementsParameter,
     find_failures,
+    list_figures,
     parse_requirements,
 )
 
@@ -23,7 +24,7 @@ METRICS: Metrics = {  # type: ignore[typeddict-item]
 
 
 def explain(text: str) -> list[str]:
-    return find_failures(METRICS, text)
+    return find_failures(list_figures(METRICS), text)
 
 
 @pytest.mark.parametrize(
@@ -68,20 +69,35 @@ def test_all_that_fail_are_explained() -> None:
 
 @pytest.mark.parametrize("require_acc", [0.9, 1.0])
 def test_the_accuracy_is_required_as_any_other_figure_is(require_acc: float) -> None:
-    accuracy, roc_auc = find_failures(METRICS, f"accuracy>{require_acc}, roc_auc>0.8")
+    accuracy, roc_auc = explain(f"accuracy>{require_acc}, roc_auc>0.8")
     assert accuracy == f"accuracy>{require_acc} is required and it is 0.9"
-    assert [roc_auc] == find_failures(METRICS, "roc_auc>0.8")
+    assert [roc_auc] == explain("roc_auc>0.8")
 
 
 @pytest.mark.parametrize("require_acc", [0.89, 0.0, 1e-300])
 def test_an_accuracy_above_the_required_one_fails_nothing(require_acc: float) -> None:
-    assert find_failures(METRICS, f"accuracy>{require_acc}, ") == []
+    assert explain(f"accuracy>{require_acc}, ") == []
 
 
-def test_without_metrics_nothing_can_be_required() -> None:
-    assert find_failures(None, "") == []
-    with pytest.raises(ValueError, match="give metrics_task"):
-        find_failures(None, "accuracy>0.5")
+def test_a_figure_that_is_not_known_is_passed_over() -> None:
+    known = {"accuracy": 0.4, "log_loss": 1.0}
+    assert find_failures(known, "recall[0]>0.5, log_loss<baseline, accuracy>=0.5") == [
+        "accuracy>=0.5 is required and it is 0.4"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "bounds", "is_met"),
+    [
+        ("accuracy>0.5", (0.3, 0.6), True),
+        ("accuracy>0.5", (0.3, 0.5), False),
+        ("log_loss<0.5", (0.4, 2.0), True),
+        ("log_loss<0.5", (0.6, 2.0), False),
+    ],
+)
+def test_the_better_bound_of_an_interval_counts(text: str, bounds: tuple[float, float], is_met: bool) -> None:
+    figures = {"accuracy": 0.4, "log_loss": 1.0}
+    assert (find_failures(figures, text, dict.fromkeys(figures, bounds)) == []) is is_met
 
 
 @pytest.mark.parametrize(

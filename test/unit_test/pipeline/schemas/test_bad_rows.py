@@ -12,7 +12,6 @@ from pandera.typing import Series
 from support.fruits import FruitSchema
 
 from gokart_pipeline_sample.io.tables.table import Table
-from gokart_pipeline_sample.pipeline.schemas import IrisFeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import (
     Breaches,
     describe_breach,
@@ -20,6 +19,7 @@ from gokart_pipeline_sample.pipeline.schemas.bad_rows import (
     separate_rows,
 )
 from gokart_pipeline_sample.pipeline.schemas.base import ID, BaseSchema
+from gokart_pipeline_sample.pipeline.schemas.iris_feature import IrisFeatureSchema
 
 
 def make_breaches(rows: list[int], column: str = "length", check: str = "greater_than(0)") -> pd.DataFrame:

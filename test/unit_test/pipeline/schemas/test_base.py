@@ -11,14 +11,10 @@ from support.fruits import FruitSchema
 
 from gokart_pipeline_sample.errors import SchemaDefinitionError
 from gokart_pipeline_sample.io.tables.casts import LISTED
-from gokart_pipeline_sample.pipeline.schemas import (
-    BaseSchema,
-    IrisFeatureSchema,
-    OutputSchema,
-    PredictionSchema,
-    PreprocessedSchema,
-)
-from gokart_pipeline_sample.pipeline.schemas.base import ID, KEEP, TARGET, passing_equal_ids
+from gokart_pipeline_sample.pipeline.schemas.base import ID, KEEP, TARGET, BaseSchema, passing_equal_ids
+from gokart_pipeline_sample.pipeline.schemas.iris_feature import IrisFeatureSchema
+from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema, PredictionSchema
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
 SCHEMAS = [IrisFeatureSchema, PreprocessedSchema, OutputSchema, PredictionSchema]
 

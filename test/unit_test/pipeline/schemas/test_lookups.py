@@ -13,9 +13,9 @@ from pandera.typing import DataFrame, Series
 
 from gokart_pipeline_sample.errors import BadRowsError, SettingError, TableError
 from gokart_pipeline_sample.io.tables.table import open_table
-from gokart_pipeline_sample.pipeline.schemas import IrisFeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import preprocess_valid
 from gokart_pipeline_sample.pipeline.schemas.base import ID, BaseSchema
+from gokart_pipeline_sample.pipeline.schemas.iris_feature import IrisFeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.lookups import LookupsParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 

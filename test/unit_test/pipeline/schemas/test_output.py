@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from pandera.errors import SchemaError, SchemaErrors
 
-from gokart_pipeline_sample.pipeline.schemas import OutputSchema, PredictionSchema
+from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema, PredictionSchema
 
 
 class TestOutputSchema:
