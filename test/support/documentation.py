@@ -43,6 +43,13 @@ NOT_RUN = {
         "python main.py     # the sex of 67 penguins, with an accuracy of 0.91",
         "python main.py RunBatchTask     # and of 9 of the 11",
     ],
+    "a module, and what needs it: test_find_better_settings.py runs them": [
+        '"""Search LightGBM\'s parameters by the loss of the validation rows."""',
+        "echo 'from gokart_pipeline_sample.pipeline.tune import TuneTask as TuneTask'"
+        " >> gokart_pipeline_sample/__init__.py",
+        "python main.py TuneTask --trials 40",
+        "python main.py TuneTask --trials 40 --workers 2 --TrainTask-threads 1",
+    ],
     "changes every file: test_rename.py runs it": ["make rename NAME=your_name"],
     "takes minutes, and runs this test": ["make lint test"],
     "takes half an hour": ["make bench"],
