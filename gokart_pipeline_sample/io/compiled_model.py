@@ -84,12 +84,12 @@ class Engine:
     def __init__(
         self, model: Booster, engines: Sequence[str] = ("lightgbm",), folder: Path = Path(), threads: int = 1
     ) -> None:
-        self.model, self._engines, self._folder, self._threads = model, [*engines], folder, threads
+        self.model, self._engines, self._folder, self.threads = model, [*engines], folder, threads
         self._lock, self._is_first = threading.Lock(), True
         self._fast: FastModel | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Engine, (self.model, self._engines, self._folder, self._threads)
+        return Engine, (self.model, self._engines, self._folder, self.threads)
 
     def predict(self, features: pd.DataFrame, seed: str) -> npt.NDArray[np.float64]:
         """Return the probability of each class, row by row; raise a PredictionError if LightGBM gives other bits.
@@ -101,12 +101,12 @@ class Engine:
             if is_first:
                 self._load()
         if features.empty or not self._fast:
-            return predict_probabilities(self.model, features, self._threads)
+            return predict_probabilities(self.model, features, self.threads)
         predicted, number = self._fast.predict(features), len(features)
         rows = random.Random(seed).sample(range(number), min(SAMPLE_ROWS, number))  # noqa: S311
         if is_first:
             rows = [*range(min(FIRST_ROWS, number))]
-        expected = predict_probabilities(self.model, features.iloc[rows], self._threads)
+        expected = predict_probabilities(self.model, features.iloc[rows], self.threads)
         if predicted[rows].tobytes() != expected.tobytes():
             raise PredictionError(f"the {self._engines[0]} model does not predict what LightGBM predicts")
         return predicted
@@ -116,7 +116,7 @@ class Engine:
         self._is_first = False
         while not self._fast and (engine := self._engines[0]) != "lightgbm":
             try:
-                self._fast = FastModel(self.model, self._threads, self._folder if engine == "compiled" else None)
+                self._fast = FastModel(self.model, self.threads, self._folder if engine == "compiled" else None)
             except (ImportError, OSError, RuntimeError, ValueError) as error:
                 self._engines.pop(0)
                 who = "LightGBM" if self._engines[0] == "lightgbm" else "pylignum's interpreter"

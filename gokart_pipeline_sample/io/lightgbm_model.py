@@ -93,6 +93,21 @@ def predict_probabilities(model: Booster, features: pd.DataFrame, threads: int =
     return np.asarray(call_interruptibly(count_threads(threads), model.predict, features))
 
 
+def predict_contributions(model: Booster, features: pd.DataFrame, decided: Any, threads: int = 0) -> Any:
+    """Return how much each feature adds to the raw score of the class decided for a row, or of the only one.
+
+    The last column is the score that is expected without features. These are SHAP values of trees (Lundberg et al.,
+    Consistent Individualized Feature Attribution for Tree Ensembles, 2018).
+    """
+    width, classes = features.shape[1] + 1, model.num_model_per_iteration()
+    found, step = np.empty((len(features), width)), 4_000_000 // (width * classes) + 1  # 32 MB at a time
+    for rows in (slice(start, start + step) for start in range(0, len(features), step)):
+        every = call_interruptibly(count_threads(threads), model.predict, features.iloc[rows], pred_contrib=True)
+        by_class = np.asarray(every).reshape(-1, classes, width)
+        found[rows] = by_class[np.arange(len(by_class)), decided.iloc[rows] if classes > 1 else 0]
+    return found
+
+
 def count_leaves(text: str) -> list[int]:
     """Return the number of leaves of each tree of a model's text."""
     return [int(count) for count in re.findall(r"^num_leaves=(\d+)$", text, re.MULTILINE)]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, cast
 
+import gokart
 import luigi
 import pandera.pandas as pa
 from pandera.typing import DataFrame
@@ -20,7 +21,7 @@ class PublishParameter(luigi.ListParameter[tuple[str, ...]]):
 
     def normalize(self, x: Iterable[str]) -> tuple[str, ...]:
         """Return the names; raise a SettingError if new rows lack one, or the output has it already."""
-        names, own = tuple(x), "(?i)id|pred|reason|probability_.*"  # The reason is that of rejected rows.
+        names, own = tuple(x), r"(?i)id|pred|reason(_\d+)?|probability_.*"  # The reason is that of rejected rows.
         others = [name for name in PreprocessedSchema.new_row_columns()[1:] if not re.fullmatch(own, name)]
         if wrong := [name for name in names if name not in others or names.count(name) > 1]:
             raise SettingError(f"publish cannot have {wrong}: give some of {', '.join(others)}, each once")
@@ -33,21 +34,25 @@ class MakeOutputTask(GokartTask[DataFrame[OutputSchema]]):
     pred_task: TaskParameter[DataFrame[Any]] = TaskParameter("Outputs at least OutputSchema.")
     test_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the predicted rows.")
     publish: PublishParameter = PublishParameter(default=(), description="Columns of a row to publish, too, in JSON.")
+    with_proba: luigi.BoolParameter = gokart.ExplicitBoolParameter(default=False, description="Publish probabilities.")
 
     def run(self) -> None:
         """Make the table and save it."""
-        self.dump(self.make_output(self.load(self.pred_task), self.load(self.test_task), self.publish))
+        prediction = self.load(self.pred_task)
+        names = prediction.filter(regex=r"^reason_\d+$" + "|^probability_" * self.with_proba).columns
+        self.dump(self.make_output(prediction, self.load(self.test_task), [*names, *self.publish]))
 
     @staticmethod
     @pa.check_types(lazy=True)
     def make_output(
         prediction: DataFrame[OutputSchema], data: DataFrame[PreprocessedSchema], publish: Iterable[str] = ()
     ) -> DataFrame[OutputSchema]:
-        """Return the ``id`` and the ``pred`` of each row, in the order of the rows, and its columns to publish.
+        """Return ``id`` and ``pred`` of each row, in the order of the rows, and columns of its prediction or its own.
 
         Raises:
             pandera.errors.SchemaErrors: a frame breaks its schema.
             ValueError: a row has no prediction, or a prediction has no row; the message gives the ids.
         """
-        matched = match_by_id(prediction, data[PreprocessedSchema.id_column()])[[*OutputSchema.to_schema().columns]]
-        return cast("DataFrame[OutputSchema]", matched.assign(**{name: data[name].array for name in publish}))
+        matched = match_by_id(prediction, data[PreprocessedSchema.id_column()])
+        columns = {name: (matched if name in matched else data)[name].array for name in publish}
+        return cast("DataFrame[OutputSchema]", matched[[*OutputSchema.to_schema().columns]].assign(**columns))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from logging import getLogger
 from typing import Any, cast
 
+import luigi
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -16,6 +17,7 @@ from gokart_pipeline_sample.io.compiled_model import FIRST_ROWS, Engine, choose_
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted, predict_probabilities
 from gokart_pipeline_sample.io.threads import count_threads
 from gokart_pipeline_sample.pipeline.model.model_input import select_features
+from gokart_pipeline_sample.pipeline.model.reasons import add_reasons
 from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
@@ -25,18 +27,21 @@ logger = getLogger(__name__)
 
 
 class PredTask(GokartTask[DataFrame[PredictionSchema]]):
-    """Outputs a ``PredictionSchema`` frame: the class of each row, and the probability of every class."""
+    """Outputs a ``PredictionSchema`` frame: the class of each row, the probability of every class, and reasons."""
 
     model_task: TaskParameter[Booster] = TaskParameter("Outputs the model.")
     test_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the rows to predict.")
+    with_reasons: luigi.NumericalParameter[int] = luigi.NumericalParameter(
+        default=0, var_type=int, min_value=0, max_value=11, description="Features to name that contribute most, to 10."
+    )
 
     def run(self) -> None:
         """Predict the rows and save the predictions."""
-        self.dump(self.predict(self.load(self.model_task), self.load(self.test_task)))
+        self.dump(self.predict(self.load(self.model_task), self.load(self.test_task), self.with_reasons))
 
     @staticmethod
     @pa.check_types(lazy=True, inplace=True)
-    def predict(model: Booster, data: DataFrame[PreprocessedSchema]) -> DataFrame[PredictionSchema]:
+    def predict(model: Booster, data: DataFrame[PreprocessedSchema], reasons: int = 0) -> DataFrame[PredictionSchema]:
         """Predict each row, with or without a target, independently of the other rows; there may be none.
 
         Raises:
@@ -52,7 +57,7 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
             logger.warning("%s: it predicts all rows", error)
             probabilities = predict_probabilities(model, features)
         labelled = PredTask.label(probabilities, data[PreprocessedSchema.id_column()])
-        return cast("DataFrame[PredictionSchema]", labelled)
+        return cast("DataFrame[PredictionSchema]", add_reasons(labelled, model, features, reasons))
 
     @staticmethod
     def label(probabilities: npt.NDArray[np.float64], ids: pd.Series[Any]) -> pd.DataFrame:

@@ -22,6 +22,8 @@ class RunTask(ViewTask[DataFrame[OutputSchema]]):
     """Trains a model on the table and, if it is accurate enough, publishes its predictions on S3."""
 
     require_acc = borrow(CheckAccuracyTask, "require_acc")
+    with_proba = borrow(MakeOutputTask, "with_proba")
+    with_reasons = borrow(PredTask, "with_reasons")
 
     def requires(self) -> UploadS3Task:
         """Wire the tasks."""
@@ -33,9 +35,9 @@ class RunTask(ViewTask[DataFrame[OutputSchema]]):
         test = GetDataTask(data_task=split, name="test")
 
         model = TrainTask(train_task=train, valid_task=valid)
-        predicted = PredTask(model_task=model, test_task=test)
+        predicted = PredTask(model_task=model, test_task=test, with_reasons=self.with_reasons)
         evaluated = EvaluateTask(model_task=model, pred_task=predicted, train_task=train, test_task=test)
-        output = MakeOutputTask(pred_task=predicted, test_task=test)
+        output = MakeOutputTask(pred_task=predicted, test_task=test, with_proba=self.with_proba)
         gate = CheckAccuracyTask(pred_task=output, test_task=test, metrics_task=evaluated, require_acc=self.require_acc)
         return UploadS3Task(output_task=gate)
 
@@ -45,4 +47,4 @@ class RunNestTask(RunTask):
 
     def requires(self) -> UploadS3Task:
         """Wire the tasks."""
-        return UploadS3Task(output_task=wire_model(PrepareDataTask(), self.require_acc).checked)
+        return UploadS3Task(output_task=wire_model(PrepareDataTask(), self.require_acc, run=self).checked)

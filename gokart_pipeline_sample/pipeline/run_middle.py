@@ -49,20 +49,23 @@ def wire_model(
     require_acc: float,
     after: Sequence[GokartTask[Any]] = (),
     trained: GokartTask[Booster] | None = None,
+    run: GokartTask[Any] | None = None,
 ) -> TrainedModel:
     """Wire the tasks from the prepared data to the accuracy check; training waits for the tasks in ``after``.
 
     The validation rows stand for the training rows, of which they are a sample, if another task has ``trained``.
+    A ``run`` that publishes the predictions of the test rows passes its parameters on to the tasks that own them.
     A function, because the parameters of a task are part of the identity of all tasks downstream, and a change of
     ``require_acc`` must not score a table again.
     """
     names = ("valid", "valid", "test") if trained else ("train", "valid", "test")
     train, valid, test = (GetDataTask(data_task=prepared, name=name) for name in names)
 
+    given = run.parameters_of if run else lambda _: {}
     model = trained or TrainTask(train_task=train, valid_task=valid, after=list(after))
-    predicted = PredTask(model_task=model, test_task=test)
+    predicted = PredTask(model_task=model, test_task=test, **given(PredTask))
     evaluated = EvaluateTask(model_task=model, pred_task=predicted, train_task=train, test_task=test)
-    output = MakeOutputTask(pred_task=predicted, test_task=test)
+    output = MakeOutputTask(pred_task=predicted, test_task=test, **given(MakeOutputTask))
     checked = CheckAccuracyTask(pred_task=output, test_task=test, metrics_task=evaluated, require_acc=require_acc)
     reference = MakeReferenceTask(model_task=model, pred_task=predicted, train_task=train, test_task=test)
     return TrainedModel(model, predicted, evaluated, reference, checked)

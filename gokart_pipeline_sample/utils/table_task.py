@@ -1,6 +1,6 @@
 """The base of the tasks that read a table."""
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import luigi
 
@@ -27,8 +27,3 @@ class TableTask(GokartTask[T]):
     def open_table(self) -> Table:
         """Return the table; it is listed once per process."""
         return open_table(self.table).with_dialect(Dialect(self.encoding, self.delimiter, self.decimal))
-
-    def parameters_of(self, other: type[GokartTask[Any]]) -> dict[str, Any]:
-        """Return the plain parameters that another task has, too, to pass them on to it."""
-        names = other.get_param_names()  # type: ignore[no-untyped-call]
-        return {name: value for name, value in self.plain_parameters().items() if name in names}

@@ -118,6 +118,10 @@ class GokartTask(gokart.TaskOnKart[T]):
         names = [name for name, value in parameters if value.significant and not isinstance(value, _TASKS)]
         return {name: self.param_kwargs[name] for name in names}
 
+    def parameters_of(self, other: type[luigi.Task]) -> dict[str, Any]:
+        """Return the plain parameters that another task has, too, to pass them on to it."""
+        return {name: value for name, value in self.plain_parameters().items() if name in other.get_param_names()}
+
     def __repr__(self) -> str:
         """Return the name and plain parameters; gokart's version walks the chain of tasks for each log line."""
         parameters = ", ".join(f"{name}={value}" for name, value in self.plain_parameters().items())

@@ -20,6 +20,7 @@ class RunBatchTask(ViewTask[dict[str, Any]], TableTask[dict[str, Any]]):
     output_format = borrow(ScoreTableTask, "output_format")
     rows_per_part = borrow(ScoreTableTask, "rows_per_part")
     with_proba = borrow(ScoreTableTask, "with_proba")
+    with_reasons = borrow(ScoreTableTask, "with_reasons")
     on_bad_row = borrow(GuardTableTask, "on_bad_row")
     max_rejected_share = borrow(GuardTableTask, "max_rejected_share")
     min_rows = borrow(GuardTableTask, "min_rows")

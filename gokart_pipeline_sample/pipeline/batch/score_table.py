@@ -25,6 +25,7 @@ from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, Part, S3Man
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, RowCounts, count_rows, measure_shift
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.model.model_input import count_unseen, select_features
+from gokart_pipeline_sample.pipeline.model.reasons import add_reasons
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import Preprocess, preprocess_valid
@@ -66,6 +67,7 @@ class PartScorer(NamedTuple):
     with_proba: bool  # whether the probability of each class is published
     is_valid: bool = False  # whether the guard has found no bad row in the table
     publish: tuple[str, ...] = ()  # the columns of a row that are published beside its prediction
+    with_reasons: int = 0  # how many features are named that contribute most
 
     def put(self, part: tuple[int, str, Piece]) -> tuple[int, int, Any]:
         """Score a part, and put it after its rejected rows; return its number, that of its rows, and a note on it."""
@@ -75,9 +77,8 @@ class PartScorer(NamedTuple):
             batches.clear()
         predictions, reasons, figures = self.score(rows, name)
         frames = {f"{REJECTED}{name}": describe_rejected(batches, reasons)} if len(reasons) else {}
-        columns = predictions.columns if self.with_proba else [*OutputSchema.to_schema().columns, *self.publish]
         # Checked already, as a PredictionSchema and a PreprocessedSchema.
-        frames[name] = predictions[columns]
+        frames[name] = predictions.drop(columns=[] if self.with_proba else PredictionSchema.probability_columns())
         put = {name: self.target.put_part(name, frame, self.processor) for name, frame in frames.items()}
         return number, len(rows), {"put": put, "figures": figures}
 
@@ -92,6 +93,7 @@ class PartScorer(NamedTuple):
             preprocessed, breaches = preprocess_valid(FeatureSchema, data, self.duplicates, self.preprocess)
         features = select_features(preprocessed, get_fitted(model))
         predictions = PredTask.label(self.engine.predict(features, name), preprocessed[PreprocessedSchema.id_column()])
+        predictions = add_reasons(predictions, model, features, self.with_reasons, self.engine.threads)
         with passing_equal_ids():
             scored = PredictionSchema.validate(predictions, lazy=True, inplace=True)
         scored = scored.assign(**preprocessed[[*self.publish]])
@@ -123,9 +125,8 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
     rows_per_part: luigi.NumericalParameter[int] = luigi.NumericalParameter(
         default=250_000, var_type=int, min_value=1, max_value=2**31, description="Rows per part; three are in memory."
     )
-    with_proba: luigi.BoolParameter = luigi.BoolParameter(
-        parsing=luigi.BoolParameter.EXPLICIT_PARSING, description="Whether each class's probability is published."
-    )
+    with_proba = borrow(MakeOutputTask, "with_proba")
+    with_reasons = borrow(PredTask, "with_reasons")
     engine: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
         default="auto", choices=list(ENGINES), significant=False, description="What predicts; all give the same bits."
     )
@@ -150,8 +151,8 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
         engine = Engine(model, engines, folder, threads)
         unique, bound = [OutputSchema.id_column()], LOOKUPS.bind(PreprocessTask.preprocess, self.lookups)
         processor = PyArrowCsvProcessor(self.bom) if self.output_format == "csv" else ParquetProcessor(unique)
-        places = table, target, processor
-        scorer = PartScorer(engine, reference, twice, bound, *places, self.with_proba, is_valid, self.publish)
+        rest = table, target, processor, self.with_proba, is_valid, self.publish, self.with_reasons
+        scorer = PartScorer(engine, reference, twice, bound, *rest)
         try:
             notes = self.score_parts(scorer, target.find_notes(), rows)
         except PredictionError as error:

@@ -37,9 +37,7 @@ class TrainChampionTask(ViewTask[Any]):
             metrics_task=trained.evaluated,
             reference_task=trained.reference,
             split_task=split,
-            require_acc=self.require_acc,
-            compare=self.compare,
-            margin=self.margin,
+            **self.parameters_of(ChooseChampionTask),
         )
 
 

@@ -1,30 +1,25 @@
 """The whole pipeline, for a table to train on that no single machine holds."""
 
-from pandera.typing import DataFrame
-
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardTableTask
-from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.distributed.train_ranks import SplitPiecesTask, TrainRanksTask
 from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.model.model_input import open_text_columns
+from gokart_pipeline_sample.pipeline.run import RunTask
 from gokart_pipeline_sample.pipeline.run_middle import wire_model
-from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
 from gokart_pipeline_sample.pipeline.train import TrainTask
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 from gokart_pipeline_sample.utils.parameters import borrow
-from gokart_pipeline_sample.utils.template import ViewTask
 
 
-class RunDistributedTask(ViewTask[DataFrame[OutputSchema]]):
+class RunDistributedTask(RunTask):
     """Does what ``RunTask`` does, on a Dask cluster: only the validation and test rows are on one machine."""
 
     table = borrow(LoadDataTask, "table")
     ranks = borrow(TrainRanksTask, "ranks")
     split_by = borrow(SplitDataTask, "split_by")
-    require_acc = borrow(CheckAccuracyTask, "require_acc")
 
     def requires(self) -> UploadS3Task:
         """Wire the tasks; raise a ValueError if the model needs what no single machine knows."""
@@ -40,4 +35,4 @@ class RunDistributedTask(ViewTask[DataFrame[OutputSchema]]):
             raise ValueError("on_bad_row=drop and a split_by other than id need all rows on one machine")
         parameters |= parameters.pop("lightgbm")
         model = TrainRanksTask(split_task=split, parameters=parameters, ranks=self.ranks)
-        return UploadS3Task(output_task=wire_model(split, self.require_acc, trained=model).checked)
+        return UploadS3Task(output_task=wire_model(split, self.require_acc, trained=model, run=self).checked)

@@ -75,5 +75,5 @@ class Metrics(TypedDict):
     importances: list[Importance]  # in the order of the schema
     learning_curve: LearningCurve
     warnings: list[str]  # about the training, the model, and the training and test rows
-    # The id, target, pred, probability of pred, and features (by name) of at most ten rows, the most probable first.
+    # Of at most ten rows, the most probable first: id, target, pred, its probability, features by name, any reasons.
     most_confidently_wrong: list[dict[str, Any]]

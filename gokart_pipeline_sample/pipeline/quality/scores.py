@@ -195,6 +195,8 @@ def find_wrong(test: DataFrame[PreprocessedSchema], matched: pd.DataFrame) -> li
     values = features.astype(as_text).astype(object).where(features.notna(), None).to_dict("records")
     shown = {"id": rows[PreprocessedSchema.id_column()].array, "target": target.iloc[probability.index].array}
     shown |= {"pred": pred[probability.index].array, "probability": probability.array, "features": values}
+    if (reasons := matched.filter(regex=r"^reason_\d+$").iloc[probability.index]).size:
+        shown["reasons"] = reasons.to_numpy().tolist()
     return pd.DataFrame(shown).to_dict("records")
 
 

@@ -36,6 +36,7 @@ class PredictionSchema(OutputSchema):
     probability: Series[float] = pa.Field(
         alias="probability_.+", regex=True, in_range={"min_value": 0, "max_value": 1}, description="softmax output"
     )
+    reason: Series[str] | None = pa.Field(alias=r"reason_\d+", regex=True, description="feature and contribution")
 
     @classmethod
     def probability_columns(cls) -> list[str]:

@@ -51,7 +51,9 @@ class TestPublish:
         with pytest.raises(SettingError, match=r"^publish cannot have .*'petal_width', 'petal_width'"):
             self.make(["petal_width", "petal_area", "petal_width"])
 
-    @pytest.mark.parametrize("name", ["pred", "Pred", "id", "probability_1", "Probability_of_rain", "reason"])
+    @pytest.mark.parametrize(
+        "name", ["pred", "Pred", "id", "probability_1", "Probability_of_rain", "reason", "Reason_12"]
+    )
     def test_refuses_names_of_the_output_itself(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         monkeypatch.setattr(PreprocessedSchema, "new_row_columns", lambda: ["number", "idea", "predicted", name])
         assert self.make(["predicted", "idea"]).publish == ("predicted", "idea")

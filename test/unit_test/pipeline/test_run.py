@@ -99,6 +99,7 @@ class TestRunBatchTask:
             ({"rows_per_part": 10}, {ScoreTableTask, PublishBatchTask}),
             ({"output_format": "parquet"}, {ScoreTableTask, PublishBatchTask}),
             ({"with_proba": True}, {ScoreTableTask, PublishBatchTask}),
+            ({"with_reasons": 2}, {ScoreTableTask, PublishBatchTask}),
             ({"prefix": "other"}, {ScoreTableTask, PublishBatchTask}),
         ],
     )
@@ -133,6 +134,9 @@ class TestRunBatchTask:
             ("ScoreTableTask", "rows_per_part", 10),
             ("ScoreTableTask", "output_format", "parquet"),
             ("ScoreTableTask", "with_proba", True),
+            ("MakeOutputTask", "with_proba", True),
+            ("ScoreTableTask", "with_reasons", 2),
+            ("PredTask", "with_reasons", 2),
             ("GuardTableTask", "on_bad_row", "reject"),
             ("GuardTableTask", "max_rejected_share", 0.5),
         ],
@@ -148,7 +152,8 @@ class TestRunBatchTask:
             config.remove_section(f"gokart_pipeline_sample.{section}")
 
     @pytest.mark.parametrize(
-        ("name", "value"), [("rows_per_part", "0"), ("output_format", "xlsx"), ("max_rejected_share", "2")]
+        ("name", "value"),
+        [("rows_per_part", "0"), ("output_format", "xlsx"), ("max_rejected_share", "2"), ("with_reasons", "11")],
     )
     def test_refuses_values_that_mean_nothing(self, table: str, name: str, value: str) -> None:
         with pytest.raises(ValueError, match=value):
