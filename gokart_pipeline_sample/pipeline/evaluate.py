@@ -61,14 +61,16 @@ class EvaluateTask(ShownTask[Metrics]):
         predicted = encode_target(PredictionSchema, matched).to_numpy()
         probabilities = matched[PredictionSchema.probability_columns()].to_numpy()
         model_scores = scores.score(truth, predicted, probabilities)
-        curve = get_learning_curve(model)
+        curve, groups = get_learning_curve(model), test.get(PreprocessedSchema.group_column())
+        effective_rows = scores.count_effective_rows(truth == predicted, groups)
         ((loss, losses),) = curve["valid"].items()
         metrics = Metrics(
             rows=len(test),
+            groups=None if groups is None else groups.nunique(),
             model=model_scores,
             baseline=scores.score_baseline(truth, probabilities.shape[1]),
             baseline_p_value=scores.compare_with_baseline(truth, predicted),
-            accuracy_interval=scores.make_interval(model_scores["accuracy"], len(test)),
+            accuracy_interval=scores.make_interval(model_scores["accuracy"], effective_rows),
             classes=scores.score_classes(truth, predicted, probabilities),
             confusion_matrix=confusion_matrix(truth, predicted, labels=range(probabilities.shape[1])).tolist(),
             calibration=scores.measure_calibration(truth == predicted, probabilities[np.arange(len(test)), predicted]),

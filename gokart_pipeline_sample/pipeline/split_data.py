@@ -6,6 +6,7 @@ from typing import Any, TypeAlias, cast
 import luigi
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pandera.pandas as pa
 from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
@@ -59,7 +60,8 @@ class SplitDataTask(ShownTask[dict[str, Rows]]):
         """Assign each row to exactly one of the parts ``train``, ``valid`` and ``test``, each with a new index.
 
         With "id", the parts have about the size asked for, and depend on the id alone; with a column, its greatest
-        values are the test part and the next ones the validation part. Equal values stay together.
+        values are the test part and the next ones the validation part. Equal values stay together, and so do groups,
+        which "random" draws instead of rows, and a column orders by their latest rows.
 
         Raises:
             pandera.errors.SchemaErrors: the frame breaks the schema, or its target is missing.
@@ -68,7 +70,8 @@ class SplitDataTask(ShownTask[dict[str, Rows]]):
         from sklearn.model_selection import train_test_split
 
         PreprocessedSchema.require_target(data)
-        if split_by == "random":
+        group = PreprocessedSchema.group_column()
+        if split_by == "random" and not group:
             # Numbers of rows, so that each row is copied once.
             rest, last = train_test_split(np.arange(len(data)), test_size=test_fraction, random_state=random_state)
             first, middle = train_test_split(rest, test_size=valid_fraction, random_state=random_state)
@@ -77,6 +80,8 @@ class SplitDataTask(ShownTask[dict[str, Rows]]):
             first, middle, last = SplitDataTask.divide(order, test_fraction, valid_fraction)
             if not all(map(len, (first, middle, last))):
                 sizes = f"{len(first)} training, {len(middle)} validation and {len(last)} test rows"
+                if group:
+                    sizes += f", as rows of a {group} stay together (add some to its {data[group].nunique()} values)"
                 raise ValueError(f"split_by={split_by} gives {sizes}: change test_fraction and valid_fraction")
         train, valid, test = (data.take(rows).reset_index(drop=True) for rows in (first, middle, last))
         return train, valid, test
@@ -91,13 +96,16 @@ class SplitDataTask(ShownTask[dict[str, Rows]]):
     def order_rows(data: Rows, split_by: str, random_state: int) -> npt.NDArray[Any]:
         """Return a number from 0 to 1 for each row, so that a share of all rows is above any bound.
 
-        By id, it is a hash, which no other row changes; by a column, the share of the rows with at most this value.
-        A column that is not there, has no order or lacks a value raises a ValueError.
+        By id, it is a hash of the id or group, which no other row changes; "random" ranks it. By a column, it is the
+        share of the rows with at most this value, or of groups without a later one. A column that is not there, has no
+        order or lacks a value raises a ValueError.
         """
-        if split_by == "id":
-            ids = data[PreprocessedSchema.id_column()]
-            digests = (hashlib.blake2b(f"{random_state}/{each}".encode(), digest_size=7).digest() for each in ids)
-            return np.array([int.from_bytes(digest) / 2**56 for digest in digests])
+        group = PreprocessedSchema.group_column()
+        if split_by in ("random", "id"):
+            codes, keys = pd.factorize(data[group or PreprocessedSchema.id_column()])
+            digests = (hashlib.blake2b(f"{random_state}/{each}".encode(), digest_size=7).digest() for each in keys)
+            hashes = np.array([int.from_bytes(digest) / 2**56 for digest in digests])[codes]
+            return hashes if split_by == "id" else pd.Series(hashes).rank(method="max", pct=True).to_numpy()
         others = data.drop(columns=[PreprocessedSchema.id_column(), PreprocessedSchema.target_column()])
         ordered = others.select_dtypes(["number", "datetime"]).columns
         if split_by not in ordered:
@@ -105,4 +113,5 @@ class SplitDataTask(ShownTask[dict[str, Rows]]):
             raise ValueError(f"split_by is {split_by!r}: give random, id or a column with an order ({columns})")
         if missing := data[split_by].isna().sum():
             raise ValueError(f"split_by: {split_by} is missing in {missing} rows: reject or fill them")
-        return data[split_by].rank(method="max", pct=True).to_numpy()
+        values = data.groupby(group)[split_by].transform("max") if group else data[split_by]
+        return values.rank(method="max", pct=True).to_numpy()

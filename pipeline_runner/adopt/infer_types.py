@@ -37,9 +37,9 @@ class Column(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-def read_columns(table: Table, id_column: str, target_column: str) -> list[Column]:
-    """Find the types of all columns of a table; a UsageError tells why one is no id or no target."""
-    files, roles = list(table.read_files()), {id_column: "id", target_column: "target"}
+def read_columns(table: Table, roles: dict[str, str]) -> list[Column]:
+    """Find the types of all columns of a table, those of some given roles; a UsageError tells why one has not."""
+    files = list(table.read_files())
     names = list(dict.fromkeys(name for typed, cells in files for name in (*typed, *cells)))
     for name in roles.keys() - names:
         near = difflib.get_close_matches(name.casefold(), [each.casefold() for each in names])

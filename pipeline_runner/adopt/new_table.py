@@ -28,11 +28,11 @@ SCHEMAS, TESTS = "gokart_pipeline_sample/pipeline/schemas", "test/table_test"
 SECTION, REASON = "[gokart_pipeline_sample.LoadDataTask]", "# Bad rows: "
 
 
-def adopt_table(uri: str, id_column: str, target_column: str, name: str | None, *, is_agreed: bool) -> int:
+def adopt_table(uri: str, roles: dict[str, str], name: str | None, *, is_agreed: bool) -> int:
     """Show what has to be written for a table, ask unless that is agreed, write it, and return the exit status."""
     if IS_INSTALLED:
         raise UsageError("an installed package cannot be changed: use --new-table in a clone of the project")
-    files, notes = make_files(uri, id_column, target_column, name)
+    files, notes = make_files(uri, roles, name)
     written = {path: content for path, content in files.items() if content is not None}
     removed = [path for path in files if path not in written]
     for path, content in written.items():
@@ -55,13 +55,13 @@ def adopt_table(uri: str, id_column: str, target_column: str, name: str | None, 
     return 0
 
 
-def make_files(uri: str, id_column: str, target_column: str, name: str | None) -> tuple[dict[str, Any], list[str]]:
+def make_files(uri: str, roles: dict[str, str], name: str | None) -> tuple[dict[str, Any], list[str]]:
     """Return the content of each file to write for a table, None for one to remove, and notes for a person."""
     table = open_table(uri)
     table = table.with_dialect(guess_dialect(table.files))
-    columns = read_columns(table, id_column, target_column)
+    columns = read_columns(table, roles)
     data = table.read(pa.schema([(column.name, column.type) for column in columns if column.type]))
-    notes = _judge(data[id_column], data[target_column])
+    notes = _judge(*(data[column] for column, role in roles.items() if role in ("id", "target")))
     given = name or Path(uri.rstrip("/")).name.partition(".")[0] or "table"
     module = re.sub(r"\W+", "_", given).strip("_").lower()
     if not module.isidentifier() or not module.isascii():
@@ -71,6 +71,7 @@ def make_files(uri: str, id_column: str, target_column: str, name: str | None) -
         "module": module,
         # It goes into a docstring.
         "table": re.sub(r"[^\w .-]", "_", uri.rstrip("/").rpartition("/")[2]),
+        "group": "GROUP, " if "group" in roles.values() else "",
         "count": f"{len(data):,}",
         "pandas": "import pandas as pd\n" if any("pd." in column.annotation for column in columns) else "",
         **sketch(columns, data, {}),

@@ -8,13 +8,13 @@ from collections.abc import Hashable, Mapping
 
 import pandas as pd
 
+from gokart_pipeline_sample.pipeline.quality.find_warnings import MOST_CATEGORIES, decides_target
 from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 from pipeline_runner.adopt.infer_types import Column
 
-MOST_CATEGORIES, FEW_ROWS, EXCEPTIONS = 20, 30, 0.01  # the last two of the rows that would differ by chance
-TELLING = "Each of its {:,} values has one class, so training rows give test rows away: leave it out, or split by it."
+TELLING = "Each of its {:,} values has one class, so training rows give test rows away: leave it out, or make it GROUP."
 # Names that the module of a schema needs for something else.
-_USED = {"BaseSchema", "ID", "KEEP", "Series", "TARGET", "bool", "float", "int", "pa", "pd", "str"}
+_USED = {"BaseSchema", "GROUP", "ID", "KEEP", "Series", "TARGET", "bool", "float", "int", "pa", "pd", "str"}
 
 
 def sketch(columns: list[Column], data: pd.DataFrame, bad_rows: Mapping[Hashable, int]) -> dict[str, str]:
@@ -36,9 +36,9 @@ def sketch(columns: list[Column], data: pd.DataFrame, bad_rows: Mapping[Hashable
         finite = sorted(value for value in counts if value not in (float("inf"), -float("inf"))) or [None]
         values = [finite[0], finite[-1], None if has_gaps else finite[0]]
         seen = f"{min(counts, default='')} to {max(counts, default='')}"
-        if role == "id" or (is_text and not listed):
+        if (is_key := role in ("id", "group")) or (is_text and not listed):
             seen = f"{len(counts):,} different values"
-            values = (["a", "b", None if has_gaps else "b"], ["a", "b", "c"], [1, 2, 3])[(role == "id") + (not is_text)]
+            values = (["a", "b", None if has_gaps else "b"], ["a", "b", "c"], [1, 2, 3])[is_key + (not is_text)]
         elif is_text or "ool" in annotation:
             shown = ", ".join(f"{value!s:.30} ({count:,})" for value, count in counts.most_common(3))
             seen = f"{len(counts):,} values, the most frequent {shown}"
@@ -55,21 +55,11 @@ def sketch(columns: list[Column], data: pd.DataFrame, bad_rows: Mapping[Hashable
             *[f"metadata={role.upper()}"] * (role != "feature"),
             *[f"alias={name!r}"] * (identifier != name),
         ]
-        field = f"    {identifier}: Series[{annotation}]{' | None' if role == 'target' else ''}"
+        field = f"    {identifier}: Series[{annotation}]{' | None' if role in ('target', 'group') else ''}"
         fields.append(f"{field} = pa.Field({', '.join(options)})" if options else field)
         texts = [value.isoformat() if isinstance(value, pd.Timestamp) else value for value in values]
         rows.append(f"    {name!r}: {texts!r},")
     return {"fields": "\n".join(fields), "rows": "\n".join(rows)}
-
-
-def decides_target(values: pd.Series, target: pd.Series) -> bool:
-    """Return whether many values, in several rows each, have one class each, as hardly any would have by chance."""
-    if not MOST_CATEGORIES < values.nunique() <= len(values) / 2:
-        return False
-    shuffled = target.sample(frac=1, random_state=0).set_axis(target.index)
-    counts = [classes.groupby([values, classes]).size() for classes in (target, shuffled)]
-    others, by_chance = (each.sum() - each.groupby(level=0).max().sum() for each in counts)
-    return bool(by_chance >= FEW_ROWS and others <= EXCEPTIONS * by_chance)
 
 
 def _comment(text: str) -> list[str]:

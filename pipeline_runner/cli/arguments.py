@@ -65,12 +65,15 @@ def _parse_command(program: str, arguments: list[str], options: argparse.Namespa
     else:
         parser.add_argument("--id", required=True, metavar="COLUMN", help="the column that identifies a row")
         parser.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
+        parser.add_argument("--group", default=argparse.SUPPRESS, metavar="COLUMN", help="a customer or the like")
         parser.add_argument("--name", help="name of the table in the code; that of its file by default")
     parser.add_argument("--yes", action="store_true", help="delete it" if options.clean else "write without asking")
     given = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
     for name in (name for name in given if given.count(name) > 1):
         parser.error(f"argument {name}: given more than once, and only one counts: give it once")
     parser.parse_args(arguments, options)
+    if options.new_table and vars(options).get("group") in (options.id, options.target):
+        parser.error("argument --group: give another column than --id and --target")
     if options.clean and (options.keep < 1 or options.min_age < 0):
         parser.error("argument --keep: at least 1; argument --min-age: at least 0")
     return options

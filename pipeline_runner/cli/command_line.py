@@ -73,7 +73,8 @@ def execute(options: argparse.Namespace, arguments: list[str]) -> int:
             if options.serve_s3 and server is not None:
                 return published.serve(server)
             if options.new_table:
-                return adopt_table(options.new_table, options.id, options.target, options.name, is_agreed=options.yes)
+                roles = {vars(options)[role]: role for role in ("id", "target", "group") if role in options}
+                return adopt_table(options.new_table, roles, options.name, is_agreed=options.yes)
             if options.history:
                 print(History(workspace))
                 return 0

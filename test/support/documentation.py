@@ -38,6 +38,7 @@ NOT_RUN = {
     "a part of a module: hard_table.py has a whole one": [
         "class ModelInputSchema(PreprocessedSchema):",
         "day: Series[pd.Timestamp] = pa.Field(metadata=KEEP)",
+        "customer: Series[int] | None = pa.Field(metadata=GROUP)",
     ],
     "follows a change by hand: test_example.py runs it": [
         "python main.py     # the sex of 67 penguins, with an accuracy of 0.91",

@@ -20,7 +20,7 @@ from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, find_failures, list_figures
-from gokart_pipeline_sample.pipeline.quality.scores import find_baseline_failures
+from gokart_pipeline_sample.pipeline.quality.scores import average_groups, find_baseline_failures
 from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema, match_by_id
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
@@ -104,7 +104,9 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
         if document["task"] == self.model_task.make_unique_id():
             return f"{KEPT}: the new model is the same"
         new = match_by_id(self.load(self.pred_task), test[PreprocessedSchema.id_column()])
-        compared = compare_models(*(list_values(self.compare, test, matched) for matched in (new, old)))
+        groups = test.get(PreprocessedSchema.group_column())
+        values = [average_groups(list_values(self.compare, test, matched), groups) for matched in (new, old)]
+        compared = compare_models(*values)
         if (-compared.high if self.compare in LOSSES else compared.low) > -self.margin:
             return f"{PROMOTED}: the {self.compare} changes by {compared}"
         return f"{KEPT}: the {self.compare} would change by {compared}, and the margin is {self.margin}"

@@ -12,6 +12,7 @@ from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
 from gokart_pipeline_sample.pipeline.model.model_input import Rows, count_unseen, encode_target, select_features
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
 from gokart_pipeline_sample.pipeline.quality.scores import find_baseline_failures
+from gokart_pipeline_sample.pipeline.schemas.base import column_roles
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
 DIVERGED = 2.0  # times the validation loss after the first round: so high a loss is worse than knowing nothing
@@ -19,6 +20,7 @@ FEW_ROUNDS = 10
 FEW_ROWS = 30  # fewer test rows of a class say little about it
 GIVES_AWAY = 0.999  # a feature whose area under the ROC curve is higher, alone, is probably made from the target
 EXAMINED_ROWS = 20_000  # more would hardly change the area
+MOST_CATEGORIES, EXCEPTIONS = 20, 0.01  # the latter of the rows that would differ by chance
 REPEATED, GROUP_ROWS = 5, 20  # fewer rows of a value or of a range say little about it
 SHOWN_NAMES = 10
 
@@ -64,6 +66,8 @@ def find_warnings(train: Rows, test: Rows, model: Booster) -> list[str]:
             f"{name} ({share:.0%})" for name, share in missing[missing > 0.5].items()
         ],
         "features that alone give the target away": find_leaks(features, train, tested, test),
+        "columns with test rows of a value that has one class in training rows (metadata=GROUP tells rows that belong "
+        "together, as of a customer, and new ones have worse scores)": find_groups(train, test),
         "features with values in test rows that no training row has": [
             f"{name} ({counts.sum():,})" for name, counts in unseen.items()
         ],
@@ -127,6 +131,29 @@ def measure_areas(shares: Numbers, counts: Numbers, rows: Numbers) -> Numbers:
     own, others = (np.take_along_axis(each, order, axis=0) for each in (counts, rows - counts))
     below = others.cumsum(axis=0) - others / 2
     return np.asarray((own * below).sum(axis=0) / (own.sum(axis=0) * others.sum(axis=0)))
+
+
+def find_groups(train: Rows, test: Rows) -> list[str]:
+    """Return the columns that decide the target and have the same values in both parts, and how many of these."""
+    target, found = train[PreprocessedSchema.target_column()], []
+    for name, role in column_roles(PreprocessedSchema.to_schema()).items():
+        if role in ("feature", "kept") and name in train and decides_target(train[name], target):
+            shared = test[name][test[name].isin(train[name])]
+            found += [f"{name} ({shared.nunique():,} values)"] * (len(shared) >= FEW_ROWS)
+    return found
+
+
+def decides_target(values: pd.Series[Any], target: pd.Series[Any]) -> bool:
+    """Return whether many values have, in several rows, one class that the next value lacks: ids, not measurements."""
+    head = values[:EXAMINED_ROWS]  # in more rows, values repeat the more often
+    repeated = head[head.duplicated(keep=False) & head.notna()]
+    codes, names = pd.factorize(repeated, sort=True)
+    if len(names) <= MOST_CATEGORIES or 2 * len(repeated) * len(values) < len(head) ** 2:
+        return False
+    classes, known = pd.factorize(target[repeated.index])
+    pairs = (np.unique(codes // width * len(known) + classes, return_counts=True) for width in (1, 2))
+    others, by_chance = (sum(rows) - pd.Series(rows).groupby(pair // len(known)).max().sum() for pair, rows in pairs)
+    return bool(FEW_ROWS <= by_chance >= others / EXCEPTIONS)
 
 
 def count_copies(features: pd.DataFrame, tested: pd.DataFrame) -> int:

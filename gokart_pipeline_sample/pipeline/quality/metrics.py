@@ -14,7 +14,7 @@ class Scores(TypedDict):
 
 
 class Interval(TypedDict):
-    """The exact confidence interval of the accuracy."""
+    """The exact confidence interval of the accuracy, for as many independent rows as rows in groups are worth."""
 
     level: float  # probability that such an interval contains the accuracy of the model on all rows of its kind
     low: float
@@ -65,6 +65,7 @@ class Metrics(TypedDict):
     """The whole document."""
 
     rows: int  # test rows
+    groups: int | None  # of test rows, if the schema has groups
     model: Scores
     baseline: Scores  # of a model that knows only the class frequencies in the test rows
     baseline_p_value: float  # that the model is right more often than the most frequent class only by chance

@@ -76,6 +76,34 @@ def make_interval(accuracy: float, rows: int) -> metrics.Interval:
     return metrics.Interval(level=CONFIDENCE, low=float(interval.low), high=float(interval.high))
 
 
+def average_groups(values: npt.NDArray[Any], groups: "pd.Series[Any] | None") -> npt.NDArray[Any]:
+    """Return a value of each group, instead of each row, such that their mean is the same; the values without groups.
+
+    It is m + (D - m n) G / N: D is the sum of the group's n values, and m the mean of all N in G groups. To resample it
+    is to resample whole groups (Field and Welsh, Bootstrapping clustered data, 2007), with their ratio linearised.
+    """
+    if groups is None:
+        return values
+    sums = pd.DataFrame({"sum": values, "rows": 1}).groupby(groups.to_numpy()).sum()
+    return np.asarray(values.mean() + (sums["sum"] - values.mean() * sums["rows"]) * len(sums) / len(values))
+
+
+def count_effective_rows(right: npt.NDArray[np.bool_], groups: "pd.Series[Any] | None") -> int:
+    """Return how many independent rows would tell as much of the accuracy; all of them, if they are in no groups.
+
+    The fewer, the fewer the groups and the more they differ (Korn and Graubard, Confidence intervals for proportions
+    with small expected number of positive counts, 1998); as many as groups, if all rows are right, or none is.
+    """
+    from scipy.stats import t
+
+    values, variance, rows = average_groups(right, groups), right.var(), len(right)
+    if groups is None or not variance or len(values) == 1:
+        return len(values)
+    independent = variance / max(values.var(ddof=1) / len(values), variance / rows)
+    narrow, wide = t.ppf((1 + CONFIDENCE) / 2, [rows - 1, len(values) - 1])
+    return max(1, round(float(independent * (narrow / wide) ** 2)))
+
+
 def score_labels(truth: Codes, predicted: Codes) -> dict[str, list[float]]:
     """Return each figure that needs no probabilities, by the name that requirements give it, with its 95% interval.
 

@@ -19,6 +19,7 @@ from gokart_pipeline_sample.pipeline.schemas.column_types import find_isin, find
 ID = {"role": "id"}  # metadata of the field that identifies a row, an int or a str, and is never a feature
 TARGET = {"role": "target"}  # metadata of the field that the model predicts; its isin lists the classes
 KEEP = {"role": "kept"}  # metadata of a field that is carried along, and no feature; new rows may lack an optional one
+GROUP = {"role": "group"}  # metadata of an int or str, such as a customer: kept, too, and its rows are split together
 # Infinity comes from an overflow or a division by zero, and may pass checks such as gt=0.
 FINITE = pa.Check(lambda values: ~np.isinf(values), name="finite", ignore_na=False)
 
@@ -36,7 +37,7 @@ def passing_equal_ids() -> Iterator[None]:
 
 
 def column_roles(schema: pa.DataFrameSchema) -> dict[str, str]:
-    """Return the role of each column by name: that of ``ID``, ``TARGET`` or ``KEEP``, or "feature"."""
+    """Return the role of each column by name: that of ``ID``, ``TARGET``, ``KEEP``, ``GROUP``, or "feature"."""
     return {name: (column.metadata or {}).get("role", "feature") for name, column in schema.columns.items()}
 
 
@@ -44,10 +45,10 @@ class BaseSchema(pa.DataFrameModel):
     """A table as the pipeline expects it: without type coercion and without undeclared columns.
 
     A subclass marks its id with ``metadata=ID``, its target with ``metadata=TARGET``, and with ``metadata=KEEP`` what
-    is only carried along, to split the rows by or to publish; every other column is a feature. Text is a category:
-    ``isin`` closes the list of values, and without it the model learns those of the training rows. A feature that may
-    be missing is ``nullable``. :mod:`column_types` lists the types: the definition of a subclass with others raises a
-    SchemaDefinitionError, which names all of them.
+    is only carried along, to split the rows by or to publish, or with ``metadata=GROUP``, on one column at most, to
+    split them together; every other column is a feature. Text is a category: ``isin`` closes the list of values, and
+    without it the model learns those of the training rows. A feature that may be missing is ``nullable``. The
+    definition of a subclass with types other than those of :mod:`column_types` raises a SchemaDefinitionError.
     """
 
     class Config:
@@ -61,6 +62,7 @@ class BaseSchema(pa.DataFrameModel):
         problems = [problem for name, column in columns.items() if (problem := find_problem(name, column))]
         if problems:
             raise SchemaDefinitionError(f"{cls.__name__}: {'; '.join(problems)}")
+        cls.group_column()
 
     @classmethod
     def to_schema(cls) -> pa.DataFrameSchema:
@@ -86,6 +88,11 @@ class BaseSchema(pa.DataFrameModel):
         return cls._column_of(TARGET)
 
     @classmethod
+    def group_column(cls) -> str | None:
+        """Return the name of the column whose equal values keep rows together, if there is one."""
+        return cls._column_of(GROUP) if GROUP["role"] in column_roles(cls.to_schema()).values() else None
+
+    @classmethod
     def feature_columns(cls) -> list[str]:
         """Return the names of the columns that the model learns from, in the order of the schema."""
         return [name for name, role in column_roles(cls.to_schema()).items() if role == "feature"]
@@ -99,7 +106,7 @@ class BaseSchema(pa.DataFrameModel):
     def new_row_columns(cls) -> list[str]:
         """Return the names of the columns of a new row, which has no target and nothing else that is optional."""
         schema = cls.to_schema()
-        kept = [name for name, role in column_roles(schema).items() if role == KEEP["role"]]
+        kept = [name for name, role in column_roles(schema).items() if role in (KEEP["role"], GROUP["role"])]
         return [cls.id_column(), *cls.feature_columns(), *(name for name in kept if schema.columns[name].required)]
 
     @classmethod

@@ -10,8 +10,8 @@
 | ``Series[pd.Timestamp]`` | yes | days since 1970-01-01 | timestamps, converted to UTC, and dates |
 | ``Series[str]`` | yes | a category | text |
 
-Narrower integers and floats, such as ``np.float32``, are allowed, too. An id is an ``int`` or ``str``; a target is an
-``int``, ``str`` or ``bool`` with an ``isin``. A column that is kept may have any type of a feature.
+Narrower integers and floats, such as ``np.float32``, are allowed, too. An id or a group is an ``int`` or ``str``; a
+target is an ``int``, ``str`` or ``bool`` with an ``isin``. A column that is kept may have any type of a feature.
 """
 
 import re

@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
+import pandera.pandas as pa
 import pytest
+from pandera.typing import Series
+from sklearn.datasets import load_iris, load_wine
 from sklearn.metrics import roc_auc_score
+from support.judged_tables import make_drifting, make_fraud, make_grouped, make_wide
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster
 from gokart_pipeline_sample.pipeline.quality import find_warnings
+from gokart_pipeline_sample.pipeline.quality.find_warnings import EXAMINED_ROWS, decides_target, find_groups
+from gokart_pipeline_sample.pipeline.schemas.base import GROUP, KEEP
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
 Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
@@ -130,3 +140,111 @@ def test_copies_are_counted_whatever_the_categories_are() -> None:
 
 def test_long_lists_are_shortened() -> None:
     assert find_warnings.shorten([str(number) for number in range(12)]).endswith("8, 9 and 2 more")
+
+
+class TestDecidesTarget:
+    @pytest.mark.parametrize("prefix", [None, "customer "])
+    def test_knows_groups_with_one_class_each(self, prefix: str | None) -> None:
+        data = make_grouped()
+        customer = data["customer"] if prefix is None else prefix + data["customer"].astype("str")
+        assert decides_target(customer, data["target"])
+        assert decides_target(customer.where(data["id"] % 7 > 0), data["target"])
+
+    def test_knows_pairs_of_which_few_are_of_the_rare_class(self) -> None:
+        customer = pd.Series(np.arange(10_000) // 2)
+        assert decides_target(customer, (customer * 7919 % 100 < 3).astype(int))
+
+    def test_passes_a_few_exceptions(self) -> None:
+        data = make_grouped()
+        assert decides_target(data["customer"], data["target"].where(data["id"] % 1000 > 0, 1 - data["target"]))
+        assert not decides_target(data["customer"], data["target"].where(data["id"] % 10 > 0, 1 - data["target"]))
+
+    @pytest.mark.parametrize("make", [make_grouped, make_fraud, make_wide, make_drifting])
+    def test_knows_ids_and_measurements_from_groups(self, make: Callable[[], pd.DataFrame]) -> None:
+        data = make()
+        assert not [
+            name for name in data if name not in ("customer", "target") and decides_target(data[name], data["target"])
+        ]
+
+    @pytest.mark.parametrize("load", [load_iris, load_wine])
+    def test_knows_measurements_with_equal_values_from_groups(self, load: Callable[..., Any]) -> None:
+        data = load(as_frame=True)
+        assert not [name for name in data.data if decides_target(data.data[name], data.target)]
+
+    @pytest.mark.parametrize(
+        ("values", "target"),
+        [
+            (["setosa", "versicolor", "virginica"] * 50, [0, 1, 2] * 50),
+            ([number // 2 for number in range(150)], [1] * 150),
+            ([number // 2 for number in range(150)], [0, 1] * 75),
+            ([number // 2 for number in range(40)], [number // 20 for number in range(40)]),
+            ([None] * 150, [0, 1] * 75),
+        ],
+        ids=["category", "one class", "two classes each", "few rows", "nothing"],
+    )
+    def test_knows_other_columns_from_groups(self, values: list[Any], target: list[int]) -> None:
+        assert not decides_target(pd.Series(values), pd.Series(target))
+
+    def test_knows_a_feature_that_gives_the_target_away_from_groups(self) -> None:
+        temperature = pd.Series(np.random.default_rng(0).uniform(0, 100, 5000).round(1))
+        assert not decides_target(temperature, (temperature > 30).astype(int))
+
+    def test_knows_copied_rows_from_groups(self) -> None:
+        generator = np.random.default_rng(0)
+        data = pd.DataFrame({"x": generator.normal(size=5000), "target": generator.integers(0, 2, 5000)})
+        copied = pd.concat([data, data[:400]], ignore_index=True)
+        assert not decides_target(copied["x"], copied["target"])
+
+    @pytest.mark.parametrize("share", [0.5, 0.02])
+    @pytest.mark.parametrize("is_sorted", [False, True])
+    def test_knows_many_groups_by_the_first_rows(self, share: float, is_sorted: bool) -> None:
+        generator = np.random.default_rng(0)
+        customer = np.repeat(np.arange(10 * EXAMINED_ROWS // 10), 10)
+        customer = customer if is_sorted else generator.permutation(customer)
+        target = generator.random(len(customer))[customer] < share
+        assert decides_target(pd.Series(customer), pd.Series(target))
+        assert not decides_target(pd.Series(customer), pd.Series(generator.permutation(target)))
+
+
+class TestFindGroups:
+    class Schema(PreprocessedSchema):
+        customer: Series[int] = pa.Field(metadata=KEEP)
+        region: Series[str] | None = pa.Field(metadata=KEEP)
+
+    @pytest.fixture
+    def rows(self, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
+        monkeypatch.setattr(find_warnings, "PreprocessedSchema", self.Schema)
+        grouped = make_grouped()
+        return make_labelled(len(grouped), 0).assign(target=grouped["target"], customer=grouped["customer"])
+
+    def test_names_a_kept_column_that_is_in_both_parts(self, rows: pd.DataFrame) -> None:
+        train, test = rows[:1500], rows[1500:]
+        values = test["customer"][test["customer"].isin(train["customer"])].nunique()
+        assert find_groups(train, test) == [f"customer ({values} values)"]
+
+    def test_names_a_feature(self, rows: pd.DataFrame) -> None:
+        rows["sepal_length"] = rows["customer"].astype(float)
+        rows["customer"] = 1
+        (found,) = find_groups(rows[:1500], rows[1500:])
+        assert found.startswith("sepal_length (")
+
+    def test_passes_what_is_split_by_group(self, rows: pd.DataFrame) -> None:
+        is_tested = rows["customer"] % 5 == 0
+        assert find_groups(rows[~is_tested], rows[is_tested]) == []
+
+    def test_passes_what_is_marked(self, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Marked(PreprocessedSchema):
+            customer: Series[int] = pa.Field(metadata=GROUP)
+
+        monkeypatch.setattr(find_warnings, "PreprocessedSchema", Marked)
+        assert find_groups(rows[:1500], rows[1500:]) == []
+
+    def test_is_a_warning(self, rows: pd.DataFrame, model: Booster) -> None:
+        found = find_warnings.find_warnings(
+            rows[:1500].reset_index(drop=True), rows[1500:].reset_index(drop=True), model
+        )
+        (warning,) = (each for each in found if "metadata=GROUP" in each)
+        assert ": customer (" in warning
+
+    def test_is_quiet_about_iris(self, parts: Parts) -> None:
+        assert find_groups(parts[0], parts[2]) == []

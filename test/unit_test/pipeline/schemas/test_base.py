@@ -11,7 +11,7 @@ from support.fruits import FruitSchema
 
 from gokart_pipeline_sample.errors import SchemaDefinitionError
 from gokart_pipeline_sample.io.tables.casts import LISTED
-from gokart_pipeline_sample.pipeline.schemas.base import ID, KEEP, TARGET, BaseSchema, passing_equal_ids
+from gokart_pipeline_sample.pipeline.schemas.base import GROUP, ID, KEEP, TARGET, BaseSchema, passing_equal_ids
 from gokart_pipeline_sample.pipeline.schemas.iris_feature import IrisFeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema, PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
@@ -77,6 +77,27 @@ class TestRoles:
 
         with pytest.raises(SchemaDefinitionError, match=r"exactly one field .*, it has 2"):
             (Schema.id_column if metadata is ID else Schema.target_column)()
+
+    def test_of_a_group_is_that_of_one_column_at_most(self) -> None:
+        class Schema(BaseSchema):
+            one: Series[str] = pa.Field(metadata=GROUP)
+
+        assert (Schema.group_column(), FruitSchema.group_column()) == ("one", None)
+        with pytest.raises(SchemaDefinitionError, match=r"Other needs exactly one field with .*group.*, it has 2"):
+
+            class Other(Schema):
+                two: Series[str] = pa.Field(metadata=GROUP)
+
+    def test_of_an_optional_group_is_not_needed_in_new_rows(self) -> None:
+        class Optional(BaseSchema):
+            key: Series[int] = pa.Field(metadata=ID)
+            customer: Series[int] | None = pa.Field(metadata=GROUP)
+
+        class Needed(BaseSchema):
+            key: Series[int] = pa.Field(metadata=ID)
+            customer: Series[int] = pa.Field(metadata=GROUP)
+
+        assert (Optional.new_row_columns(), Needed.new_row_columns()) == (["key"], ["key", "customer"])
 
 
 class TestColumns:

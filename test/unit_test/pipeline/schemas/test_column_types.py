@@ -18,7 +18,7 @@ from gokart_pipeline_sample.errors import SchemaDefinitionError
 from gokart_pipeline_sample.io.tables.table import Table
 from gokart_pipeline_sample.pipeline.model.model_input import encode_features
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import separate_rows
-from gokart_pipeline_sample.pipeline.schemas.base import ID, KEEP, TARGET, BaseSchema
+from gokart_pipeline_sample.pipeline.schemas.base import GROUP, ID, KEEP, TARGET, BaseSchema
 
 # By annotation: two values as a user has them, their column in Parquet, and what the model sees of them.
 DAY = datetime.date(2024, 1, 2)
@@ -138,6 +138,14 @@ class TestRole:
             with pytest.raises(SchemaDefinitionError, match=r"target column is .*: use int, str, bool, not nullable$"):
                 define(annotation, TARGET, nullable=nullable)
 
+    def test_of_a_group(self, annotation: Any, nullable: bool) -> None:
+        if annotation in (int, str) and not nullable:
+            schema = define(annotation, GROUP)
+            assert (schema.group_column(), schema.feature_columns()) == ("column", [])
+        else:
+            with pytest.raises(SchemaDefinitionError, match=r"the group column is .*: use int, str, not nullable$"):
+                define(annotation, GROUP, nullable=nullable)
+
     def test_of_what_is_kept(self, annotation: Any, nullable: bool) -> None:
         if annotation in REFUSED or (nullable and annotation in NOT_NULLABLE):
             with pytest.raises(SchemaDefinitionError, match=r"the kept column is .*: use "):
@@ -146,9 +154,9 @@ class TestRole:
             assert define(annotation, KEEP, nullable=nullable).feature_columns() == []
 
 
-@pytest.mark.parametrize("role", ["group", "ID", "", None])
+@pytest.mark.parametrize("role", ["groups", "ID", "", None])
 def test_a_role_that_is_unknown_is_refused(role: str | None) -> None:
-    problem = f"^Schema: the column column has the role {role!r}: the roles are id, target, feature, kept$"
+    problem = f"^Schema: the column column has the role {role!r}: the roles are id, target, feature, kept, group$"
     with pytest.raises(SchemaDefinitionError, match=problem):
         define(float, {"role": role})
 

@@ -74,7 +74,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def adopt(project: Path, *, is_agreed: bool) -> int:
-    return adopt_table(str(project / "table.csv"), "nr", "label", None, is_agreed=is_agreed)
+    return adopt_table(str(project / "table.csv"), {"nr": "id", "label": "target"}, None, is_agreed=is_agreed)
 
 
 def read(folder: Path) -> dict[str, str]:
@@ -89,11 +89,11 @@ def name_files(files: dict[str, str | None]) -> tuple[set[str], set[str]]:
 
 class TestMakeFiles:
     def test_removes_schema_and_tests_of_another_table(self, project: Path) -> None:
-        files = make_files(str(project / "table.csv"), "nr", "label", "table")[0]
+        files = make_files(str(project / "table.csv"), {"nr": "id", "label": "target"}, "table")[0]
         assert name_files(files) == (WRITTEN, REMOVED)
 
     def test_replaces_the_schema_of_the_same_name(self, project: Path) -> None:
-        files = make_files(str(project / "table.csv"), "nr", "label", "Old")[0]
+        files = make_files(str(project / "table.csv"), {"nr": "id", "label": "target"}, "Old")[0]
         other = f"{SCHEMAS}/table_feature.py", f"{SCHEMAS}/old_feature.py"
         assert name_files(files) == (WRITTEN - {other[0]} | {other[1]}, REMOVED - {other[1]})
 
@@ -101,17 +101,19 @@ class TestMakeFiles:
         for path in (project / TESTS).iterdir():
             path.unlink()
         (project / TESTS).rmdir()
-        files = make_files(str(project / "table.csv"), "nr", "label", "table")[0]
+        files = make_files(str(project / "table.csv"), {"nr": "id", "label": "target"}, "table")[0]
         assert name_files(files) == (WRITTEN - {f"{TESTS}/conftest.py"}, REMOVED - {f"{TESTS}/test_old_feature.py"})
 
     @pytest.mark.parametrize("comma", [", ", ",\n    "])
     def test_the_package_exports_the_schema_of_no_table(self, project: Path, comma: str) -> None:
         (project / SCHEMAS / "__init__.py").write_text(EXPORTS.replace(", ", comma))
-        files = make_files(str(project / "table.csv"), "nr", "label", "table")[0]
+        files = make_files(str(project / "table.csv"), {"nr": "id", "label": "target"}, "table")[0]
         assert files[f"{SCHEMAS}/__init__.py"] == EXPORTS_OF_NO_TABLE.replace(", ", comma)
 
     def test_the_tests_have_rows_that_are_made_up_or_extreme(self, project: Path) -> None:
-        rows = make_files(str(project / "table.csv"), "nr", "label", "table")[0][f"{TESTS}/conftest.py"]
+        rows = make_files(str(project / "table.csv"), {"nr": "id", "label": "target"}, "table")[0][
+            f"{TESTS}/conftest.py"
+        ]
         assert rows
         entries = '    "nr": [1, 2, 3],\n    "size": [0.0, 19.5, 0.0],\n    "label": ["a", "b", "a"],\n'
         assert f"\nROWS = {{\n{entries}}}\n" in rows
@@ -131,11 +133,13 @@ class TestMakeFiles:
     def test_names_what_is_no_table(self, project: Path, content: bytes, message: str) -> None:
         (project / "other.csv").write_bytes(content)
         with pytest.raises((UsageError, TableError), match=message):
-            make_files(str(project / "other.csv"), "nr", "label", "table")
+            make_files(str(project / "other.csv"), {"nr": "id", "label": "target"}, "table")
 
     def test_the_settings_have_a_path_from_home_as_it_is(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(project.parent))
-        settings = make_files(f"~/{project.name}/table.csv", "nr", "label", "table")[0]["conf/param.ini"]
+        settings = make_files(f"~/{project.name}/table.csv", {"nr": "id", "label": "target"}, "table")[0][
+            "conf/param.ini"
+        ]
         assert "\ntable=table.csv\n" in settings
 
 
@@ -149,7 +153,7 @@ class TestAdoptTable:
         answer: str | None,
     ) -> None:
         monkeypatch.setattr(sys, "stdin", Terminal(answer))
-        expected = make_files(str(project / "table.csv"), "nr", "label", "table")[0]
+        expected = make_files(str(project / "table.csv"), {"nr": "id", "label": "target"}, "table")[0]
 
         assert adopt(project, is_agreed=answer is None) == 0
 
@@ -214,7 +218,7 @@ def test_neither_a_name_nor_a_value_becomes_code(tmp_path: Path) -> None:
     hostile = ['"]) \nboom = 1 #', "\r boom = 1", "'\\", "{boom}", 'x"y']
     columns = {name: [f"{name}{number % 4}" for number in range(80)] for name in hostile}
     pq.write_table(pa.table({"key": range(80), **columns, "label": ["a", "b"] * 40}), path)
-    files = make_files(str(path), "key", "label", "t")[0]
+    files = make_files(str(path), {"key": "id", "label": "target"}, "t")[0]
     (schema,) = (text for name, text in files.items() if name.endswith("t_feature.py"))
     assert not [node for node in ast.walk(ast.parse(schema)) if isinstance(node, ast.Assign)]
     aliases = [node.value for node in ast.walk(ast.parse(schema)) if isinstance(node, ast.Constant)]
@@ -229,7 +233,7 @@ def test_nothing_that_may_tell_of_a_person_is_written(tmp_path: Path) -> None:
         "label": ["a", "b"] * 100,
     }
     pq.write_table(pa.table(people), tmp_path / "people.parquet")
-    files = make_files(str(tmp_path / "people.parquet"), "email", "label", "people")[0]
+    files = make_files(str(tmp_path / "people.parquet"), {"email": "id", "label": "target"}, "people")[0]
     assert "test/table_test/conftest.py" in files
     assert [path for path, text in files.items() if text and "someone" in text] == []
 
@@ -241,7 +245,7 @@ def adopt_content(project: Path, content: bytes | dict[str, Any], name: str = "d
         path.write_bytes(content)
     else:
         pq.write_table(pa.table(content), path)
-    assert adopt_table(str(path), "nr", "label", "t", is_agreed=True) == 0
+    assert adopt_table(str(path), {"nr": "id", "label": "target"}, "t", is_agreed=True) == 0
     return (project / SCHEMAS / "t_feature.py").read_text()
 
 
@@ -322,14 +326,14 @@ class TestReadBack:
         (project / "parts" / "1.csv").write_bytes(make_csv([]))
         (project / "parts" / "2.csv").write_text(f"nr,{other},label\n999,1,a\n")
         with pytest.raises(TableError, match=r"[12]\.csv: columns are missing \("):
-            adopt_table(str(project / "parts"), "nr", "label", "t", is_agreed=True)
+            adopt_table(str(project / "parts"), {"nr": "id", "label": "target"}, "t", is_agreed=True)
         assert not (project / SCHEMAS / "t_feature.py").exists()
 
     def test_files_of_both_formats_fit_together(self, project: Path) -> None:
         (project / "parts").mkdir()
         (project / "parts" / "1.csv").write_bytes(make_csv([]))
         pq.write_table(pa.table({"nr": [999], "x": [0.5], "label": ["a"]}), project / "parts" / "2.parquet")
-        assert adopt_table(str(project / "parts"), "nr", "label", "t", is_agreed=True) == 0
+        assert adopt_table(str(project / "parts"), {"nr": "id", "label": "target"}, "t", is_agreed=True) == 0
         assert "    x: Series[float]\n" in (project / SCHEMAS / "t_feature.py").read_text()
 
     @pytest.mark.parametrize(("one", "other"), [(1, True), (0.5, datetime.date(2024, 1, 1)), (True, "a"), ("a", 1)])
@@ -339,7 +343,7 @@ class TestReadBack:
             columns = {"nr": [number], "x": [value], "label": [f"{number}"]}
             pq.write_table(pa.table(columns), project / "parts" / f"{number}.parquet")
         with pytest.raises(TableError, match=r"[01]\.parquet: the column x is "):
-            adopt_table(str(project / "parts"), "nr", "label", "t", is_agreed=True)
+            adopt_table(str(project / "parts"), {"nr": "id", "label": "target"}, "t", is_agreed=True)
 
     def test_the_options_of_an_earlier_table_go(self, project: Path) -> None:
         adopt_content(project, make_csv(["inf"], ";").decode().replace(".", ",").encode())
@@ -380,7 +384,7 @@ class TestNotes:
     def test_an_index_that_is_asked_for_is_the_id(self, project: Path) -> None:
         path = project / "data.csv"
         path.write_bytes(make_csv([]).replace(b"nr,", b",", 1))
-        assert adopt_table(str(path), "", "label", "t", is_agreed=True) == 0
+        assert adopt_table(str(path), {"": "id", "label": "target"}, "t", is_agreed=True) == 0
         assert 'pa.Field(unique=True, metadata=ID, alias="")' in (project / SCHEMAS / "t_feature.py").read_text()
 
 
@@ -389,7 +393,7 @@ class TestNotes:
 )
 def test_near_names_are_listed(project: Path, given: str, expected: str) -> None:
     with pytest.raises(UsageError, match=f"the table has no column {given}: give --id one of {expected}$"):
-        make_files(str(project / "table.csv"), given, "label", "t")
+        make_files(str(project / "table.csv"), {given: "id", "label": "target"}, "t")
 
 
 @pytest.mark.parametrize(

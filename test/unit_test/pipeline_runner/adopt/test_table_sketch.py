@@ -6,21 +6,18 @@ import decimal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sklearn.datasets import load_iris, load_wine
-from support.judged_tables import make_fraud, make_grouped, make_wide
+from support.judged_tables import make_grouped
 
 from gokart_pipeline_sample.io.tables.table import Table
 from pipeline_runner.adopt.infer_types import read_columns
-from pipeline_runner.adopt.sketch import decides_target, sketch
+from pipeline_runner.adopt.sketch import sketch
 from pipeline_runner.errors import UsageError
 from pipeline_runner.paths import PROJECT
 
@@ -29,12 +26,12 @@ DAY = datetime.date(2024, 1, 2)
 AT_ONE = '"1970-01-01T01:00:00"'
 
 
-def sketch_table(table: pa.Table, id_column: str = "key", target_column: str = "label") -> dict[str, str]:
+def sketch_table(table: pa.Table, id_column: str = "key", target_column: str = "label", **roles: str) -> dict[str, str]:
     """Return the fields and the rows of a table in a Parquet file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "table.parquet")
         pq.write_table(table, path)
-        columns = read_columns(Table(str(path)), id_column, target_column)
+        columns = read_columns(Table(str(path)), {id_column: "id", target_column: "target", **roles})
         data = Table(str(path)).read(pa.schema([(each.name, each.type) for each in columns if each.annotation]))
         sketched = sketch(columns, data, {})
     return {
@@ -196,55 +193,29 @@ def make_rows(column: pa.Array, name: str = "x") -> str:
     return rows[len(head) : -len(tail)]
 
 
-class TestDecidesTarget:
-    @pytest.mark.parametrize("prefix", [None, "customer "])
-    def test_knows_groups_with_one_class_each(self, prefix: str | None) -> None:
-        data = make_grouped()
-        customer = data["customer"] if prefix is None else prefix + data["customer"].astype("str")
-        assert decides_target(customer, data["target"])
-        assert decides_target(customer.where(data["id"] % 7 > 0), data["target"])
-
-    def test_knows_pairs_of_which_few_are_of_the_rare_class(self) -> None:
-        customer = pd.Series(np.arange(10_000) // 2)
-        assert decides_target(customer, (customer * 7919 % 100 < 3).astype(int))
-
-    def test_passes_a_few_exceptions(self) -> None:
-        data = make_grouped()
-        assert decides_target(data["customer"], data["target"].where(data["id"] % 1000 > 0, 1 - data["target"]))
-        assert not decides_target(data["customer"], data["target"].where(data["id"] % 10 > 0, 1 - data["target"]))
-
-    @pytest.mark.parametrize("make", [make_grouped, make_fraud, make_wide])
-    def test_knows_ids_and_measurements_from_groups(self, make: Callable[[], pd.DataFrame]) -> None:
-        data = make()
-        assert not [
-            name for name in data if name not in ("customer", "target") and decides_target(data[name], data["target"])
-        ]
-
-    @pytest.mark.parametrize("load", [load_iris, load_wine])
-    def test_knows_measurements_with_equal_values_from_groups(self, load: Callable[..., Any]) -> None:
-        data = load(as_frame=True)
-        assert not [name for name in data.data if decides_target(data.data[name], data.target)]
-
-    @pytest.mark.parametrize(
-        ("values", "target"),
-        [
-            (["setosa", "versicolor", "virginica"] * 50, [0, 1, 2] * 50),
-            ([number // 2 for number in range(150)], [1] * 150),
-            ([number // 2 for number in range(150)], [0, 1] * 75),
-            ([number // 2 for number in range(40)], [number // 20 for number in range(40)]),
-            ([None] * 150, [0, 1] * 75),
-        ],
-        ids=["category", "one class", "two classes each", "few rows", "nothing"],
-    )
-    def test_knows_other_columns_from_groups(self, values: list[Any], target: list[int]) -> None:
-        assert not decides_target(pd.Series(values), pd.Series(target))
-
-
 def test_a_column_that_decides_the_target_is_named() -> None:
     data = make_grouped()
     comment = (
-        "Each of its 200 values has one class, so training rows give test rows away: leave it out, or split by it."
+        "Each of its 200 values has one class, so training rows give test rows away: leave it out, or make it GROUP."
     )
     fields = sketch_table(pa.Table.from_pandas(data, preserve_index=False), "id", "target")["fields"]
     assert fields.count(comment) == 1
     assert f"    # {comment}\n    customer: Series[int]\n" in fields
+
+
+@pytest.mark.parametrize("prefix", [None, "customer "])
+def test_a_group_may_be_absent_from_new_rows_and_is_not_shown(prefix: str | None) -> None:
+    data = make_grouped()
+    if prefix:
+        data["customer"] = prefix + data["customer"].astype("str")
+    found = sketch_table(pa.Table.from_pandas(data, preserve_index=False), "id", "target", customer="group")
+    field = f"customer: Series[{'str' if prefix else 'int'}] | None = pa.Field(metadata=GROUP)"
+    assert f"    # 200 different values\n    {field}\n" in found["fields"]
+    assert '"customer": ' + ('["a", "b", "c"]' if prefix else "[1, 2, 3]") in found["rows"]
+
+
+def test_a_group_must_not_be_missing() -> None:
+    data = make_grouped().astype({"customer": "Int64"})
+    data.loc[:2, "customer"] = None
+    with pytest.raises(UsageError, match="customer is missing in 3 rows: remove them, or give --group another one"):
+        sketch_table(pa.Table.from_pandas(data, preserve_index=False), "id", "target", customer="group")

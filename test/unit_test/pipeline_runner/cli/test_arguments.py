@@ -58,6 +58,10 @@ class TestParseArguments:
                 for name in ("--target", "--id", "--name")
                 for again in ([name, "c"], [f"{name}=b"])
             ),
+            *(
+                ([*NEW_TABLE, "--target", "b", "--group", name], "argument --group: give another column than --id and")
+                for name in ("a", "b")
+            ),
             (["--mermaid"], "argument --mermaid: not allowed without argument --plan"),
             *(
                 ([f"--{option}=1"], f"argument --{option}: it would have no effect here, or a wrong one: {reason}")

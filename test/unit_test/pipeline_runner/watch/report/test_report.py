@@ -25,6 +25,7 @@ NASTY = "<script>alert(1)</script>"
 def metrics() -> Metrics:
     return {
         "rows": 4,
+        "groups": None,
         "model": SCORES,
         "baseline": {**SCORES, "accuracy": 0.25},
         "accuracy_interval": {"level": 0.95, "low": 0.5, "high": 1.0},
@@ -153,6 +154,12 @@ class TestRenderReport:
             "gokart_pipeline_sample.RunTask --local-scheduler",
         ):
             assert sentence in text, sentence
+
+    def test_tells_how_many_groups_the_rows_are_of(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> None:
+        assert "On 4 test rows. The" in str(Text(render([record], graph, metrics, None)))
+        text = str(Text(render([record], graph, {**metrics, "groups": 2}, None)))
+        assert "On 4 test rows in 2 groups. The" in text
+        assert "95 % confidence interval of the accuracy (exact, for groups of rows): 0.5000 to 1.0000." in text
 
     def test_begins_with_the_verdict_and_the_reason(self, record: RunRecord, graph: TaskGraph) -> None:
         failed = {**record, "verdict": "failed", "exit_status": 40, "failure": "TrainTask: no", "object": None}
