@@ -43,7 +43,8 @@ chaos: setup  ## let whole runs meet faults, for a quarter of an hour
 	$(BIN)/python test/chaos.py
 
 simulate: setup  ## let sixty days of production pass, with and without trouble
-	$(BIN)/python benchmark/simulate_days.py
+	$(BIN)/python benchmark/simulate_days.py kind
+	$(BIN)/python benchmark/simulate_days.py amount
 
 bench: .venv/bench/ready  ## measure whole runs and batches beside other ways to do them; takes half an hour
 	.venv/bench/bin/python benchmark/bench.py

@@ -24,7 +24,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
-from gokart_pipeline_sample.pipeline.model.boosting import FIXED_PARAMETERS
+from gokart_pipeline_sample.pipeline.model.target import DETERMINISTIC, TARGET
 from gokart_pipeline_sample.pipeline.train import TrainTask
 
 sys.path.append(str(PROJECT / "test"))
@@ -93,7 +93,7 @@ def train(table: Table, parameters: dict[str, Any], seed: int) -> Figures:
     rows, curve = lgb.Dataset(x_train, y_train), dict[str, Any]()
     rounds = parameters.pop("num_boost_round")
     model = lgb.train(
-        {**parameters, **FIXED_PARAMETERS, "num_class": classes},
+        {**parameters, **DETERMINISTIC, **TARGET.list_parameters(), "num_class": classes},
         rows,
         rounds,
         [lgb.Dataset(x_valid, y_valid, reference=rows)],
@@ -109,7 +109,8 @@ def train(table: Table, parameters: dict[str, Any], seed: int) -> Figures:
 def main(*given: str) -> None:
     """Print the table, row by row."""
     defaults = TrainTask(train_task=LoadDataTask(), valid_task=LoadDataTask()).plain_parameters()
-    defaults = {name: value for name, value in defaults.items() if name not in ("class_weight", "lightgbm")}
+    own = ("class_weight", "decision", "interval", "lightgbm")
+    defaults = {name: value for name, value in defaults.items() if name not in own}
     columns = {"the talk's": TALK, "default": {}, **{text: json.loads(text) for text in given}}
     print_row("table", *columns)
     print_row(*["---"] * (len(columns) + 1))

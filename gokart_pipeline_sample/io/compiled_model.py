@@ -26,7 +26,7 @@ import pandas as pd
 import pyarrow as pa
 
 from gokart_pipeline_sample.errors import PredictionError
-from gokart_pipeline_sample.io.lightgbm_model import Booster, count_leaves, number_categories, predict_probabilities
+from gokart_pipeline_sample.io.lightgbm_model import Booster, count_leaves, number_categories, predict_raw
 from gokart_pipeline_sample.io.memory import open_memory_file
 
 logger = getLogger(__name__)
@@ -101,12 +101,12 @@ class Engine:
             if is_first:
                 self._load()
         if features.empty or not self._fast:
-            return predict_probabilities(self.model, features, self.threads)
+            return predict_raw(self.model, features, self.threads)
         predicted, number = self._fast.predict(features), len(features)
         rows = random.Random(seed).sample(range(number), min(SAMPLE_ROWS, number))  # noqa: S311
         if is_first:
             rows = [*range(min(FIRST_ROWS, number))]
-        expected = predict_probabilities(self.model, features.iloc[rows], self.threads)
+        expected = predict_raw(self.model, features.iloc[rows], self.threads)
         if predicted[rows].tobytes() != expected.tobytes():
             raise PredictionError(f"the {self._engines[0]} model does not predict what LightGBM predicts")
         return predicted

@@ -17,10 +17,9 @@ else:
     # pandera evaluates annotations when a function is called, and lightgbm takes a second to import.
     Booster = Any
 
-# The losses as LightGBM records them: by set of rows ("train", "valid") and by loss, one value per round.
-Losses = dict[str, dict[str, list[float]]]
-# LightGBM ignores such lines of a model's text; its own line of categories comes after them, and is the last one.
-_KEPT = ("fitted_features", "learning_curve")
+# LightGBM ignores lines with these names in a model's text; its own line of categories comes after them, as the last
+# one. The learning curve is as LightGBM records it: by set of rows and by loss, one value per round.
+_KEPT = ("fitted_features", "learning_curve", "decision", "interval", "error_model")
 _CATEGORIES = "\npandas_categorical:"
 
 
@@ -47,28 +46,14 @@ class LightGBMModelProcessor(FormatProcessor):
         return booster
 
 
-def get_fitted(model: Booster) -> dict[str, Any]:
-    """Return the fitted features that a model needs; see :func:`set_fitted`."""
-    return dict(vars(model).get("fitted_features", {}))
+def get_kept(model: Booster, name: str) -> Any:
+    """Return what a model keeps under a name; an empty dictionary if it keeps nothing."""
+    return vars(model).get(name, {})
 
 
-def set_fitted(model: Booster, fitted: dict[str, Any]) -> None:
-    """Keep what was fitted on the training rows with their model."""
-    vars(model)["fitted_features"] = fitted
-
-
-def get_learning_curve(model: Booster) -> Losses:
-    """Return the losses of each round of the training, if the model keeps them."""
-    return dict(vars(model).get("learning_curve", {}))
-
-
-def set_learning_curve(model: Booster, curve: Losses) -> None:
-    """Keep the losses of each round with the model."""
-    # The last digits depend on the number of threads, unlike the model.
-    vars(model)["learning_curve"] = {
-        rows: {loss: [float(f"{value:.8g}") for value in values] for loss, values in losses.items()}
-        for rows, losses in curve.items()
-    }
+def keep(model: Booster, name: str, value: Any) -> None:
+    """Keep a value that JSON can represent with a model, also in its file, under a name of ``_KEPT``."""
+    vars(model)[name] = value
 
 
 def get_categories(model: Booster, features: pd.DataFrame) -> dict[str, list[Any]]:
@@ -86,8 +71,8 @@ def number_categories(model: Booster, features: pd.DataFrame) -> pd.DataFrame:
     return features.assign(**codes) if codes else features
 
 
-def predict_probabilities(model: Booster, features: pd.DataFrame, threads: int = 0) -> npt.NDArray[np.float64]:
-    """Return the probability of each class, row by row; there may be no rows, which LightGBM refuses."""
+def predict_raw(model: Booster, features: pd.DataFrame, threads: int = 0) -> npt.NDArray[np.float64]:
+    """Return the probability of each class (in columns), or the number, row by row; LightGBM refuses no rows."""
     if features.empty:
         return np.empty((0, model.num_model_per_iteration()))
     return np.asarray(call_interruptibly(count_threads(threads), model.predict, features))

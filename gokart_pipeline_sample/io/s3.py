@@ -33,7 +33,7 @@ SHA256 = "sha256"
 IF_MISSING = "create the bucket, or correct BUCKET_NAME"
 READ_ATTEMPTS = 3  # Of a body whose connection breaks; botocore only retries requests that get no response.
 ATTEMPTS = 3  # Of a request; they and the pauses between them end within 30 s, even if the server never responds.
-# Seconds after each further attempt if S3 is only overloaded, which may well last for a minute.
+# Seconds after each further attempt if S3 is overloaded, or has an error of its own; a minute of that is not unusual.
 PAUSES = {3: 8, 4: 16, 5: 20, 6: 20, 7: 20}
 OVERLOADED = (429, 502, 503, 504)
 CLOCK_SECONDS = 15 * 60  # S3 refuses requests if the clocks differ by more.
@@ -201,7 +201,9 @@ def client_of_process(_process_id: int) -> tuple[S3Client, Credentials | None]:
 
 
 def _pause_if_overloaded(response: tuple[Any, Any] | None, attempts: int, **_: Any) -> Any:
-    """Return the seconds after which botocore repeats a request, if it has given up and S3 is only overloaded."""
-    is_overloaded = response is not None and response[0].status_code in OVERLOADED
+    """Return the seconds after which botocore repeats a request, if it has given up and S3 may do it later."""
+    # A web server that is no S3 gives a status of 500, too, but not this code.
+    is_broken = response is not None and response[1].get("Error", {}).get("Code") == "InternalError"
+    is_overloaded = is_broken or (response is not None and response[0].status_code in OVERLOADED)
     # Not all at the same moment, but never so early that a minute is not survived.
     return PAUSES[attempts] * random.uniform(0.8, 1) if is_overloaded and attempts in PAUSES else None  # noqa: S311

@@ -13,7 +13,13 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.errors import AccuracyTooLowError
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.model.model_input import Rows, encode_target
-from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, find_failures, list_figures
+from gokart_pipeline_sample.pipeline.quality.kinds import QUALITY
+from gokart_pipeline_sample.pipeline.quality.requirements import (
+    AccuracyParameter,
+    RequirementsParameter,
+    find_failures,
+    list_figures,
+)
 from gokart_pipeline_sample.pipeline.quality.scores import compare_with_baseline, find_baseline_failures
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
@@ -31,18 +37,25 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
 
     pred_task: TaskParameter[DataFrame[Any]] = TaskParameter("Outputs at least OutputSchema.")
     test_task: TaskParameter[Rows] = TaskParameter("Outputs the predicted rows.")
-    require_acc: ShareParameter = ShareParameter(default=0.9, description="Share of right predictions to exceed.")
-    require: RequirementsParameter = RequirementsParameter(default="", description="Other figures, as recall[1]>=0.5.")
+    require_acc: ShareParameter = AccuracyParameter(
+        default=QUALITY.require_acc, description="Share of right predictions to exceed."
+    )
+    require: RequirementsParameter = RequirementsParameter(
+        default=QUALITY.require, description="Other figures, as recall[1]>=0.5, or mae<0.7*baseline of a number."
+    )
     require_better: luigi.BoolParameter = gokart.ExplicitBoolParameter(
-        default=True, description="Whether the model must beat the most frequent class, at a confidence of 0.95."
+        default=True, description="Whether it must beat the most frequent class, or the median, by chance in 5 %."
     )
     metrics_task: OptionalTaskParameter = OptionalTaskParameter(description="Outputs the figures to check.")
 
     def run(self) -> None:
         """Check the predictions and save them."""
-        if self.require and not self.metrics_task:
+        metrics = self.load("metrics_task") if self.metrics_task else None
+        if self.require and not metrics:
             raise ValueError(f"the requirements {self.require!r} need the metrics: give metrics_task")
-        failures = find_failures(list_figures(self.load("metrics_task")), self.require) if self.require else []
+        failures = find_failures(list_figures(metrics), self.require) if metrics else []
+        if metrics and self.require_better and self.require_acc is None:
+            failures += QUALITY.find_baseline_failures(metrics)
         prediction, test = self.load(self.pred_task), self.load(self.test_task)
         self.dump(self.check_accuracy(prediction, test, self.require_acc, failures, self.require_better))
 
@@ -51,13 +64,14 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
     def check_accuracy(
         prediction: DataFrame[OutputSchema],
         test: Rows,
-        require_acc: float,
+        require_acc: float | None,
         failures: Sequence[str] = (),
         require_better: bool = True,
     ) -> DataFrame[OutputSchema]:
         """Return a copy of the predictions, with their accuracy in ``attrs["accuracy"]``, if it is high enough.
 
-        Predictions are matched with the rows by id; ``failures`` are other requirements that are not met.
+        Predictions are matched with the rows by id; ``failures`` are other requirements that are not met. Of numbers,
+        which have a mean absolute error ``attrs["mae"]`` instead, nothing else is required: ``require_acc`` is None.
 
         Raises:
             AccuracyTooLowError: the accuracy does not exceed the required one, there are failures, or the model is to
@@ -65,20 +79,21 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
             pandera.errors.SchemaErrors: a frame breaks its schema, or the target is missing.
             ValueError: the required accuracy is not between 0 and 1, or predictions and rows do not match.
         """
-        if not 0 <= require_acc <= 1:
-            raise ValueError(f"require_acc is {require_acc}: give a number from 0 to 1")
         matched = MakeOutputTask.make_output(prediction, test)
         truth = encode_target(PreprocessedSchema, test).to_numpy()
         predicted = encode_target(OutputSchema, matched).to_numpy()
-        accuracy = float((truth == predicted).mean())
-        if not accuracy > require_acc:
-            failures = [f"the accuracy {accuracy} does not exceed the required {require_acc}", *failures]
-        if require_better:
-            baseline, p_value = np.bincount(truth).max() / len(truth), compare_with_baseline(truth, predicted)
-            failures = [*failures, *find_baseline_failures(accuracy, baseline, p_value)]
+        value = QUALITY.measure_figure(truth, predicted)
+        if require_acc is not None:
+            if not 0 <= require_acc <= 1:
+                raise ValueError(f"require_acc is {require_acc}: give a number from 0 to 1")
+            if not value > require_acc:
+                failures = [f"the accuracy {value} does not exceed the required {require_acc}", *failures]
+            if require_better:
+                baseline, p_value = np.bincount(truth).max() / len(truth), compare_with_baseline(truth, predicted)
+                failures = [*failures, *find_baseline_failures(value, baseline, p_value)]
         if failures:
             raise AccuracyTooLowError(f"{'; '.join(failures)}: nothing is published")
-        logger.info("the accuracy %s exceeds the required %s", accuracy, require_acc)
+        logger.info("the %s %s meets what is required: %s", QUALITY.figure, value, require_acc or "see require")
         checked = prediction.copy()
-        checked.attrs["accuracy"] = accuracy
+        checked.attrs[QUALITY.figure] = value
         return checked

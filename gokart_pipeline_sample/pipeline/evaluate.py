@@ -3,15 +3,15 @@
 from logging import getLogger
 
 import luigi
-import numpy as np
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster, get_learning_curve
-from gokart_pipeline_sample.pipeline.model.model_input import Rows, encode_target
-from gokart_pipeline_sample.pipeline.quality import scores
+from gokart_pipeline_sample.io.lightgbm_model import Booster, get_kept
+from gokart_pipeline_sample.pipeline.model.model_input import Rows
 from gokart_pipeline_sample.pipeline.quality.find_warnings import find_model_warnings, find_warnings
-from gokart_pipeline_sample.pipeline.quality.metrics import LearningCurve, Metrics
+from gokart_pipeline_sample.pipeline.quality.importances import measure_importances
+from gokart_pipeline_sample.pipeline.quality.kinds import QUALITY
+from gokart_pipeline_sample.pipeline.quality.metrics import Common, LearningCurve, Metrics
 from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema, match_by_id
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
@@ -54,32 +54,18 @@ class EvaluateTask(ShownTask[Metrics]):
             pandera.errors.SchemaErrors: a frame breaks its schema, or the target is missing.
             ValueError: predictions and rows do not match.
         """
-        from sklearn.metrics import confusion_matrix
-
-        truth = encode_target(PreprocessedSchema, test).to_numpy()
         matched = match_by_id(prediction, test[PreprocessedSchema.id_column()])
-        predicted = encode_target(PredictionSchema, matched).to_numpy()
-        probabilities = matched[PredictionSchema.probability_columns()].to_numpy()
-        model_scores = scores.score(truth, predicted, probabilities)
-        curve, groups = get_learning_curve(model), test.get(PreprocessedSchema.group_column())
-        effective_rows = scores.count_effective_rows(truth == predicted, groups)
+        curve, groups = get_kept(model, "learning_curve"), test.get(PreprocessedSchema.group_column())
         ((loss, losses),) = curve["valid"].items()
-        metrics = Metrics(
+        common = Common(
             rows=len(test),
             groups=None if groups is None else groups.nunique(),
-            model=model_scores,
-            baseline=scores.score_baseline(truth, probabilities.shape[1]),
-            baseline_p_value=scores.compare_with_baseline(truth, predicted),
-            accuracy_interval=scores.make_interval(model_scores["accuracy"], effective_rows),
-            classes=scores.score_classes(truth, predicted, probabilities),
-            confusion_matrix=confusion_matrix(truth, predicted, labels=range(probabilities.shape[1])).tolist(),
-            calibration=scores.measure_calibration(truth == predicted, probabilities[np.arange(len(test)), predicted]),
-            importances=scores.measure_importances(model, test, **shuffling),
+            importances=measure_importances(model, test, **shuffling),
             learning_curve=LearningCurve(
                 loss=loss, train=curve["train"][loss], valid=losses, model_rounds=model.current_iteration()
             ),
             warnings=find_warnings(train, test, model),
-            most_confidently_wrong=scores.find_wrong(test, matched),
         )
+        metrics = QUALITY.measure(common, model, matched, train, test)
         metrics["warnings"][:0] = find_model_warnings(metrics, model.params.get("early_stopping_round", 0))
         return metrics

@@ -67,10 +67,10 @@ class LoadDataTask(TableTask[DataFrame[FeatureSchema]]):
 
         Raises:
             pandera.errors.SchemaErrors: the table breaks the schema, or its target is missing.
-            ValueError: the table has no rows, or all of one class.
+            ValueError: the table has no rows, or the same target in all.
         """
         FeatureSchema.require_target(data)
-        classes = data[FeatureSchema.target_column()].unique().tolist()
-        if len(classes) < 2:
-            raise ValueError(f"the table has {len(data)} rows of the classes {classes}: give at least two classes")
+        kind = "numbers" if FeatureSchema.predicts_number() else "classes"
+        if len(values := data[FeatureSchema.target_column()].unique().tolist()) < 2:
+            raise ValueError(f"the table has {len(data)} rows of the {kind} {values}: give at least two {kind}")
         return data

@@ -10,7 +10,7 @@ import pandera.pandas as pa
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import SettingError
-from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema, match_by_id
+from gokart_pipeline_sample.pipeline.schemas.output import INTERVAL, OutputSchema, match_by_id
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
@@ -47,12 +47,13 @@ class MakeOutputTask(GokartTask[DataFrame[OutputSchema]]):
     def make_output(
         prediction: DataFrame[OutputSchema], data: DataFrame[PreprocessedSchema], publish: Iterable[str] = ()
     ) -> DataFrame[OutputSchema]:
-        """Return ``id`` and ``pred`` of each row, in the order of the rows, and columns of its prediction or its own.
+        """Return ``id``, ``pred`` and any interval of each row, in order, and columns of its prediction or its own.
 
         Raises:
             pandera.errors.SchemaErrors: a frame breaks its schema.
             ValueError: a row has no prediction, or a prediction has no row; the message gives the ids.
         """
         matched = match_by_id(prediction, data[PreprocessedSchema.id_column()])
+        own = [*OutputSchema.to_schema().columns, *matched.columns.intersection(INTERVAL)]
         columns = {name: (matched if name in matched else data)[name].array for name in publish}
-        return cast("DataFrame[OutputSchema]", matched[[*OutputSchema.to_schema().columns]].assign(**columns))
+        return cast("DataFrame[OutputSchema]", matched[own].assign(**columns))

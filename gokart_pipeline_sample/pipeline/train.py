@@ -5,17 +5,21 @@ from typing import Any
 
 import gokart
 import luigi
+import numpy as np
 import pandera.pandas as pa
 from gokart.target import TargetOnKart
 from gokart.utils import FlattenableItems
 from luigi.freezing import recursively_unfreeze
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor, set_fitted
+from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor, keep
 from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
 from gokart_pipeline_sample.pipeline.model.boosting import boost, make_datasets
+from gokart_pipeline_sample.pipeline.model.decision import ARGMAX, DecisionParameter
 from gokart_pipeline_sample.pipeline.model.lightgbm_parameters import LightGBMParameter
-from gokart_pipeline_sample.pipeline.model.model_input import Rows
-from gokart_pipeline_sample.utils.parameters import TaskParameter
+from gokart_pipeline_sample.pipeline.model.model_input import Rows, encode_target, select_features
+from gokart_pipeline_sample.pipeline.model.target import TARGET, ObjectiveParameter
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
+from gokart_pipeline_sample.utils.parameters import PREDICTOR, ShareParameter, TaskParameter, share
 from gokart_pipeline_sample.utils.template import GokartTask
 
 
@@ -24,6 +28,9 @@ class TrainTask(GokartTask[Booster]):
 
     train_task: TaskParameter[Rows] = TaskParameter("Outputs the training rows.")
     valid_task: TaskParameter[Rows] = TaskParameter("Outputs the validation rows.")
+    objective: luigi.Parameter[str] = ObjectiveParameter(
+        default=TARGET.objectives[0], description="LightGBM's objective; it has to fit the target."
+    )
     boosting: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
         default="gbdt", choices=["gbdt", "dart", "rf"], description="LightGBM's boosting type."
     )
@@ -40,6 +47,8 @@ class TrainTask(GokartTask[Booster]):
     class_weight: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(
         default="none", choices=["none", "balanced"], description="Whether all classes get the same total weight."
     )
+    interval: ShareParameter = ShareParameter(default=0.0, description="Share of rows from pred_low to pred_high.")
+    decision: luigi.Parameter[str] = share(DecisionParameter(default=ARGMAX), PREDICTOR, "decision")
     threads: luigi.NumericalParameter[int] = luigi.NumericalParameter(
         default=0, var_type=int, min_value=0, max_value=4096, significant=False, description="Threads; 0: what is best."
     )
@@ -65,18 +74,34 @@ class TrainTask(GokartTask[Booster]):
 
     @staticmethod
     @pa.check_types(lazy=True, inplace=True)
-    def fit(train: Rows, valid: Rows, num_boost_round: int, class_weight: str = "none", **parameters: Any) -> Booster:
-        """Train a multiclass model until the loss on the validation rows stops falling; all rows have their target.
+    def fit(
+        train: Rows,
+        valid: Rows,
+        num_boost_round: int,
+        class_weight: str = "none",
+        decision: str = ARGMAX,
+        interval: float = 0.0,
+        **parameters: Any,
+    ) -> Booster:
+        """Train a model until the loss on the validation rows stops falling; all rows have their target.
 
-        The booster keeps what ``FITTED_FEATURES`` know of the training rows, and its learning curve, a loss per round:
-        ``{"train": {"multi_logloss": [...]}, "valid": ...}``. Further parameters are ``threads`` and LightGBM's own.
+        The booster keeps what ``FITTED_FEATURES`` know of the training rows, what ``TARGET.calibrate`` takes from the
+        validation rows, and its learning curve, a loss per round: ``{"train": {"multi_logloss": [...]}, "valid": …}``.
+        Further parameters are ``threads`` and LightGBM's own.
 
         Raises:
             pandera.errors.SchemaErrors: a frame breaks the schema, or its target is missing.
-            lightgbm.basic.LightGBMError: LightGBM refuses a parameter.
+            SettingError: a parameter does not fit the kind of the target, or LightGBM refuses its value.
+            ValueError: the target does not fit the objective, or the validation rows the decision or the interval.
+            lightgbm.basic.LightGBMError: LightGBM refuses something else.
         """
         # As it will be read from the model's file: JSON makes text of the keys of a dictionary.
         fitted = json.loads(json.dumps(FITTED_FEATURES.fit(train) if FITTED_FEATURES else {}))
-        booster = boost(*make_datasets(train, valid, fitted, class_weight), num_boost_round, parameters)
-        set_fitted(booster, fitted)
+        datasets = make_datasets(train, valid, fitted, class_weight)
+        for dataset in datasets:
+            TARGET.check(np.asarray(dataset.label), parameters.setdefault("objective", TARGET.objectives[0]))
+        booster = boost(*datasets, num_boost_round, parameters)
+        keep(booster, "fitted_features", fitted)
+        features, target = select_features(valid, fitted), encode_target(PreprocessedSchema, valid).to_numpy()
+        TARGET.calibrate(booster, features, target, decision, interval)
         return booster

@@ -1,5 +1,7 @@
 """Publish the predictions."""
 
+from typing import cast
+
 import gokart
 import luigi
 from pandera.typing import DataFrame
@@ -31,7 +33,8 @@ class UploadS3Task(PublisherTask[DataFrame[OutputSchema]], S3DestinationTask[Dat
         self.dump(self.load(self.output_task))
 
     def describe(self) -> Published:
-        """Return the accuracy and the number of rows from the object's metadata."""
+        """Return the accuracy or the mean absolute error, and the number of rows, from the object's metadata."""
         metadata = self.output().own_metadata()
-        accuracy, rows = metadata.get("accuracy"), metadata.get("rows")
-        return Published(Figures(accuracy=float(accuracy) if accuracy else None, rows=int(rows) if rows else None))
+        found = {name: float(metadata[name]) for name in ("accuracy", "mae") if name in metadata}
+        rows = int(metadata["rows"]) if "rows" in metadata else None
+        return Published(cast("Figures", {**found, "rows": rows}))

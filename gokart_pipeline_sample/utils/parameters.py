@@ -20,6 +20,7 @@ REPORT_NAME = "report.html"
 LONGEST_KEY = 1024  # bytes
 # The encryption of all objects that are put on S3 and of the workspace, unless a task has settings of its own.
 UPLOADER = "gokart_pipeline_sample.UploadS3Task"
+PREDICTOR = "gokart_pipeline_sample.PredTask"  # whose decision training has to know
 ENCRYPTION: dict[str, luigi.Parameter[str]] = {
     "server_side_encryption": luigi.ChoiceParameter(
         default="", choices=["", "AES256", "aws:kms"], description="SSE-S3, SSE-KMS, or the default of the bucket."

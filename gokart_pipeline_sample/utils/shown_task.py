@@ -20,12 +20,14 @@ class Figures(TypedDict, total=False):
     """Figures of a published object; one that does not apply is None or missing."""
 
     accuracy: float | None  # of the model, from 0 to 1
+    mae: float | None  # its mean absolute error instead, if the target is a number
+    decision: str | None  # of the model, if it is not for the most probable class
     rows: int | None  # number of published rows
     share: float | None  # of the rows of a batch to the median of the batches before
     rejected: int | None  # number of rejected rows of a batch
     parts: int | None  # number of parts of a batch
     unseen: dict[str, int] | None  # number of rows of a batch with a value that no training row has, by column
-    estimated: list[float] | None  # accuracy of a batch, with its interval of 95%
+    estimated: list[float] | None  # accuracy or mae of a batch, with its interval of 95%
     alarms: list[str] | None  # about a batch or its truth, as sentences
     champion: str | None  # the last decision about the champion
 

@@ -19,7 +19,7 @@ from gokart_pipeline_sample.io.tables.table import open_table
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import separate_rows
 from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 from pipeline_runner.adopt.infer_types import guess_dialect, read_columns
-from pipeline_runner.adopt.sketch import escape, sketch
+from pipeline_runner.adopt.sketch import escape, is_number, sketch
 from pipeline_runner.errors import UsageError
 from pipeline_runner.paths import COMMAND, IS_INSTALLED, PROJECT
 
@@ -73,6 +73,7 @@ def make_files(uri: str, roles: dict[str, str], name: str | None) -> tuple[dict[
         "table": re.sub(r"[^\w .-]", "_", uri.rstrip("/").rpartition("/")[2]),
         "group": "GROUP, " if "group" in roles.values() else "",
         "count": f"{len(data):,}",
+        "is_number": "yes" * is_number(data[next(name for name, role in roles.items() if role == "target")]),
         "pandas": "import pandas as pd\n" if any("pd." in column.annotation for column in columns) else "",
         **sketch(columns, data, {}),
     }
@@ -107,7 +108,7 @@ def _fill_templates(words: dict[str, str], options: list[str]) -> dict[str, Any]
         f"{SCHEMAS}/preprocessed.py": _render("preprocessed.tmpl", words),
         "gokart_pipeline_sample/pipeline/preprocess.py": _render("preprocess.tmpl", words),
         **({f"{TESTS}/conftest.py": _render("rows.tmpl", words)} if (PROJECT / TESTS).exists() else {}),
-        "conf/param.ini": set_options((PROJECT / "conf" / "param.ini").read_text(), options),
+        "conf/param.ini": set_options((PROJECT / "conf" / "param.ini").read_text(), options, words["is_number"]),
         **dict.fromkeys(sorted(others)),
     }
 
@@ -120,8 +121,10 @@ def _render(template: str, words: dict[str, str]) -> str:
     return text if done.returncode else done.stdout
 
 
-def set_options(settings: str, options: list[str]) -> str:
+def set_options(settings: str, options: list[str], has_no_classes: str = "") -> str:
     """Return the text of an ini file with lines of options of the table to train on, without those of another table."""
+    if has_no_classes:
+        settings = re.sub(r"(?m)^require_acc\s*[=:].*\n", "", settings)
     lines = "".join(f"{option.replace('$', '$$')}\n" for option in options)
     settings = re.sub(r"(?m)^lookups\s*[=:].*\n", "", settings)
     found = re.search(rf"(?ms)^{re.escape(SECTION)}\n(.*?)(?=^\[|\Z)", settings)
@@ -136,7 +139,12 @@ def _judge(ids: pd.Series, target: pd.Series) -> list[str]:
     """Return notes on what a gate can tell of a model; raise a UsageError if there can be none."""
     if repeated := int(ids.duplicated().sum()):
         raise UsageError(f"{repeated} rows have the {ids.name} of another row: give --id a unique column")
-    counts = target.value_counts()
+    counts, given = (
+        target.value_counts(),
+        f"the target {target.name} has {target.nunique():,} different values, so it is",
+    )
+    if is_number(target) and len(counts) > 1:
+        return [f"{given} a number; if they are classes, list them in the isin of its field, as int, str or bool"]
     if not 2 <= len(counts) <= 200:
         raise UsageError(f"the target has {len(counts)} different values: it must have 2 to 200 classes")
     (most, many), *_, (least, few) = counts.items()
@@ -145,4 +153,5 @@ def _judge(ids: pd.Series, target: pd.Series) -> list[str]:
         f"the class {least} has {few} rows, too few to test a model on": few < 30,
         f"{many} rows are {most}: add require=balanced_accuracy>0.6 to CheckAccuracyTask": many > 0.9 * len(target),
     }
-    return [note for note, is_so in notes.items() if is_so]
+    choice = [f"{given} a class; if it is a number, remove the isin of its field"] * (target.dtype.kind == "i")
+    return [*choice, *(note for note, is_so in notes.items() if is_so)]

@@ -12,7 +12,9 @@ from gokart_pipeline_sample.pipeline.quality.find_warnings import MOST_CATEGORIE
 from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 from pipeline_runner.adopt.infer_types import Column
 
-TELLING = "Each of its {:,} values has one class, so training rows give test rows away: leave it out, or make it GROUP."
+TELLING = (
+    "Each of its {:,} values has one target, so training rows give test rows away: leave it out, or make it GROUP."
+)
 # Names that the module of a schema needs for something else.
 _USED = {"BaseSchema", "GROUP", "ID", "KEEP", "Series", "TARGET", "bool", "float", "int", "pa", "pd", "str"}
 
@@ -32,7 +34,8 @@ def sketch(columns: list[Column], data: pd.DataFrame, bad_rows: Mapping[Hashable
         # In a column of another type, text is what could not be read.
         counts = Counter(value for value in data[name].dropna().tolist() if is_text or not isinstance(value, str))
         is_short = len(counts) <= min(MOST_CATEGORIES, len(data) // 10)  # The model learns the values of other text.
-        listed = sorted(counts) if role == "target" or (role == "feature" and is_text and is_short) else []
+        is_class = role == "target" and not is_number(data[name])
+        listed = sorted(counts) if is_class or (role == "feature" and is_text and is_short) else []
         finite = sorted(value for value in counts if value not in (float("inf"), -float("inf"))) or [None]
         values = [finite[0], finite[-1], None if has_gaps else finite[0]]
         seen = f"{min(counts, default='')} to {max(counts, default='')}"
@@ -60,6 +63,11 @@ def sketch(columns: list[Column], data: pd.DataFrame, bad_rows: Mapping[Hashable
         texts = [value.isoformat() if isinstance(value, pd.Timestamp) else value for value in values]
         rows.append(f"    {name!r}: {texts!r},")
     return {"fields": "\n".join(fields), "rows": "\n".join(rows)}
+
+
+def is_number(target: pd.Series) -> bool:
+    """Return whether a target is a number, and no class: a float, or an integer with many values."""
+    return target.dtype.kind == "f" or (target.dtype.kind == "i" and target.nunique() > MOST_CATEGORIES)
 
 
 def _comment(text: str) -> list[str]:

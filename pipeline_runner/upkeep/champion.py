@@ -18,7 +18,8 @@ def show_champions(wanted: str) -> int:
     pointer, _ = champions.read_pointer()
     for name, item in found.items():
         document = champions.find_document(item["Key"])
-        state = f"accuracy {document['accuracy']:.4f}" if document else "damaged"
+        figures = {name: value for name, value in (document or {}).items() if name in ("accuracy", "mae")}
+        state = ", ".join(f"{name} {value:.4f}" for name, value in figures.items()) if document else "damaged"
         mark = f"champion since {pointer['since'][:19]}" if pointer and pointer["champion"] == item["Key"] else ""
         print(f"{name}  {item['LastModified'].astimezone():%Y-%m-%d %H:%M}  {state}  {mark}".rstrip())
     print(f"the champion is {pointer['decision']}" if pointer else "there is no champion: run TrainChampionTask")

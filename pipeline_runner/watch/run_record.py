@@ -161,8 +161,8 @@ def make_run_record(result: RunResult, metrics: Metrics | None, earlier: Sequenc
     }
     definitions = [define_task(type(graph.tasks[task_id])) for task_id in graph.tasks if task_id in graph.unique_ids]
     figures = cast("Figures", {**dict.fromkeys(Figures.__annotations__), **result.published.figures})
-    if figures["accuracy"] is None and metrics:
-        figures["accuracy"] = metrics["model"]["accuracy"]
+    if figures["accuracy"] is None and figures["mae"] is None and metrics:
+        figures |= cast("Figures", {name: value for name, value in metrics["model"].items() if name in figures})
     return RunRecord(
         **figures,
         started=result.started.isoformat(timespec="milliseconds"),

@@ -67,7 +67,9 @@ def published(published_batch: Published, bucket: str, s3: S3Client, tmp_path: P
 def put_batch(s3: S3Client, bucket: str, part: bytes) -> None:
     """Put a batch of one part."""
     rows = part.count(b"\n") - 1
-    manifest = json.dumps({"parts": [{"key": "batch/mine/part.csv"}], "rows_published": rows, "shift": None}).encode()
+    model = {"unique_id": "mine", "accuracy": 0.9}
+    parts = [{"key": "batch/mine/part.csv"}]
+    manifest = json.dumps({"parts": parts, "rows_published": rows, "model": model, "shift": None}).encode()
     for name, body in (("part.csv", part), ("manifest.json", manifest)):
         metadata = {"sha256": hashlib.sha256(body).hexdigest()}
         s3.put_object(Bucket=bucket, Key=f"batch/mine/{name}", Body=body, Metadata=metadata)
@@ -96,13 +98,13 @@ class TestAccuracy:
         assert (evaluation["rows"], evaluation["accuracy"]) == (rows, accuracy)
         value, low, high = evaluation["figures"]["accuracy"]
         assert low < value == accuracy < high
-        assert evaluation["estimated_accuracy"] == manifest["shift"]["estimated_accuracy"]
+        assert evaluation["estimated"] == [*manifest["shift"]["estimated_accuracy"].values()]
         assert before.items() <= read_objects(s3, bucket).items()
 
         again = evaluate(published, known)
         assert (again.exit_code, again.tasks) == (0, [])
         assert run.stdout == again.stdout
-        estimated = f"{evaluation['estimated_accuracy']['accuracy']:.4f}"
+        estimated = f"{evaluation['estimated'][0]:.4f}"
         gate = "(required: more than 0.2)"
         assert run.stdout.splitlines()[:2] == [f"accuracy   {accuracy:.4f} {gate}", f"rows       {rows}"]
         assert f"estimated  {estimated} (" in run.stdout

@@ -15,7 +15,7 @@ import pytest
 from support.checkout import PROJECT, Checkout, Run, make_environment
 from support.clone import Clone
 
-from gokart_pipeline_sample.io.lightgbm_model import LightGBMModelProcessor, get_learning_curve
+from gokart_pipeline_sample.io.lightgbm_model import LightGBMModelProcessor, get_kept
 from pipeline_runner.local_s3.embedded_s3 import EmbeddedS3
 
 pytestmark = pytest.mark.long
@@ -47,7 +47,7 @@ def read_loss(project: Checkout) -> float:
     """The loss of the validation rows in the last round of the only model."""
     (path,) = project.workspace.glob("TrainTask_*.txt")
     model = LightGBMModelProcessor().deserialize(path.read_bytes())
-    (losses,) = get_learning_curve(model)["valid"].values()
+    (losses,) = get_kept(model, "learning_curve")["valid"].values()
     return losses[model.current_iteration() - 1]
 
 

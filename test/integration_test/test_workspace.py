@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 from support.checkout import Checkout
 
-from gokart_pipeline_sample.io.lightgbm_model import LightGBMModelProcessor, get_learning_curve
+from gokart_pipeline_sample.io.lightgbm_model import LightGBMModelProcessor, get_kept
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
 PIPELINE = "gokart_pipeline_sample/pipeline"
@@ -73,7 +73,7 @@ def test_the_model_has_the_features_of_the_schema_and_not_the_id(published: Chec
 def test_the_learning_curve_is_kept_with_the_model(published: Checkout) -> None:
     (file,) = published.workspace.glob("TrainTask_*.txt")
 
-    curve = get_learning_curve(LightGBMModelProcessor().deserialize(file.read_bytes()))
+    curve = get_kept(LightGBMModelProcessor().deserialize(file.read_bytes()), "learning_curve")
 
     losses = curve["valid"]["multi_logloss"]
     assert len(losses) == len(curve["train"]["multi_logloss"])

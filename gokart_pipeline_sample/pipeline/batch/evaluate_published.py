@@ -3,7 +3,7 @@
 import json
 import math
 from logging import getLogger
-from typing import Any, TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 import luigi
 import numpy as np
@@ -14,10 +14,11 @@ from gokart_pipeline_sample.io.tables.table import open_table
 from gokart_pipeline_sample.pipeline.batch.manifest import S3JsonTarget, get_intact_object, make_folder
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
-from gokart_pipeline_sample.pipeline.drift.shift import EstimatedAccuracy
+from gokart_pipeline_sample.pipeline.drift.make_reference import get_estimate
 from gokart_pipeline_sample.pipeline.model.model_input import encode_target
-from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, find_failures
-from gokart_pipeline_sample.pipeline.quality.scores import Codes, score_labels
+from gokart_pipeline_sample.pipeline.quality.kinds import QUALITY
+from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, find_failures, join_requirements
+from gokart_pipeline_sample.pipeline.quality.scores import Codes
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import Breaches, screen_rows
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
@@ -33,9 +34,10 @@ class Evaluation(TypedDict):
     """The figures of a batch that its truth tells, beside what was estimated when it was published."""
 
     rows: int  # published rows whose truth is known
-    accuracy: float
-    figures: dict[str, list[float]]  # with their intervals: see score_labels
-    estimated_accuracy: EstimatedAccuracy | None
+    accuracy: NotRequired[float]
+    mae: NotRequired[float]  # instead, if the target is a number
+    figures: dict[str, list[float]]  # with their intervals: see QUALITY.score_labels
+    estimated: list[float] | None  # accuracy or mae, with its interval
     alarms: list[str]  # see find_alarms
 
 
@@ -62,8 +64,8 @@ class JoinTruthTask(TableTask[Evaluation], PublisherTask[Evaluation], S3Destinat
         learned = FeatureSchema.arrow_schema([FeatureSchema.id_column(), FeatureSchema.target_column()])
         output = OutputSchema.arrow_schema([OutputSchema.id_column(), OutputSchema.target_column()])
         truth = self.open_table().read(learned)
-        classes = set(FeatureSchema.target_classes())
-        if unknown := sorted(set(truth[FeatureSchema.target_column()].dropna()) - classes, key=str):
+        values = set(truth[FeatureSchema.target_column()].dropna()) if FeatureSchema.target_classes() else set()
+        if unknown := sorted(values - set(FeatureSchema.target_classes()), key=str):
             raise TableError(f"{self.table}: the target has values that are no class, the first of them {unknown[:5]}")
         parts = (open_table(f"s3://{self.bucket}/{part['key']}").read(output) for part in manifest["parts"])
         codes = [np.concatenate(each) for each in zip(*(self.join(part, truth) for part in parts), strict=True)]
@@ -72,24 +74,24 @@ class JoinTruthTask(TableTask[Evaluation], PublisherTask[Evaluation], S3Destinat
             unreadable.add(screen_rows(FeatureSchema, truth[[FeatureSchema.id_column()]])[1], truth)
             problem = f"{unreadable}, and no other row" if unreadable.counts else "no row"
             raise TableError(f"{self.table}: {problem} of {self.manifest} is in it: give the truth of that batch")
-        figures, estimated = score_labels(*codes), manifest["shift"] and manifest["shift"]["estimated_accuracy"]
-        required = f"accuracy>{self.require_acc}, {self.require}"
+        figures = QUALITY.score_labels(codes[0], codes[1], manifest.get("model"))
+        estimated = get_estimate(manifest["shift"])
+        required = join_requirements(self.require_acc, self.require)
         alarms = find_alarms(figures, estimated, rows / manifest["rows_published"], required)
         for alarm in alarms:
             logger.warning("%s", alarm)
-        found = {"rows": rows, "accuracy": figures["accuracy"][0], "figures": figures}
-        self.dump(cast("Evaluation", {**found, "estimated_accuracy": estimated, "alarms": alarms}))
+        found = {"rows": rows, QUALITY.figure: figures[QUALITY.figure][0], "figures": figures, "estimated": estimated}
+        self.dump(cast("Evaluation", {**found, "alarms": alarms}))
 
     def describe(self) -> Published:
         """Return the accuracy, what it was estimated as, and the alarms."""
         evaluation = self.output().load()
-        figures = Figures(accuracy=evaluation["accuracy"], rows=evaluation["rows"], alarms=evaluation["alarms"])
-        estimated = evaluation["estimated_accuracy"]
-        return Published({**figures, "estimated": cast("Any", estimated and [*estimated.values()])})
+        names = ("accuracy", "mae", "rows", "estimated", "alarms")
+        return Published(cast("Figures", {name: evaluation.get(name) for name in names}))
 
     @staticmethod
     def join(published: pd.DataFrame, truth: pd.DataFrame) -> tuple[Codes, Codes]:
-        """Return the true and the predicted class of each published row whose truth is known, as numbers.
+        """Return the truth and the prediction of each published row whose truth is known; classes as their numbers.
 
         A target that is not known yet is missing from the truth; raise a TableError if an id occurs twice in it.
         """
@@ -103,7 +105,7 @@ class JoinTruthTask(TableTask[Evaluation], PublisherTask[Evaluation], S3Destinat
 
 
 def find_alarms(
-    figures: dict[str, list[float]], estimated: EstimatedAccuracy | None, known: float, required: str
+    figures: dict[str, list[float]], estimated: list[float] | None, known: float, required: str
 ) -> list[str]:
     """Return a sentence for each figure that is worse than the gate requires, and one if the estimate was wrong.
 
@@ -113,10 +115,10 @@ def find_alarms(
     """
     values, rest = {name: value for name, (value, _, _) in figures.items()}, math.sqrt(1 - known)
     bounds = {name: [value + (bound - value) * rest for bound in ends] for name, (value, *ends) in figures.items()}
-    alarms, (accuracy, low, high) = find_failures(values, required, bounds), figures["accuracy"]
-    if estimated and (high < estimated["low"] or low > estimated["high"]):
-        text = f"the accuracy is {accuracy:.4f} (95% interval {low:.4f} to {high:.4f}), it was estimated as "
-        alarms.append(text + "{accuracy:.4f} ({low:.4f} to {high:.4f})".format(**estimated))
+    alarms, (value, low, high) = find_failures(values, required, bounds), figures[QUALITY.figure]
+    if estimated and (high < estimated[1] or low > estimated[2]):
+        text = f"the {QUALITY.figure} is {value:.4f} (95% interval {low:.4f} to {high:.4f}), it was estimated as "
+        alarms.append(text + "{:.4f} ({:.4f} to {:.4f})".format(*estimated))
     return alarms
 
 

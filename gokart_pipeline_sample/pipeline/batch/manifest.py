@@ -56,11 +56,8 @@ class Manifest(TypedDict):
     shift: Shift | None  # None without rows
 
 
-class ScoringModel(TypedDict):
-    """The model of a batch."""
-
-    unique_id: str  # of the task that trained it
-    accuracy: float  # on its test rows
+# The unique id of the task that trained the model, its decision, and its figures on the test rows (see Reference).
+ScoringModel = dict[str, Any]
 
 
 class S3JsonTarget(S3Target):

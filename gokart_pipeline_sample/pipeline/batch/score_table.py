@@ -16,16 +16,17 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.errors import PredictionError
 from gokart_pipeline_sample.io.compiled_model import ENGINES, Engine, choose_engines, get_default_folder
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, ParquetProcessor, PyArrowCsvProcessor
-from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
+from gokart_pipeline_sample.io.lightgbm_model import Booster, get_kept
 from gokart_pipeline_sample.io.tables.casts import to_text
 from gokart_pipeline_sample.io.tables.table import Piece, Table
 from gokart_pipeline_sample.io.threads import count_threads
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult, GuardTableTask
-from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, Part, S3ManifestTarget, ScoringModel, UnseenValues
+from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, Part, S3ManifestTarget, UnseenValues
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, RowCounts, count_rows, measure_shift
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.model.model_input import count_unseen, select_features
 from gokart_pipeline_sample.pipeline.model.reasons import add_reasons
+from gokart_pipeline_sample.pipeline.model.target import TARGET
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import Preprocess, preprocess_valid
@@ -91,8 +92,9 @@ class PartScorer(NamedTuple):
         # The guard has checked the values of the very same rows; where all are valid, schemas need only convert them.
         with config_context(validation_depth=ValidationDepth.SCHEMA_ONLY if self.is_valid else None):
             preprocessed, breaches = preprocess_valid(FeatureSchema, data, self.duplicates, self.preprocess)
-        features = select_features(preprocessed, get_fitted(model))
-        predictions = PredTask.label(self.engine.predict(features, name), preprocessed[PreprocessedSchema.id_column()])
+        features = select_features(preprocessed, get_kept(model, "fitted_features"))
+        raw = self.engine.predict(features, name)
+        predictions = TARGET.label(raw, preprocessed[PreprocessedSchema.id_column()], model)
         predictions = add_reasons(predictions, model, features, self.with_reasons, self.engine.threads)
         with passing_equal_ids():
             scored = PredictionSchema.validate(predictions, lazy=True, inplace=True)
@@ -102,7 +104,7 @@ class PartScorer(NamedTuple):
             column: UnseenValues(rows=int(rows.sum()), values=rows.index[:SHOWN_VALUES].tolist())
             for column, rows in count_unseen(model, features).items()
         }
-        return scored, reasons, PartFigures(counts=count_rows(features, scored, self.reference), unseen=unseen)
+        return scored, reasons, PartFigures(counts=count_rows(model, features, scored, self.reference), unseen=unseen)
 
 
 class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manifest], S3DestinationTask[Manifest]):
@@ -160,6 +162,7 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
             notes = self.score_parts(scorer._replace(engine=Engine(model, threads=threads)), {}, rows)
         parts = {name: part for note in notes.values() for name, part in note["put"].items()}
         published, rejected = self.list_parts(parts, rows)
+        described = {"decision": decision["text"]} if (decision := get_kept(model, "decision")) else {}
         in_order = [notes[number]["figures"] for number in sorted(notes)]
         self.dump(
             Manifest(
@@ -168,7 +171,7 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
                 rows_in=rows,
                 rows_published=sum(part["rows"] for part in published),
                 rows_rejected=sum(part["rows"] for part in rejected),
-                model=ScoringModel(unique_id=self.model_task.make_unique_id(), accuracy=reference["accuracy"]),
+                model={"unique_id": self.model_task.make_unique_id(), **described, **reference["figures"]},
                 champion=dict(self.champion) or None,
                 table={"fingerprint": table.fingerprint},
                 unseen=add_unseen([part["unseen"] for part in in_order]),

@@ -18,9 +18,15 @@ from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
 from gokart_pipeline_sample.pipeline.evaluate import EvaluateTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
+from gokart_pipeline_sample.pipeline.quality.kinds import QUALITY
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
-from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, find_failures, list_figures
-from gokart_pipeline_sample.pipeline.quality.scores import average_groups, find_baseline_failures
+from gokart_pipeline_sample.pipeline.quality.requirements import (
+    RequirementsParameter,
+    find_failures,
+    join_requirements,
+    list_figures,
+)
+from gokart_pipeline_sample.pipeline.quality.scores import average_groups
 from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema, match_by_id
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
@@ -44,7 +50,7 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
     require_acc: ShareParameter = borrow(CheckAccuracyTask, "require_acc")
     require: RequirementsParameter = borrow(CheckAccuracyTask, "require")
     require_better: luigi.BoolParameter = borrow(CheckAccuracyTask, "require_better")
-    compare: FigureParameter = FigureParameter("accuracy", description="Figure to compare by, such as recall[1].")
+    compare: FigureParameter = FigureParameter(QUALITY.figure, description="Figure to compare by, such as recall[1].")
     margin: ShareParameter = ShareParameter(default=0.01, description="What the new model may lose of that figure.")
     prefix: luigi.Parameter[str] = luigi.Parameter(default="champion", description="Prefix of all keys of champions.")
 
@@ -67,7 +73,7 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
         """Return the accuracy of the champion and the last decision."""
         pointer = self.output().load()
         document = self.output().champions.read_document(pointer["champion"])
-        figures = Figures(accuracy=document["accuracy"], champion=pointer["decision"])
+        figures = Figures(accuracy=document.get("accuracy"), mae=document.get("mae"), champion=pointer["decision"])
         return Published(figures, "champion kept") if pointer["decision"].startswith(KEPT) else Published(figures)
 
     def _decide(self, champions: registry.Champions, pointer: registry.Pointer | None) -> str:
@@ -94,9 +100,8 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
         return f"{PROMOTED}: {unfit}" if unfit else f"{KEPT}: the new model fails, {failures}"
 
     def _find_failures(self, metrics: Metrics) -> str:
-        accuracy, baseline = metrics["model"]["accuracy"], metrics["baseline"]["accuracy"]
-        others = find_baseline_failures(accuracy, baseline, metrics["baseline_p_value"]) if self.require_better else []
-        required = f"accuracy>{self.require_acc}, {self.require}"
+        others = QUALITY.find_baseline_failures(metrics) if self.require_better else []
+        required = join_requirements(self.require_acc, self.require)
         return "; ".join([*find_failures(list_figures(metrics), required), *others])
 
     def _compare(self, document: registry.ChampionDocument, test: Any, old: DataFrame[PredictionSchema]) -> str:
@@ -106,10 +111,11 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
         new = match_by_id(self.load(self.pred_task), test[PreprocessedSchema.id_column()])
         groups = test.get(PreprocessedSchema.group_column())
         values = [average_groups(list_values(self.compare, test, matched), groups) for matched in (new, old)]
-        compared = compare_models(*values)
-        if (-compared.high if self.compare in LOSSES else compared.low) > -self.margin:
+        # A share of the champion's error, for a number.
+        compared, margin = compare_models(*values), self.margin * (values[1].mean() if self.compare == "mae" else 1)
+        if (-compared.high if self.compare in LOSSES else compared.low) > -margin:
             return f"{PROMOTED}: the {self.compare} changes by {compared}"
-        return f"{KEPT}: the {self.compare} would change by {compared}, and the margin is {self.margin}"
+        return f"{KEPT}: the {self.compare} would change by {compared}, and the margin is {margin:.4g}"
 
     def _describe_split(self) -> dict[str, Any]:
         parameters = {name: getattr(self.split_task, name) for name in ("split_by", "test_fraction", "random_state")}
@@ -118,15 +124,15 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
     def _put_champion(self, champions: registry.Champions) -> str:
         """Put the files of the new model and its document, and return the key of the document."""
         metrics, put = self.load(self.metrics_task), functools.partial(champions.put_file, self.make_unique_id())
-        document = registry.ChampionDocument(
+        document = dict(
             model=put(registry.MODEL, self.load(self.model_task), LightGBMModelProcessor()),
             reference=put(registry.REFERENCE, self.load(self.reference_task), JsonProcessor()),
             task=self.model_task.make_unique_id(),
-            accuracy=metrics["model"]["accuracy"],
             rows=metrics["rows"],
             split=self._describe_split(),
             preprocessing=hash_preprocessing(),
             lookups=LOOKUPS.serialize(cast("Any", self.split_task).data_task.lookups),
+            **{QUALITY.figure: dict(metrics["model"])[QUALITY.figure]},
         )
         return put(registry.DOCUMENT, document, JsonProcessor())["key"]
 
@@ -135,7 +141,8 @@ def find_change(document: registry.ChampionDocument, lookups: Any) -> str | None
     """Return what has changed since a champion was trained and keeps it from predicting today's rows, if anything."""
     if document["preprocessing"] != hash_preprocessing():
         return "the preprocessing"
-    return "a lookup" if document["lookups"] != LOOKUPS.serialize(lookups) else None
+    # A document of an earlier version knows of none.
+    return "a lookup" if document.get("lookups", "{}") != LOOKUPS.serialize(lookups) else None
 
 
 def hash_preprocessing() -> str:

@@ -13,8 +13,8 @@ from gokart_pipeline_sample.pipeline.model.model_input import encode_target
 from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
-LOSSES = ("log_loss", "brier_score")
-SCORES, CLASS_SCORES = ("accuracy", "balanced_accuracy", *LOSSES), ("precision", "recall", "f1")
+LOSSES = ("log_loss", "brier_score", "mae")
+SCORES, CLASS_SCORES = ("accuracy", "balanced_accuracy", "log_loss", "brier_score"), ("precision", "recall", "f1")
 DRAWS, BATCHES, SEED = 10_000, 10, 42
 BINS = 2000  # of differences; they lose at most the share rows / (6 * BINS**2) of the variance, whatever it is
 
@@ -26,7 +26,8 @@ class FigureParameter(luigi.Parameter[str]):
 
     def normalize(self, x: str) -> str:
         """Return the figure; raise a SettingError if it does not exist."""
-        known = [*SCORES, *(f"{name}[{each}]" for each in PreprocessedSchema.target_classes() for name in CLASS_SCORES)]
+        of_class = [f"{name}[{each}]" for each in PreprocessedSchema.target_classes() for name in CLASS_SCORES]
+        known = [*SCORES, *of_class] if of_class else ["mae"]
         if x not in known:
             raise SettingError(f"models cannot be compared by {x!r}: give one of {', '.join(known)}")
         return x
@@ -74,6 +75,8 @@ def list_values(figure: str, test: DataFrame[PreprocessedSchema], matched: pd.Da
     """
     truth = encode_target(PreprocessedSchema, test).to_numpy()
     predicted = encode_target(PredictionSchema, matched).to_numpy()
+    if figure == "mae":
+        return np.asarray(np.abs(predicted - truth))
     probabilities = matched[PredictionSchema.probability_columns()].to_numpy()
     right, of_truth = truth == predicted, probabilities[np.arange(len(truth)), truth]
     if figure == "accuracy":

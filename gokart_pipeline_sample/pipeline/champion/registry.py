@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from logging import getLogger
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from gokart_pipeline_sample.errors import DamagedFileError
 from gokart_pipeline_sample.io import s3
@@ -30,7 +30,8 @@ class ChampionDocument(TypedDict):
     model: File
     reference: File
     task: str  # unique id of the task that trained it
-    accuracy: float  # on the test rows of its day
+    accuracy: NotRequired[float]  # on the test rows of its day
+    mae: NotRequired[float]  # instead, if the target is a number
     rows: int  # number of these
     split: dict[str, Any]  # parameters of the split
     preprocessing: str  # hash of the code that preprocesses rows

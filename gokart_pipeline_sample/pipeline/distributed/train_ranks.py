@@ -23,7 +23,6 @@ from gokart_pipeline_sample.errors import ClusterError, TableError
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
 from gokart_pipeline_sample.io.tables.table import Table, open_table
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
-from gokart_pipeline_sample.pipeline.model.boosting import boost, make_datasets
 from gokart_pipeline_sample.pipeline.model.model_input import Rows
 from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import Preprocess
@@ -167,8 +166,7 @@ def train_rank(path: str, text: str) -> None:
     folder, parameters = Path(path), json.loads(text)
     threading.Thread(target=_end_with_worker, daemon=True).start()
     train, valid = (cast("Rows", pd.read_parquet(folder / part)) for part in ("train", "valid"))
-    booster = boost(*make_datasets(train, valid, {}, "none"), parameters.pop("num_boost_round"), parameters)
-    content = LightGBMModelProcessor().serialize(booster)
+    content = LightGBMModelProcessor().serialize(TrainTask.fit(train, valid, **parameters))
     # These lines differ between ranks.
     (folder / "model.txt").write_bytes(re.sub(rb"(?m)^\[(machines|local_listen_port): .*\]\n", b"", content))
 

@@ -1,38 +1,37 @@
 """Describe the test rows, which new rows are compared with."""
 
-from typing import TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
+from gokart_pipeline_sample.io.lightgbm_model import Booster, get_kept
 from gokart_pipeline_sample.pipeline.drift import shift
+from gokart_pipeline_sample.pipeline.drift.estimate import ESTIMATOR
 from gokart_pipeline_sample.pipeline.model.model_input import Rows, select_features
 from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema, match_by_id
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
 
-PREDICTED = "the predicted class"
-
 
 class Reference(TypedDict):
     """The test rows, as far as new rows are compared with them."""
 
     rows: int
-    accuracy: float
-    calibration: shift.Calibration
-    columns: dict[str, shift.Distribution]  # of the features, and of PREDICTED
+    figures: dict[str, float]  # of the model: its accuracy; or the errors of it and of the median, and the median
+    estimator: dict[str, Any]  # see ESTIMATOR.fit
+    columns: dict[str, shift.Distribution]  # of the features, and of the prediction
 
 
 class RowCounts(TypedDict):
     """Counts of new rows; those of several chunks can be added."""
 
     rows: int
-    right: float  # sum of the calibrated probabilities of the predicted classes
-    variance: float  # sum of p(1 - p) over them
+    expected: float  # sum of what is expected of each; see ESTIMATOR.expect
+    variance: float  # sum of the variances
     columns: dict[str, list[int]]
 
 
@@ -40,7 +39,8 @@ class Shift(TypedDict):
     """The shift of new rows."""
 
     rows: int
-    estimated_accuracy: shift.EstimatedAccuracy
+    estimated_accuracy: NotRequired[dict[str, float]]  # accuracy, low and high: its interval of 95%
+    estimated_mae: NotRequired[dict[str, float]]  # instead, if the target is a number
     columns: dict[str, shift.ColumnShift]  # the greatest shift first
 
 
@@ -64,28 +64,26 @@ class MakeReferenceTask(GokartTask[Reference]):
     def make_reference(model: Booster, prediction: DataFrame[PredictionSchema], train: Rows, test: Rows) -> Reference:
         """Describe the test rows in ranges of values that the training rows suggest; predictions are matched by id."""
         matched = match_by_id(prediction, test[PreprocessedSchema.id_column()])
-        predicted, truth = matched[PredictionSchema.target_column()], PreprocessedSchema.target_column()
-        right = predicted.to_numpy() == test[truth].to_numpy()
-        learned, tested = (select_features(rows, get_fitted(model)) for rows in (train, test))
+        predicted, truth = matched[PredictionSchema.target_column()], test[PreprocessedSchema.target_column()]
+        learned, tested = (select_features(rows, get_kept(model, "fitted_features")) for rows in (train, test))
         columns = {str(name): shift.describe_column(learned[name], tested[name]) for name in learned}
-        classes = pd.CategoricalDtype(PreprocessedSchema.target_classes())
-        columns[PREDICTED] = shift.describe_column(train[truth].astype(classes), predicted)
-        calibrated = shift.fit_calibration(get_confidence(matched), right)
-        return Reference(rows=len(test), accuracy=float(right.mean()), calibration=calibrated, columns=columns)
+        known = train[PreprocessedSchema.target_column()]
+        if not PreprocessedSchema.predicts_number():
+            known = known.astype(pd.CategoricalDtype(PreprocessedSchema.target_classes()))
+        columns[ESTIMATOR.predicted] = shift.describe_column(known, predicted)
+        figures, fitted = ESTIMATOR.fit(model, tested, matched, truth, known)
+        return Reference(rows=len(test), figures=figures, estimator=fitted, columns=columns)
 
 
-def get_confidence(prediction: pd.DataFrame) -> shift.Floats:
-    """Return the probability of the predicted class, row by row."""
-    return np.asarray(np.maximum.reduce([prediction[name] for name in PredictionSchema.probability_columns()]))
-
-
-def count_rows(features: pd.DataFrame, prediction: DataFrame[PredictionSchema], reference: Reference) -> RowCounts:
+def count_rows(
+    model: Booster, features: pd.DataFrame, prediction: DataFrame[PredictionSchema], reference: Reference
+) -> RowCounts:
     """Count new rows as the reference counts the test rows, by the features as the model sees them."""
-    probable = shift.calibrate(get_confidence(prediction), reference["calibration"])
-    values = {**features, PREDICTED: prediction[PredictionSchema.target_column()]}
+    expected, variances = ESTIMATOR.expect(model, features, prediction, reference["estimator"])
+    values = {**features, ESTIMATOR.predicted: prediction[PredictionSchema.target_column()]}
     columns = {name: shift.count_values(values[name], known).tolist() for name, known in reference["columns"].items()}
-    variance = float((probable * (1 - probable)).sum())
-    return RowCounts(rows=len(prediction), right=float(probable.sum()), variance=variance, columns=columns)
+    sums = {"expected": float(expected.sum()), "variance": float(variances.sum())}
+    return RowCounts(rows=len(prediction), expected=sums["expected"], variance=sums["variance"], columns=columns)
 
 
 def measure_shift(chunks: list[RowCounts], reference: Reference) -> Shift | None:
@@ -93,17 +91,15 @@ def measure_shift(chunks: list[RowCounts], reference: Reference) -> Shift | None
     rows, known = sum(chunk["rows"] for chunk in chunks), reference["columns"]
     if not rows:
         return None
-    right, variance = sum(chunk["right"] for chunk in chunks), sum(chunk["variance"] for chunk in chunks)
-    estimated = shift.estimate_accuracy(rows, right, variance, reference["rows"], reference["accuracy"])
+    expected, variance = (sum(chunk[name] for chunk in chunks) for name in ("expected", "variance"))
+    mean, low, high = shift.bound_mean(expected, variance, rows, reference["estimator"]["variance"])
+    estimated = {ESTIMATOR.figure: mean, "low": low, "high": min(high, ESTIMATOR.most)}
     counts = {name: np.sum([chunk["columns"][name] for chunk in chunks], axis=0).tolist() for name in known}
-    return Shift(rows=rows, estimated_accuracy=estimated, columns=shift.compare(known, counts))
+    measured = {"rows": rows, f"estimated_{ESTIMATOR.figure}": estimated, "columns": shift.compare(known, counts)}
+    return cast("Shift", measured)
 
 
-def find_alarms(shift: Shift | None, require_acc: float) -> list[str]:
-    """Return a sentence for each column that has shifted, and for an accuracy that is estimated as too low."""
-    if shift is None:
-        return []
-    alarms = [f"{name}: {alarm}" for name, column in shift["columns"].items() for alarm in column["alarms"]]
-    accuracy, high = shift["estimated_accuracy"]["accuracy"], shift["estimated_accuracy"]["high"]
-    text = f"the accuracy is estimated as {accuracy:.4f}, {high:.4f} at most, below the required {require_acc}"
-    return [text, *alarms] if high < require_acc else alarms
+def get_estimate(shift: Shift | None) -> list[float] | None:
+    """Return the estimated figure of new rows and its interval, if there is one."""
+    estimate = cast("dict[str, Any]", shift or {}).get(f"estimated_{ESTIMATOR.figure}")
+    return [*estimate.values()] if estimate else None

@@ -50,14 +50,6 @@ class Calibration(TypedDict):
     accuracies: list[float]
 
 
-class EstimatedAccuracy(TypedDict):
-    """The accuracy of predictions whose truth is not known, with its interval of 95%."""
-
-    accuracy: float
-    low: float
-    high: float
-
-
 def describe_column(train: pd.Series[Any], test: pd.Series[Any]) -> Distribution:
     """Choose values or ranges that the training rows suggest, and count the test rows.
 
@@ -176,17 +168,13 @@ def calibrate(confidence: Floats, calibration: Calibration) -> Floats:
     return np.interp(confidence, calibration["probabilities"], calibration["accuracies"])
 
 
-def estimate_accuracy(
-    rows: int, right: float, variance: float, test_rows: int, test_accuracy: float
-) -> EstimatedAccuracy:
-    """Estimate the accuracy of ``rows`` predictions, at least one, as their mean calibrated probability.
+def bound_mean(total: float, variance: float, rows: int, test_variance: float) -> list[float]:
+    """Return the mean of a figure of ``rows`` predictions, at least one, and the bounds of its interval of 95%.
 
-    ``right`` is the sum of these probabilities, and ``variance`` that of p(1 - p). The number of right predictions is
-    Poisson binomial (Kivimäki et al., Confidence-based estimators for predictive performance in model monitoring, arXiv
-    2407.08649). The calibration is as uncertain as the accuracy on the test rows that it was fitted to, whose variance
-    (Agresti and Coull, 1998) is added. It holds while the relation of features and target is the same.
+    ``total`` sums what is expected of each, and ``variance`` the variances. The expectation is as uncertain as the mean
+    of the test rows that it was fitted to, whose variance is added. It holds while the relation of features and target
+    is the same.
     """
-    accuracy, likely = right / rows, (test_accuracy * test_rows + 2) / (test_rows + 4)
-    deviation = np.sqrt(variance / rows**2 + likely * (1 - likely) / (test_rows + 4))
-    margin = float(NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * deviation)
-    return EstimatedAccuracy(accuracy=accuracy, low=max(accuracy - margin, 0.0), high=min(accuracy + margin, 1.0))
+    mean, deviation = total / rows, np.sqrt(variance / rows**2 + test_variance)
+    margin = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * deviation
+    return [float(each) for each in (mean, max(mean - margin, 0.0), mean + margin)]

@@ -10,30 +10,23 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster, Losses, set_learning_curve
+from gokart_pipeline_sample.errors import SettingError
+from gokart_pipeline_sample.io.lightgbm_model import Booster, keep
 from gokart_pipeline_sample.io.threads import call_interruptibly, count_threads
 from gokart_pipeline_sample.pipeline.model.model_input import Rows, encode_target, select_features
+from gokart_pipeline_sample.pipeline.model.target import DETERMINISTIC, TARGET
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.progress import showing_progress
 
 if TYPE_CHECKING:
     from lightgbm import Dataset
 
-FIXED_PARAMETERS: dict[str, str | float] = {
-    "objective": "multiclass",
-    "metric": "multi_logloss",
-    # The same model for any number of threads: https://lightgbm.readthedocs.io/en/stable/Parameters.html#deterministic
-    "deterministic": True,
-    "force_row_wise": True,
-    "verbosity": -1,
-}
-
 
 def boost(train: Dataset, valid: Dataset, num_boost_round: int, parameters: dict[str, Any]) -> Booster:
     """Add trees until the loss of the validation rows stops falling; see :meth:`TrainTask.fit`."""
     import lightgbm as lgb
 
-    curve: Losses = {}
+    curve: dict[str, dict[str, list[float]]] = {}
     threads = count_threads(parameters.pop("threads", 0), cast("pd.DataFrame", train.data).size)
     patience = 0 if parameters.get("boosting") == "dart" else parameters.get("early_stopping_rounds", 0)
     rule = f"stops {patience} rounds after the best, " * (patience > 0) + f"at most {num_boost_round:,}"
@@ -48,21 +41,31 @@ def boost(train: Dataset, valid: Dataset, num_boost_round: int, parameters: dict
         bar.update()
 
     with showing_progress("trained", None, "rounds") as bar:
-        booster: Booster = call_interruptibly(
-            threads,
-            lgb.train,
-            {**parameters, **FIXED_PARAMETERS, "num_class": len(PreprocessedSchema.target_classes())},
-            train,
-            num_boost_round,
-            valid_sets=[train, valid],
-            valid_names=["train", "valid"],
-            callbacks=[lgb.record_evaluation(curve), tell_round],
-        )
+        try:
+            booster: Booster = call_interruptibly(
+                threads,
+                lgb.train,
+                {**parameters, **DETERMINISTIC, **TARGET.list_parameters()},
+                train,
+                num_boost_round,
+                valid_sets=[train, valid],
+                valid_names=["train", "valid"],
+                callbacks=[lgb.record_evaluation(curve), tell_round],
+            )
+        except lgb.basic.LightGBMError as error:
+            if broken := re.match("Check failed: (.*) at ", str(error)):
+                raise SettingError(f"LightGBM refuses a parameter of TrainTask: it needs {broken[1]}") from None
+            raise
     if not booster.feature_importance("split").any():
         least = parameters.get("min_data_in_leaf", 20)
         problem = f"no feature splits the {train.num_data()} training rows, {least} to a side"
         raise ValueError(f"{problem}: add features or rows")
-    set_learning_curve(booster, curve)
+    # The last digits depend on the number of threads, unlike the model.
+    rounded = {
+        rows: {loss: [float(f"{value:.8g}") for value in values] for loss, values in losses.items()}
+        for rows, losses in curve.items()
+    }
+    keep(booster, "learning_curve", rounded)
     return booster
 
 
@@ -78,6 +81,8 @@ def make_datasets(train: Rows, valid: Rows, fitted: dict[str, Any], class_weight
     targets = [encode_target(PreprocessedSchema, rows).to_numpy() for rows in (train, valid)]
     weights = None
     if class_weight == "balanced":
+        if PreprocessedSchema.predicts_number():
+            raise SettingError("class_weight is about classes, and the target is a number: set it to none")
         # A class without training rows gets the weight 1.
         present, weights = np.unique(targets[0]), np.ones(len(PreprocessedSchema.target_classes()))
         weights[present] = compute_class_weight("balanced", classes=present, y=targets[0])

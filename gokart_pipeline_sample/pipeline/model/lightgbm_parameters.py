@@ -13,8 +13,11 @@ import luigi
 from gokart.utils import flatten
 
 from gokart_pipeline_sample.errors import SettingError
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
 _LISTED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+if PreprocessedSchema.predicts_number():
+    del _LISTED["it has no effect on a model of classes"]
 REASONS = {name: reason for reason, names in _LISTED.items() for name in names}
 
 

@@ -15,6 +15,7 @@ from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSch
 
 Rows: TypeAlias = DataFrame[PreprocessedSchema]  # preprocessed, with or without a target
 EPOCH = pd.Timestamp(0)
+LARGEST = 1e145
 
 
 def select_features(data: Rows, fitted: dict[str, Any]) -> pd.DataFrame:
@@ -47,9 +48,14 @@ def encode_features(schema: type[BaseSchema], data: pd.DataFrame) -> pd.DataFram
     return features.assign(**converted) if converted else features
 
 
-def encode_target(schema: type[BaseSchema], data: pd.DataFrame) -> pd.Series[int]:
-    """Return the number of the class of each row, as the model counts them; raise a SchemaErrors without a target."""
+def encode_target(schema: type[BaseSchema], data: pd.DataFrame) -> pd.Series[Any]:
+    """Return the number of the class of each row, as the model counts them, or a target that is a number as a float.
+
+    A float is at most ``LARGEST``, so that a sum of squares is finite. Raise a SchemaErrors without a target.
+    """
     schema.require_target(data)
+    if schema.predicts_number():
+        return data[schema.target_column()].astype(float).clip(-LARGEST, LARGEST)
     codes = pd.Categorical(data[schema.target_column()], categories=schema.target_classes()).codes
     return pd.Series(codes, index=data.index)
 

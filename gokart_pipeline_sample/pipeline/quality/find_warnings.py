@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Hashable
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted
+from gokart_pipeline_sample.io.lightgbm_model import Booster, get_kept
 from gokart_pipeline_sample.pipeline.model.model_input import Rows, count_unseen, encode_target, select_features
-from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
-from gokart_pipeline_sample.pipeline.quality.scores import find_baseline_failures
+from gokart_pipeline_sample.pipeline.quality import number_scores
+from gokart_pipeline_sample.pipeline.quality.kinds import QUALITY
+from gokart_pipeline_sample.pipeline.quality.metrics import ClassMetrics, Metrics
 from gokart_pipeline_sample.pipeline.schemas.base import column_roles
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
@@ -42,23 +44,29 @@ def find_model_warnings(metrics: Metrics, patience: int) -> list[str]:
     if after < patience:
         stopped = f"training stopped at num_boost_round={len(losses)}, before early stopping could end it"
         warnings.append(f"{stopped}: set a higher num_boost_round or learning_rate of TrainTask")
+    if not PreprocessedSchema.predicts_number():
+        warnings += find_unpredicted(cast("ClassMetrics", metrics))
+    return [*warnings, *QUALITY.find_baseline_failures(metrics)]
+
+
+def find_unpredicted(metrics: ClassMetrics) -> list[str]:
+    """Return a sentence if the model predicts some classes never."""
     predicted = [sum(column) for column in zip(*metrics["confusion_matrix"], strict=True)]
     classes = [each for each, rows in zip(metrics["classes"], predicted, strict=True) if each["rows"] and not rows]
     if never := [f"{each['name']} ({each['rows']})" for each in classes]:
         problem = f"classes with test rows that the model never predicts: {shorten(never)}"
-        warnings.append(f"{problem}: set class_weight=balanced of TrainTask, or add rows of them")
-    accuracy, baseline = metrics["model"]["accuracy"], metrics["baseline"]["accuracy"]
-    return [*warnings, *find_baseline_failures(accuracy, baseline, metrics["baseline_p_value"])]
+        return [f"{problem}: set class_weight=balanced of TrainTask, or add rows of them"]
+    return []
 
 
 def find_warnings(train: Rows, test: Rows, model: Booster) -> list[str]:
     """Return a sentence for each kind of trouble that is found, with the columns or classes that it is about."""
-    features, tested = (select_features(rows, get_fitted(model)) for rows in (train, test))
+    features, tested = (select_features(rows, get_kept(model, "fitted_features")) for rows in (train, test))
     constant = features.columns[features[:EXAMINED_ROWS].nunique() <= 1]  # of the first rows; then of all
     constant = constant[features[constant].nunique() <= 1]
     missing, unseen = features.isna().mean(), count_unseen(model, tested)
-    classes = test[PreprocessedSchema.target_column()].value_counts()
-    classes = classes.reindex(PreprocessedSchema.target_classes(), fill_value=0)
+    target = test[PreprocessedSchema.target_column()]
+    classes = pd.Series({name: (target == name).sum() for name in PreprocessedSchema.target_classes()}, dtype=int)
     rare = [f"{name} ({rows})" for name, rows in classes[classes < FEW_ROWS].items()]
     found = {
         "features with the same value in all training rows": constant.tolist(),
@@ -66,7 +74,7 @@ def find_warnings(train: Rows, test: Rows, model: Booster) -> list[str]:
             f"{name} ({share:.0%})" for name, share in missing[missing > 0.5].items()
         ],
         "features that alone give the target away": find_leaks(features, train, tested, test),
-        "columns with test rows of a value that has one class in training rows (metadata=GROUP tells rows that belong "
+        "columns with test rows of a value that has one target in training rows (metadata=GROUP tells rows that belong "
         "together, as of a customer, and new ones have worse scores)": find_groups(train, test),
         "features with values in test rows that no training row has": [
             f"{name} ({counts.sum():,})" for name, counts in unseen.items()
@@ -80,12 +88,17 @@ def find_warnings(train: Rows, test: Rows, model: Booster) -> list[str]:
 
 
 def find_leaks(features: pd.DataFrame, train: pd.DataFrame, tested: pd.DataFrame, test: pd.DataFrame) -> list[str]:
-    """Return the features that alone predict the target of the test rows, and the area under their ROC curve.
+    """Return the features that alone predict the target of the test rows, and how well.
 
-    Each predicts by the shares of the classes among the training rows, ``features``, with about the same value, and is
-    measured on the test rows, ``tested``. Classes with fewer than ``FEW_ROWS`` test rows are passed over.
+    Each predicts by the shares of the classes, or the mean, of the training rows, ``features``, with about the same
+    value, and is measured on the test rows, ``tested``: by the area under its ROC curve, or by R². Classes with fewer
+    than ``FEW_ROWS`` test rows are passed over.
     """
     truth, tested_truth = (encode_target(PreprocessedSchema, rows)[:EXAMINED_ROWS].to_numpy() for rows in (train, test))
+    if PreprocessedSchema.predicts_number():
+        grouped = {name: group_column(features, tested, name) for name in features}
+        r2 = {name: rate_groups(truth, tested_truth, *groups) for name, groups in grouped.items()}
+        return [f"{name} (R² {value:.4f})" for name, value in r2.items() if value > GIVES_AWAY]
     classes = len(PreprocessedSchema.target_classes())
     rows = np.bincount(tested_truth, minlength=classes)
     judged = (rows >= FEW_ROWS) & (rows < len(tested_truth))
@@ -93,7 +106,7 @@ def find_leaks(features: pd.DataFrame, train: pd.DataFrame, tested: pd.DataFrame
         return []
     found = []
     for name in features:
-        groups, tested_groups = group_values(*(rows[name][:EXAMINED_ROWS] for rows in (features, tested)))
+        groups, tested_groups = group_column(features, tested, name)
         size = (max(groups.max(), tested_groups.max()) + 1, classes)
         learned, counts = (
             np.bincount(each * classes + labels, minlength=size[0] * classes).reshape(size)
@@ -105,6 +118,18 @@ def find_leaks(features: pd.DataFrame, train: pd.DataFrame, tested: pd.DataFrame
         if area > GIVES_AWAY:
             found.append(f"{name} ({area:.4f})")
     return found
+
+
+def rate_groups(truth: Numbers, tested_truth: Numbers, groups: Numbers, tested_groups: Numbers) -> float:
+    """Return R² of the means of the training rows by group, each with one row more that has the mean of all."""
+    size = max(groups.max(), tested_groups.max()) + 1
+    sums, rows = np.bincount(groups, truth, size) + truth.mean(), np.bincount(groups, minlength=size) + 1
+    return number_scores.score(tested_truth, (sums / rows)[tested_groups])["r2"] or 0.0
+
+
+def group_column(features: pd.DataFrame, tested: pd.DataFrame, name: Hashable) -> list[Numbers]:
+    """Group the values of the first rows of a column; see :func:`group_values`."""
+    return group_values(features[name][:EXAMINED_ROWS], tested[name][:EXAMINED_ROWS])
 
 
 def group_values(known: pd.Series[Any], new: pd.Series[Any]) -> list[Numbers]:

@@ -61,20 +61,72 @@ class LearningCurve(TypedDict):
     model_rounds: int  # rounds that the model keeps: by default those up to the lowest validation loss
 
 
-class Metrics(TypedDict):
-    """The whole document."""
+class Center(TypedDict):
+    """The middle of the target of the training rows, as far as it is a number."""
+
+    median: float
+    mean: float
+
+
+class NumberScores(TypedDict):
+    """Scores of predictions of a number, in its unit but for R², which is None if all rows have the same target."""
+
+    mae: float  # mean absolute error
+    rmse: float  # root of the mean squared error
+    median_absolute_error: float
+    r2: float | None  # share of the variance that is explained
+    bias: float  # mean of prediction minus truth
+
+
+class Decile(TypedDict):
+    """A tenth of the rows, by prediction."""
+
+    prediction: float  # mean
+    truth: float  # mean
+    mae: float
+    rows: int
+
+
+class Common(TypedDict):
+    """The part of the document that does not depend on the kind of the target."""
 
     rows: int  # test rows
     groups: int | None  # of test rows, if the schema has groups
+    importances: list[Importance]  # in the order of the schema
+    learning_curve: LearningCurve
+    warnings: list[str]  # about the training, the model, and the training and test rows
+
+
+class ClassMetrics(Common):
+    """The document about classes."""
+
     model: Scores
     baseline: Scores  # of a model that knows only the class frequencies in the test rows
     baseline_p_value: float  # that the model is right more often than the most frequent class only by chance
     accuracy_interval: Interval
     classes: list[ClassScores]
+    decision: dict[str, Any]  # see choose_threshold; empty for the most probable class
     confusion_matrix: list[list[int]]  # rows by true class (outer) and predicted class (inner), in the order of classes
     calibration: list[CalibrationBin]
-    importances: list[Importance]  # in the order of the schema
-    learning_curve: LearningCurve
-    warnings: list[str]  # about the training, the model, and the training and test rows
     # Of at most ten rows, the most probable first: id, target, pred, its probability, features by name, any reasons.
     most_confidently_wrong: list[dict[str, Any]]
+
+
+class NumberMetrics(Common):
+    """The document about a number."""
+
+    unit: str  # of the target, if the schema names it
+    model: NumberScores
+    baseline: NumberScores  # see number_scores.score_baseline
+    baseline_p_value: float  # that the model errs less than the median only by chance
+    center: Center
+    mae_interval: Interval
+    interval: dict[str, float]  # the level and half the width of the intervals of predictions; empty without
+    coverage: float | None  # share of the rows within theirs
+    deciles: list[Decile]
+    points: list[list[float]]  # truth and prediction of a sample of rows
+    # Of at most ten rows, the greatest error first: id, target, pred, error, features by name, any reasons.
+    greatest_errors: list[dict[str, Any]]
+
+
+Metrics = ClassMetrics | NumberMetrics

@@ -5,11 +5,10 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pandera.typing import DataFrame
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted, number_categories
-from gokart_pipeline_sample.io.threads import count_threads, limit_threads
-from gokart_pipeline_sample.pipeline.model.model_input import encode_target, select_features
+from gokart_pipeline_sample.io.lightgbm_model import Booster, get_kept
+from gokart_pipeline_sample.pipeline.model.decision import decide
+from gokart_pipeline_sample.pipeline.model.model_input import encode_target
 from gokart_pipeline_sample.pipeline.quality import metrics
 from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
@@ -17,8 +16,6 @@ from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSch
 CONFIDENCE = 0.95
 CALIBRATION_BINS = 10
 SHOWN_WRONG_ROWS = 10
-SHUFFLED_FEATURES, SHUFFLED_ROWS = 20, 10_000  # others would hardly matter, but each shuffle costs a prediction
-SHUFFLED_TREES = 30_000_000  # bounds the time: a core predicts about 25,000,000 trees of 31 leaves in a second
 SHOWN_THRESHOLDS = 40
 
 Codes = npt.NDArray[np.integer[Any]]
@@ -59,12 +56,15 @@ def compare_with_baseline(truth: Codes, predicted: Codes) -> float:
     return float(binomtest(gained, gained + lost, alternative="greater").pvalue) if gained + lost else 1.0
 
 
-def find_baseline_failures(accuracy: float, baseline: float, p_value: float) -> list[str]:
-    """Return a sentence if the model is not better than the most frequent class; see :func:`compare_with_baseline`."""
+def find_baseline_failures(
+    value: float, baseline: float, p_value: float, figure: str = "accuracy", constant: str = "most frequent class"
+) -> list[str]:
+    """Return a sentence if a figure of the model is not better than that of a constant; see ``baseline_p_value``."""
     if p_value < 1 - CONFIDENCE:
         return []
-    compared = f"the accuracy {accuracy:.4g} is not better than that of the most frequent class, {baseline:.4g},"
-    advice = "add features or rows, or set require_better=false and require another figure, such as balanced_accuracy"
+    compared = f"the {figure} {value:.4g} is not better than that of the {constant}, {baseline:.4g},"
+    advice = "add features or rows, or set require_better=false and require another figure, such as "
+    advice += "balanced_accuracy" if figure == "accuracy" else "r2"
     return [f"{compared} with {CONFIDENCE:.0%} confidence (p = {p_value:.2g}; {advice})"]
 
 
@@ -104,7 +104,7 @@ def count_effective_rows(right: npt.NDArray[np.bool_], groups: "pd.Series[Any] |
     return max(1, round(float(independent * (narrow / wide) ** 2)))
 
 
-def score_labels(truth: Codes, predicted: Codes) -> dict[str, list[float]]:
+def score_labels(truth: Codes, predicted: Codes, _: Any = None) -> dict[str, list[float]]:
     """Return each figure that needs no probabilities, by the name that requirements give it, with its 95% interval.
 
     F1 is 2J / (1 + J), if J is the share of the rows of this class or this prediction that have both; the interval of
@@ -171,61 +171,27 @@ def measure_calibration(right: npt.NDArray[np.bool_], confidence: Probabilities)
     return cast("list[metrics.CalibrationBin]", means.to_dict("records"))
 
 
-def measure_importances(
-    model: Booster, test: DataFrame[PreprocessedSchema], permutation_repeats: int, random_state: int
-) -> list[metrics.Importance]:
-    """Measure the importance of each feature: by its splits, and by the accuracy that is lost when it is shuffled.
-
-    Only the ``SHUFFLED_FEATURES`` whose splits have reduced the loss most are shuffled.
-    """
-    from sklearn.frozen import FrozenEstimator
-    from sklearn.inspection import permutation_importance
-
-    features, gains = select_features(test, get_fitted(model)), model.feature_importance("gain")
-    losses: list[tuple[float | None, float | None]] = [(None, None)] * len(gains)
-    if permutation_repeats:
-        shuffled = np.sort(np.argsort(-gains, kind="stable")[:SHUFFLED_FEATURES])
-        most_rows = SHUFFLED_TREES // (permutation_repeats * len(shuffled) * max(model.num_trees(), 1))
-        sample = features.sample(min(len(test), SHUFFLED_ROWS, most_rows + 1), random_state=random_state).sort_index()
-        rows = number_categories(model, sample).to_numpy(dtype=float, copy=True)
-
-        def measure_accuracy(frozen: Any, values: Probabilities, truth: Codes) -> float:
-            rows[:, shuffled] = values
-            # scikit-learn's accuracy_score takes longer than the prediction.
-            return float((frozen.predict(rows).argmax(axis=1) == truth).mean())
-
-        with limit_threads(count_threads(cells=features.size)):
-            found = permutation_importance(
-                FrozenEstimator(model),
-                rows[:, shuffled],
-                encode_target(PreprocessedSchema, test)[sample.index].to_numpy(),
-                scoring=measure_accuracy,
-                n_repeats=permutation_repeats,
-                random_state=random_state,
-            )
-        for number, mean, std in zip(shuffled, found.importances_mean, found.importances_std, strict=True):
-            losses[number] = float(mean), float(std)
-    return [
-        metrics.Importance(feature=name, gain=float(gain), permutation=mean, permutation_std=std)
-        for name, gain, (mean, std) in zip(features.columns, gains, losses, strict=True)
-    ]
-
-
-def find_wrong(test: DataFrame[PreprocessedSchema], matched: pd.DataFrame) -> list[dict[Any, Any]]:
+def find_wrong(test: pd.DataFrame, matched: pd.DataFrame) -> list[dict[Any, Any]]:
     """Return the wrong predictions with the highest probabilities; ``matched`` has a prediction for each row."""
     target, pred = test[PreprocessedSchema.target_column()], matched[PredictionSchema.target_column()]
     is_wrong = target.to_numpy() != pred.to_numpy()
     probability = matched[PredictionSchema.probability_columns()].max(axis=1)[is_wrong].nlargest(SHOWN_WRONG_ROWS)
-    rows = test.iloc[probability.index]
+    return show_rows(test, matched, probability.rename("probability"))
+
+
+def show_rows(test: pd.DataFrame, matched: pd.DataFrame, shown: "pd.Series[float]") -> list[dict[Any, Any]]:
+    """Return the id, target, prediction and features of some rows, and the named value for which they are shown."""
+    rows = test.iloc[shown.index]
     features = rows[PreprocessedSchema.feature_columns()]
     # JSON has neither timestamps nor NaN.
     as_text = dict.fromkeys(features.select_dtypes("datetime").columns, "str")
     values = features.astype(as_text).astype(object).where(features.notna(), None).to_dict("records")
-    shown = {"id": rows[PreprocessedSchema.id_column()].array, "target": target.iloc[probability.index].array}
-    shown |= {"pred": pred[probability.index].array, "probability": probability.array, "features": values}
-    if (reasons := matched.filter(regex=r"^reason_\d+$").iloc[probability.index]).size:
-        shown["reasons"] = reasons.to_numpy().tolist()
-    return pd.DataFrame(shown).to_dict("records")
+    made = {"id": rows[PreprocessedSchema.id_column()].array, "target": rows[PreprocessedSchema.target_column()].array}
+    made |= {"pred": matched[PredictionSchema.target_column()][shown.index].array}
+    made |= {str(shown.name): shown.array, "features": values}
+    if (reasons := matched.filter(regex=r"^reason_\d+$").iloc[shown.index]).size:
+        made["reasons"] = reasons.to_numpy().tolist()
+    return pd.DataFrame(made).to_dict("records")
 
 
 def _area_under_curve(truth: Codes, probabilities: Probabilities, label: int) -> float:
@@ -238,3 +204,52 @@ def _area_under_curve(truth: Codes, probabilities: Probabilities, label: int) ->
 
 def _number_or_none(value: Any) -> float | None:
     return None if np.isnan(value) else float(value)
+
+
+class ClassQuality:
+    """The figures of a model that predicts classes."""
+
+    figure = "accuracy"  # by which models are known and compared
+    scores, class_scores = metrics.Scores, metrics.ClassScores
+    require_acc, require = 0.9, ""  # what the gate requires if nothing is set
+
+    @staticmethod
+    def rate(raw: Probabilities, truth: Codes, model: Booster) -> float:
+        """Return the accuracy of what a model predicts; scikit-learn's accuracy_score would take longer than that."""
+        return float((decide(raw, get_kept(model, "decision")) == truth).mean())
+
+    @staticmethod
+    def measure_figure(truth: Codes, predicted: Codes) -> float:
+        """Return the accuracy."""
+        return float((truth == predicted).mean())
+
+    @staticmethod
+    def find_baseline_failures(document: Any) -> list[str]:
+        """Return a sentence if the model is not better than the most frequent class."""
+        accuracy, baseline = document["model"]["accuracy"], document["baseline"]["accuracy"]
+        return find_baseline_failures(accuracy, baseline, document["baseline_p_value"])
+
+    score_labels = staticmethod(score_labels)
+
+    @staticmethod
+    def measure(
+        common: metrics.Common, model: Booster, matched: pd.DataFrame, _: pd.DataFrame, test: pd.DataFrame
+    ) -> metrics.ClassMetrics:
+        """Complete the document about a model, given its predictions of the test rows in their order."""
+        from sklearn.metrics import confusion_matrix
+
+        truth, predicted = encode_target(PreprocessedSchema, test).to_numpy(), encode_target(PredictionSchema, matched)
+        probabilities, codes = matched[PredictionSchema.probability_columns()].to_numpy(), predicted.to_numpy()
+        found, groups = score(truth, codes, probabilities), test.get(PreprocessedSchema.group_column())
+        return metrics.ClassMetrics(
+            **common,
+            baseline_p_value=compare_with_baseline(truth, codes),
+            model=found,
+            baseline=score_baseline(truth, probabilities.shape[1]),
+            accuracy_interval=make_interval(found["accuracy"], count_effective_rows(truth == codes, groups)),
+            classes=score_classes(truth, codes, probabilities),
+            decision=get_kept(model, "decision"),
+            confusion_matrix=confusion_matrix(truth, codes, labels=range(probabilities.shape[1])).tolist(),
+            calibration=measure_calibration(truth == codes, probabilities[np.arange(len(test)), codes]),
+            most_confidently_wrong=find_wrong(test, matched),
+        )

@@ -17,7 +17,7 @@ from gokart_pipeline_sample.io.tables.casts import LISTED, MISSING
 from gokart_pipeline_sample.pipeline.schemas.column_types import find_isin, find_problem, name_type
 
 ID = {"role": "id"}  # metadata of the field that identifies a row, an int or a str, and is never a feature
-TARGET = {"role": "target"}  # metadata of the field that the model predicts; its isin lists the classes
+TARGET = {"role": "target"}  # metadata of the field that the model predicts: a number, or a class that its isin lists
 KEEP = {"role": "kept"}  # metadata of a field that is carried along, and no feature; new rows may lack an optional one
 GROUP = {"role": "group"}  # metadata of an int or str, such as a customer: kept, too, and its rows are split together
 # Infinity comes from an overflow or a division by zero, and may pass checks such as gt=0.
@@ -99,8 +99,18 @@ class BaseSchema(pa.DataFrameModel):
 
     @classmethod
     def target_classes(cls) -> list[Any]:
-        """Return the values that the target can take, sorted: the n-th is the model's class n."""
+        """Return the values that the target can take, sorted: the n-th is the model's class n; none for a number."""
         return find_isin(cls.to_schema().columns[cls.target_column()])
+
+    @classmethod
+    def predicts_number(cls) -> bool:
+        """Return whether the target is a number, and no class that its ``isin`` lists."""
+        return not cls.target_classes()
+
+    @classmethod
+    def target_unit(cls) -> str:
+        """Return the unit of a target that is a number, if its metadata names it: ``TARGET | {"unit": "kg"}``."""
+        return str((cls.to_schema().columns[cls.target_column()].metadata or {}).get("unit", ""))
 
     @classmethod
     def new_row_columns(cls) -> list[str]:

@@ -11,7 +11,8 @@
 | ``Series[str]`` | yes | a category | text |
 
 Narrower integers and floats, such as ``np.float32``, are allowed, too. An id or a group is an ``int`` or ``str``; a
-target is an ``int``, ``str`` or ``bool`` with an ``isin``. A column that is kept may have any type of a feature.
+target is a class, which is an ``int``, ``str`` or ``bool`` with an ``isin``, or a number, which is a ``float``, or an
+``int`` without one. A column that is kept may have any type of a feature.
 """
 
 import re
@@ -41,8 +42,10 @@ def find_problem(name: str, column: pa.Column) -> str | None:
             words for part, words in _INSTEAD.get(role, _INSTEAD["feature"]).items() if re.search(part, shown)
         )
         return f"the {role} {name} is {shown}: use {instead}"
-    if role == "target" and not find_isin(column):
+    if role == "target" and name_type(column) in ("str", "bool") and not find_isin(column):
         return f"the target {name} needs an isin, which lists the classes"
+    if role == "target" and name_type(column).startswith("float") and find_isin(column):
+        return f"the target {name} is a float, which is no class: remove its isin, or make it an int or str"
     return None
 
 

@@ -11,19 +11,22 @@ from pandera.typing import Series
 from gokart_pipeline_sample.pipeline.schemas.base import ID, TARGET, BaseSchema
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 
-# The types of the input table.
+# The types of the input table; a target that is a number is predicted as a float.
 Id = FeatureSchema.python_type(FeatureSchema.id_column())
-Class = FeatureSchema.python_type(FeatureSchema.target_column())
+Prediction = float if FeatureSchema.predicts_number() else FeatureSchema.python_type(FeatureSchema.target_column())
+Probability = Series[float] | None if FeatureSchema.predicts_number() else Series[float]
+
+INTERVAL = ["pred_low", "pred_high"]
 
 
 class OutputSchema(BaseSchema):
-    """The published table: a class for each row, and any other columns."""
+    """The published table: a class or a number for each row, and any other columns."""
 
     id: Series[Id] = pa.Field(  # type: ignore[valid-type]
         unique=True, metadata=ID, description="id of the row that the prediction is for"
     )
-    pred: Series[Class] = pa.Field(  # type: ignore[valid-type]
-        isin=FeatureSchema.target_classes(), metadata=TARGET, description="class that the model predicts"
+    pred: Series[Prediction] = pa.Field(  # type: ignore[valid-type]
+        isin=FeatureSchema.target_classes() or None, metadata=TARGET, description="class or number that is predicted"
     )
 
     class Config:
@@ -31,11 +34,16 @@ class OutputSchema(BaseSchema):
 
 
 class PredictionSchema(OutputSchema):
-    """Predictions with the probability of each class, one column per class: ``probability_0`` and so on."""
+    """Predictions with the probability of each class, one column per class: ``probability_0`` and so on.
 
-    probability: Series[float] = pa.Field(
+    A number has the interval that ``TrainTask.interval`` asks for instead, in the unit of the target.
+    """
+
+    probability: Probability = pa.Field(  # type: ignore[valid-type]
         alias="probability_.+", regex=True, in_range={"min_value": 0, "max_value": 1}, description="softmax output"
     )
+    pred_low: Series[float] | None = pa.Field(description="lower bound of a number")
+    pred_high: Series[float] | None = pa.Field(description="upper bound of a number")
     reason: Series[str] | None = pa.Field(alias=r"reason_\d+", regex=True, description="feature and contribution")
 
     @classmethod

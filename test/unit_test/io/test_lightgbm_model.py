@@ -8,8 +8,8 @@ import pandas as pd
 from gokart_pipeline_sample.io.lightgbm_model import (
     Booster,
     LightGBMModelProcessor,
-    get_learning_curve,
-    set_learning_curve,
+    get_kept,
+    keep,
 )
 from gokart_pipeline_sample.pipeline.pred import PredTask
 
@@ -29,7 +29,7 @@ class TestLightGBMModelProcessor:
     def test_keeps_the_learning_curve(self, model: Booster) -> None:
         curve = {"train": {"multi_logloss": [1.0, 0.5]}, "valid": {"multi_logloss": [1.0, 0.75]}}
         annotated = lightgbm.Booster(model_str=model.model_to_string())
-        assert get_learning_curve(annotated) == {}
-        set_learning_curve(annotated, curve)
+        assert get_kept(annotated, "learning_curve") == {}
+        keep(annotated, "learning_curve", curve)
         content = LightGBMModelProcessor().serialize(annotated)
-        assert get_learning_curve(LightGBMModelProcessor().deserialize(content)) == curve
+        assert get_kept(LightGBMModelProcessor().deserialize(content), "learning_curve") == curve

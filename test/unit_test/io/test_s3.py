@@ -204,13 +204,16 @@ class TestAdvice:
 
 class TestPatience:
     SLOW = Answer(503, ERROR.format(code="SlowDown", message="Please reduce your request rate."))
+    BROKEN = Answer(500, ERROR.format(code="InternalError", message="We encountered an internal error."))
     OK = Answer(200, headers=(("ETag", '"1"'),))
 
-    @pytest.mark.parametrize("ask", [put, find])
-    def test_survives_a_minute_of_slow_down(
-        self, server: Refusals, pauses: list[float], ask: Callable[[], object]
+    @pytest.mark.parametrize("answer", [SLOW, BROKEN], ids=["slow down", "internal error"])
+    @pytest.mark.parametrize("ask", [put, list_all])
+    def test_survives_a_minute_of_trouble(
+        self, server: Refusals, pauses: list[float], ask: Callable[[], object], answer: Answer
     ) -> None:
-        server.answers = [*[self.SLOW] * 7, self.OK]
+        listed = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
+        server.answers = [*[answer] * 7, Answer(200, listed if ask is list_all else "", self.OK.headers)]
         ask()
         assert 60 < sum(pauses) < 120
         assert max(pauses) <= 20

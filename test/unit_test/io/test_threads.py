@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import threadpoolctl
 
-from gokart_pipeline_sample.io.lightgbm_model import predict_probabilities
+from gokart_pipeline_sample.io.lightgbm_model import predict_raw
 from gokart_pipeline_sample.io.threads import call_interruptibly, count_threads, limit_threads
 
 COUNT = "from gokart_pipeline_sample.io.threads import count_threads; print(count_threads())"
@@ -125,8 +125,8 @@ class TestLimitThreads:
         expected, model = train(1), train(threads)
         assert model.model_to_string() == expected.model_to_string()
         assert "[num_threads: 0]" in model.model_to_string()
-        one = predict_probabilities(expected, features, 1)
-        assert one.tobytes() == predict_probabilities(model, features, threads).tobytes()
+        one = predict_raw(expected, features, 1)
+        assert one.tobytes() == predict_raw(model, features, threads).tobytes()
 
 
 class TestCallInterruptibly:

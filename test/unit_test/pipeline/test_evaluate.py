@@ -17,12 +17,13 @@ from sklearn.inspection import permutation_importance
 from sklearn.utils import resample
 from typeguard import CollectionCheckStrategy, check_type
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster, get_learning_curve
+from gokart_pipeline_sample.io.lightgbm_model import Booster, get_kept
 from gokart_pipeline_sample.pipeline.evaluate import EvaluateTask
 from gokart_pipeline_sample.pipeline.pred import PredTask
-from gokart_pipeline_sample.pipeline.quality import scores as quality_scores
+from gokart_pipeline_sample.pipeline.quality import importances as quality_importances
+from gokart_pipeline_sample.pipeline.quality.importances import measure_importances
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
-from gokart_pipeline_sample.pipeline.quality.scores import find_wrong, make_interval, measure_importances
+from gokart_pipeline_sample.pipeline.quality.scores import find_wrong, make_interval
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.train import TrainTask
 
@@ -149,19 +150,19 @@ class TestAgainstScikitLearn:
         model, test = weak
         gains = dict(zip(PreprocessedSchema.feature_columns(), model.feature_importance("gain"), strict=True))
         greatest = sorted(gains, key=lambda name: -gains[name])[:2]
-        monkeypatch.setattr(quality_scores, "SHUFFLED_FEATURES", 2)
-        monkeypatch.setattr(quality_scores, "SHUFFLED_ROWS", 20)
+        monkeypatch.setattr(quality_importances, "SHUFFLED_FEATURES", 2)
+        monkeypatch.setattr(quality_importances, "SHUFFLED_ROWS", 20)
         permuted = {each["feature"]: each["permutation"] for each in measure_importances(model, test, 3, 7)}
         assert {name for name, loss in permuted.items() if loss is not None} == {*greatest}
         # Of a feature that the model does not use, nothing is lost, however few rows there are.
-        monkeypatch.setattr(quality_scores, "SHUFFLED_FEATURES", 5)
-        monkeypatch.setattr(quality_scores, "SHUFFLED_ROWS", 7)
+        monkeypatch.setattr(quality_importances, "SHUFFLED_FEATURES", 5)
+        monkeypatch.setattr(quality_importances, "SHUFFLED_ROWS", 7)
         for each in measure_importances(model, test, 3, 7):
             assert each["gain"] > 0 or each["permutation"] == 0
 
     def test_learning_curve(self, evaluated: Metrics, weak: tuple[Booster, pd.DataFrame], parts: Parts) -> None:
         model, _ = weak
-        curve = get_learning_curve(model)
+        curve = get_kept(model, "learning_curve")
         described = evaluated["learning_curve"]
         assert described["loss"] == "multi_logloss"
         assert described["train"] == curve["train"]["multi_logloss"]

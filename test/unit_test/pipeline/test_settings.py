@@ -21,6 +21,8 @@ from pipeline_runner.watch.task_graph import TaskGraph
 RUNS = ["RunTask", "RunNestTask", "RunBatchTask", "TrainChampionTask", "RunDistributedTask", "EvaluatePublishedTask"]
 # Only the wiring of tasks sets these.
 WIRED = {("GetDataTask", "name"), ("TrainRanksTask", "parameters")}
+# The one objective of LightGBM for classes has no other value.
+WIRED.add(("TrainTask", "objective"))
 # Rows to train on that break the schema are not the guard's to reject: LoadDataTask has parameters for them.
 WIRED_IN_RANKS = {("GuardTableTask", name) for name in ("table", "on_bad_row", "max_rejected_share", "min_rows")}
 WIRED_IN_RANKS.add(("SplitPiecesTask", "table"))
@@ -71,8 +73,9 @@ def choose_other(parameter: Any, value: Any, table: Path) -> str:
         return '{"lambda_l2": 5}'
     if isinstance(value, tuple):
         return '["petal_width"]'
-    choices = sorted(", ".join(re.findall(r"Choices: \{(.*)\}", parameter.description)).split(", "))
-    for text in filter(None, [*choices, "true", "false", "7", "8", "0.3", "recall[1]", "recall[1]>0.3", "tcp://a:1"]):
+    choices = sorted(", ".join(re.findall(r"Choices: \{(.*)\}", parameter.description or "")).split(", "))
+    others = ["true", "false", "7", "8", "0.3", "recall[1]", "recall[1]>0.3", "tcp://a:1", "1:f1"]
+    for text in filter(None, [*choices, *others]):
         with contextlib.suppress(ValueError):
             if parameter.normalize(parameter.parse(text)) != value:
                 return text

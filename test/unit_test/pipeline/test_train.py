@@ -4,11 +4,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from lightgbm.basic import LightGBMError
 from pandera.errors import SchemaErrors
 
-from gokart_pipeline_sample.errors import AccuracyTooLowError
-from gokart_pipeline_sample.io.lightgbm_model import get_learning_curve
+from gokart_pipeline_sample.errors import AccuracyTooLowError, SettingError
+from gokart_pipeline_sample.io.lightgbm_model import get_kept
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from gokart_pipeline_sample.pipeline.model import boosting
@@ -22,6 +21,7 @@ class TestTrainTask:
     def test_trains_as_agreed_unless_told_otherwise(self) -> None:
         task = TrainTask(train_task=LoadDataTask(), valid_task=LoadDataTask())
         assert task.plain_parameters() == {
+            "objective": "multiclass",
             "boosting": "gbdt",
             "num_leaves": 31,
             "feature_fraction": 0.5,
@@ -34,6 +34,8 @@ class TestTrainTask:
             "early_stopping_rounds": 100,
             "lightgbm": {},
             "class_weight": "none",
+            "interval": 0.0,
+            "decision": "argmax",
         }
 
     def test_is_the_same_task_with_any_number_of_threads(self) -> None:
@@ -49,6 +51,11 @@ class TestTrainTask:
     def test_takes_no_other_options_with_the_boosting(self, boosting: str) -> None:
         with pytest.raises(ValueError, match="not a valid choice"):
             TrainTask(train_task=LoadDataTask(), valid_task=LoadDataTask(), boosting=boosting)
+
+    @pytest.mark.parametrize("objective", ["regression", "binary", "multiclass num_leaves=2", ""])
+    def test_takes_no_objective_that_does_not_fit_the_target(self, objective: str) -> None:
+        with pytest.raises(SettingError, match=f"the objective '{objective}' does not fit the target: give multiclass"):
+            TrainTask(train_task=LoadDataTask(), valid_task=LoadDataTask(), objective=objective)
 
 
 class TestFit:
@@ -101,7 +108,7 @@ class TestFit:
     def test_records_the_loss_of_each_round(self, parts: Parts, parameters: dict[str, Any]) -> None:
         train, valid, _ = parts
         booster = TrainTask.fit(train, valid, **parameters)
-        curve = get_learning_curve(booster)
+        curve = get_kept(booster, "learning_curve")
         assert curve.keys() == {"train", "valid"}
         losses = curve["valid"]["multi_logloss"]
         assert len(curve["train"]["multi_logloss"]) == len(losses)
@@ -111,7 +118,7 @@ class TestFit:
         train, valid, _ = parts
         parameters |= {"num_boost_round": 5000, "early_stopping_rounds": 5}
         booster = TrainTask.fit(train, valid, **parameters)
-        curve = get_learning_curve(booster)
+        curve = get_kept(booster, "learning_curve")
         assert len(curve["valid"]["multi_logloss"]) == booster.best_iteration + 5
 
     def test_gives_the_same_model_each_time(self, parts: Parts, parameters: dict[str, Any]) -> None:
@@ -123,7 +130,7 @@ class TestFit:
         train, valid, _ = parts
         booster = TrainTask.fit(train, valid, **parameters, num_leaves=5)
         assert "[num_leaves: 5]" in booster.model_to_string()
-        with pytest.raises(LightGBMError, match="num_leaves"):
+        with pytest.raises(SettingError, match=r"refuses a parameter of TrainTask: it needs \(num_leaves\) > \(1\)"):
             TrainTask.fit(train, valid, **parameters, num_leaves=-1)
 
     def test_names_a_missing_target(self, parts: Parts, parameters: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,17 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import poisson_binom
 from sklearn.linear_model import LogisticRegression
+from support.estimates import NO_FEATURES, PLAIN_MODEL, fit_accuracy, make_prediction
 from typeguard import check_type
 
-from gokart_pipeline_sample.pipeline.drift.shift import (
-    FEW_ROWS,
-    Calibration,
-    EstimatedAccuracy,
-    Floats,
-    calibrate,
-    estimate_accuracy,
-    fit_calibration,
-)
+from gokart_pipeline_sample.pipeline.drift.estimate import AccuracyEstimator
+from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, RowCounts, measure_shift
+from gokart_pipeline_sample.pipeline.drift.shift import FEW_ROWS, Calibration, Floats, calibrate, fit_calibration
 
 
 def draw(rows: int, honesty: float, generator: np.random.Generator) -> tuple[Floats, np.ndarray]:
@@ -36,9 +32,24 @@ def measure_brier(probabilities: Floats, right: np.ndarray) -> float:
     return float(((probabilities - right) ** 2).mean())
 
 
-def estimate(probabilities: Floats, test_rows: int, test_accuracy: float) -> EstimatedAccuracy:
+def estimate_sums(rows: int, expected: float, variance: float, test_variance: float) -> dict[str, float]:
+    """Estimate the accuracy of new rows, given the sums of their probabilities and of their variances."""
+    counts = RowCounts(rows=rows, expected=expected, variance=variance, columns={})
+    reference = Reference(rows=1, figures={}, estimator={"variance": test_variance}, columns={})
+    shift = measure_shift([counts], reference)
+    assert shift is not None
+    return shift["estimated_accuracy"]
+
+
+def estimate(probabilities: Floats, test_variance: float) -> dict[str, float]:
     variance = float((probabilities * (1 - probabilities)).sum())
-    return estimate_accuracy(len(probabilities), float(probabilities.sum()), variance, test_rows, test_accuracy)
+    return estimate_sums(len(probabilities), float(probabilities.sum()), variance, test_variance)
+
+
+def estimate_fitted(confidence: Floats, fitted: dict[str, Any]) -> dict[str, float]:
+    """Estimate the accuracy of new rows, given the probability of each prediction and what the test rows fit."""
+    expected, variances = AccuracyEstimator.expect(PLAIN_MODEL, NO_FEATURES, make_prediction(confidence), fitted)
+    return estimate_sums(len(confidence), float(expected.sum()), float(variances.sum()), fitted["variance"])
 
 
 class TestFitCalibration:
@@ -114,7 +125,7 @@ class TestEstimateAccuracy:
     @pytest.mark.parametrize("rows", [5, 20, 60])
     def test_is_the_interval_of_a_poisson_binomial(self, rows: int) -> None:
         probabilities = draw(rows, 1.0, np.random.default_rng(rows))[0]
-        estimated = estimate(probabilities, 10**12, 0.9)
+        estimated = estimate(probabilities, 0.0)
         exact = poisson_binom(probabilities)
         assert estimated["accuracy"] == pytest.approx(exact.mean() / rows)
         assert (estimated["low"], estimated["high"]) == pytest.approx(exact.ppf([0.025, 0.975]) / rows, abs=1 / rows)
@@ -123,7 +134,7 @@ class TestEstimateAccuracy:
         generator = np.random.default_rng(1)
         probabilities = draw(300, 1.0, generator)[0]
         accuracies = (generator.random((20_000, 300)) < probabilities).mean(axis=1)
-        estimated = estimate(probabilities, 10**12, 0.9)
+        estimated = estimate(probabilities, 0.0)
         assert [estimated["low"], estimated["high"]] == pytest.approx(
             np.quantile(accuracies, [0.025, 0.975]).tolist(), abs=0.005
         )
@@ -131,7 +142,9 @@ class TestEstimateAccuracy:
     def test_adds_the_uncertainty_of_the_test_rows(self) -> None:
         # Agresti and Coull (1998): 9 of 10 with 2 more of each kind are 11 of 14.
         margin = 1.959964 * math.sqrt(11 / 14 * 3 / 14 / 14)
-        estimated = estimate_accuracy(10**9, 0.7 * 10**9, 0.2 * 10**9, 10, 0.9)
+        figures, fitted = fit_accuracy(np.full(10, 0.9), np.arange(10) < 9)
+        assert figures == {"accuracy": 0.9}
+        estimated = estimate_sums(10**9, 0.7 * 10**9, 0.2 * 10**9, fitted["variance"])
         assert estimated["high"] - estimated["accuracy"] == pytest.approx(margin, rel=1e-4)
         assert estimated["accuracy"] - estimated["low"] == pytest.approx(margin, rel=1e-4)
 
@@ -142,11 +155,10 @@ class TestEstimateAccuracy:
         generator = np.random.default_rng(test_rows)
         covered = []
         for _ in range(3):
-            confidence, right = draw(test_rows, honesty, generator)
-            calibration = fit_calibration(confidence, right)
+            fitted = fit_accuracy(*draw(test_rows, honesty, generator))[1]
             for rows in [*[100] * 40, *[2000] * 40]:
                 confidence, truth = draw(rows, honesty, generator)
-                estimated = estimate(calibrate(confidence, calibration), test_rows, float(right.mean()))
+                estimated = estimate_fitted(confidence, fitted)
                 covered.append(estimated["low"] <= truth.mean() <= estimated["high"])
         # Not just 0.95: there are few draws of test rows.
         assert np.mean(covered) >= 0.9
@@ -154,19 +166,15 @@ class TestEstimateAccuracy:
     def test_follows_rows_that_are_harder(self) -> None:
         generator = np.random.default_rng(7)
         confidence, right = draw(2000, 0.6, generator)
-        calibration = fit_calibration(confidence, right)
+        fitted = fit_accuracy(confidence, right)[1]
         harder, truth = draw(50_000, 0.6, generator)
         harder, truth = harder[harder < 0.8], truth[harder < 0.8]
-        estimated = estimate(calibrate(harder, calibration), 2000, float(right.mean()))
+        estimated = estimate_fitted(harder, fitted)
         assert estimated["high"] < right.mean()
         assert estimated["accuracy"] == pytest.approx(truth.mean(), abs=0.03)
 
-    @given(
-        probabilities=st.lists(st.floats(0, 1), min_size=1, max_size=20),
-        test_rows=st.integers(1, 10**9),
-        test_accuracy=st.floats(0, 1),
-    )
-    def test_is_between_zero_and_one(self, probabilities: list[float], test_rows: int, test_accuracy: float) -> None:
-        estimated = estimate(np.array(probabilities), test_rows, test_accuracy)
+    @given(probabilities=st.lists(st.floats(0, 1), min_size=1, max_size=20), test_variance=st.floats(0, 0.25))
+    def test_is_between_zero_and_one(self, probabilities: list[float], test_variance: float) -> None:
+        estimated = estimate(np.array(probabilities), test_variance)
         assert 0 <= estimated["low"] <= estimated["accuracy"] <= estimated["high"] <= 1
         json.dumps(estimated, allow_nan=False)

@@ -9,18 +9,17 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.estimates import PLAIN_MODEL, make_prediction
 from typeguard import CollectionCheckStrategy, check_type
 
 from gokart_pipeline_sample.io.lightgbm_model import Booster
+from gokart_pipeline_sample.pipeline.drift.estimate import ESTIMATOR, get_confidence
 from gokart_pipeline_sample.pipeline.drift.make_reference import (
-    PREDICTED,
     MakeReferenceTask,
     Reference,
     RowCounts,
     Shift,
     count_rows,
-    find_alarms,
-    get_confidence,
     measure_shift,
 )
 from gokart_pipeline_sample.pipeline.drift.shift import describe_column
@@ -34,13 +33,6 @@ Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 @pytest.fixture
 def prediction(model: Booster, parts: Parts) -> pd.DataFrame:
     return PredTask.predict(model, parts[2])
-
-
-def make_prediction(probabilities: list[float]) -> pd.DataFrame:
-    """Make up predictions of the first class, of a probability each."""
-    columns = {"id": range(len(probabilities)), "pred": [0] * len(probabilities), "probability_0": probabilities}
-    rest = [(1 - probability) / 2 for probability in probabilities]
-    return pd.DataFrame({**columns, "probability_1": rest, "probability_2": rest})
 
 
 def make_odd_table(rows: int) -> pd.DataFrame:
@@ -62,10 +54,11 @@ def make_odd_table(rows: int) -> pd.DataFrame:
 
 def make_odd_reference(train: pd.DataFrame, test: pd.DataFrame) -> Reference:
     columns = {str(name): describe_column(train[name], test[name]) for name in train}
+    calibration = {"method": "none", "probabilities": [0.0, 1.0], "accuracies": [0.0, 1.0]}
     return Reference(
         rows=len(test),
-        accuracy=0.9,
-        calibration={"method": "none", "probabilities": [0.0, 1.0], "accuracies": [0.0, 1.0]},
+        figures={"accuracy": 0.9},
+        estimator={"variance": 0.002, "calibration": calibration},
         columns=columns,
     )
 
@@ -81,11 +74,13 @@ class TestMakeReference:
     def test_describes_all_that_the_model_sees_and_what_it_predicts(
         self, reference: Reference, parts: Parts, prediction: pd.DataFrame
     ) -> None:
-        assert list(reference["columns"]) == [*PreprocessedSchema.feature_columns(), PREDICTED]
+        assert list(reference["columns"]) == [*PreprocessedSchema.feature_columns(), ESTIMATOR.predicted]
         assert reference["rows"] == len(parts[2])
-        assert reference["accuracy"] == np.mean(prediction["pred"].to_numpy() == parts[2]["target"].to_numpy())
+        assert reference["figures"]["accuracy"] == np.mean(
+            prediction["pred"].to_numpy() == parts[2]["target"].to_numpy()
+        )
         assert {sum(column["counts"]) for column in reference["columns"].values()} == {len(parts[2])}
-        predicted = reference["columns"][PREDICTED]
+        predicted = reference["columns"][ESTIMATOR.predicted]
         assert predicted["starts"] == parts[0]["target"].value_counts().index.tolist()
         assert predicted["counts"] == [*((prediction["pred"] == start).sum() for start in predicted["starts"]), 0, 0]
 
@@ -103,15 +98,18 @@ class TestMakeReference:
     def test_learns_how_sure_the_model_may_be(
         self, reference: Reference, model: Booster, parts: Parts, prediction: pd.DataFrame
     ) -> None:
-        assert reference["calibration"]["method"] == "offset"
+        known = reference["estimator"]["calibration"]
+        assert known["method"] == "offset"
         wrong = parts[2].assign(target=(parts[2]["target"] + 1) % 3)
         other = MakeReferenceTask.make_reference(model, prediction, parts[0], wrong)
-        assert other["accuracy"] < 0.1
-        assert max(other["calibration"]["accuracies"]) > max(reference["calibration"]["accuracies"]) - 0.01
-        confidence = get_confidence(prediction)
-        for each, mean in ((reference, reference["accuracy"]), (other, other["accuracy"])):
-            calibrated = np.interp(confidence, each["calibration"]["probabilities"], each["calibration"]["accuracies"])
-            assert calibrated.mean() == pytest.approx(mean, abs=0.03)
+        assert other["figures"]["accuracy"] < 0.1
+        assert max(other["estimator"]["calibration"]["accuracies"]) > max(known["accuracies"]) - 0.01
+        confidence = get_confidence(model, prediction)
+        assert confidence.tolist() == prediction.filter(like="probability_").max(axis=1).tolist()
+        for each in (reference, other):
+            line = each["estimator"]["calibration"]
+            calibrated = np.interp(confidence, line["probabilities"], line["accuracies"])
+            assert calibrated.mean() == pytest.approx(each["figures"]["accuracy"], abs=0.03)
 
     @pytest.mark.parametrize("rows", [1, 2, 30])
     def test_says_what_is_documented(self, model: Booster, parts: Parts, rows: int) -> None:
@@ -122,21 +120,22 @@ class TestMakeReference:
 
 class TestCountRows:
     def test_counts_the_test_rows_as_their_description_does(
-        self, parts: Parts, prediction: pd.DataFrame, reference: Reference
+        self, model: Booster, parts: Parts, prediction: pd.DataFrame, reference: Reference
     ) -> None:
-        counts = count_rows(select_features(parts[2], {}), prediction, reference)
+        counts = count_rows(model, select_features(parts[2], {}), prediction, reference)
         assert counts["columns"] == {name: column["counts"] for name, column in reference["columns"].items()}
         shift = measure_shift([counts], reference)
         assert shift is not None
         assert [column["distance"] for column in shift["columns"].values()] == [0] * len(reference["columns"])
-        assert find_alarms(shift, 0.5) == []
-        assert shift["estimated_accuracy"]["accuracy"] == pytest.approx(reference["accuracy"], abs=0.03)
+        assert not any(column["alarms"] for column in shift["columns"].values())
+        assert shift["estimated_accuracy"]["low"] > 0.5
+        assert shift["estimated_accuracy"]["accuracy"] == pytest.approx(reference["figures"]["accuracy"], abs=0.03)
 
     def test_sums_the_probabilities_of_the_predicted_classes(self) -> None:
         reference = make_odd_reference(pd.DataFrame(), pd.DataFrame(index=range(3)))
-        counts = count_rows(pd.DataFrame(index=range(3)), make_prediction([0.5, 1.0, 0.8]), reference)
+        counts = count_rows(PLAIN_MODEL, pd.DataFrame(index=range(3)), make_prediction([0.5, 1.0, 0.8]), reference)
         assert counts["rows"] == 3
-        assert counts["right"] == pytest.approx(2.3)
+        assert counts["expected"] == pytest.approx(2.3)
         assert counts["variance"] == pytest.approx(0.25 + 0 + 0.16)
 
     @pytest.mark.filterwarnings("error")
@@ -145,7 +144,7 @@ class TestCountRows:
     def test_is_a_document_for_any_rows(self, known: int, rows: int) -> None:
         table, new = make_odd_table(known), make_odd_table(rows)
         reference = load(make_odd_reference(table, table), Reference)
-        counts = load(count_rows(new, make_prediction([0.9] * rows), reference), RowCounts)
+        counts = load(count_rows(PLAIN_MODEL, new, make_prediction([0.9] * rows), reference), RowCounts)
         assert {sum(column) for column in counts["columns"].values()} == {rows}
         shift = measure_shift([counts], reference)
         if rows:
@@ -163,37 +162,14 @@ class TestMeasureShift:
     @settings(max_examples=25)
     @given(cuts=st.lists(st.integers(0, len(TABLE)), max_size=6).map(sorted))
     def test_gives_that_of_the_whole_table_for_any_cut(self, cuts: list[int]) -> None:
-        whole = measure_shift([count_rows(TABLE, PREDICTIONS, ODD)], ODD)
+        whole = measure_shift([count_rows(PLAIN_MODEL, TABLE, PREDICTIONS, ODD)], ODD)
         bounds = zip([0, *cuts], [*cuts, len(TABLE)], strict=True)
-        pieces = [count_rows(TABLE[low:high], PREDICTIONS[low:high], ODD) for low, high in bounds]
+        pieces = [count_rows(PLAIN_MODEL, TABLE[low:high], PREDICTIONS[low:high], ODD) for low, high in bounds]
         added = load(measure_shift(pieces, ODD), Shift)
         assert whole is not None
         assert (added["rows"], added["columns"]) == (len(TABLE), whole["columns"])
         assert added["estimated_accuracy"] == pytest.approx(whole["estimated_accuracy"])
 
     def test_is_none_without_rows(self) -> None:
-        counts = count_rows(TABLE[:0], PREDICTIONS[:0], ODD)
+        counts = count_rows(PLAIN_MODEL, TABLE[:0], PREDICTIONS[:0], ODD)
         assert measure_shift([counts, counts], ODD) is None
-
-
-class TestFindAlarms:
-    def test_finds_none_without_rows(self) -> None:
-        assert find_alarms(None, 1.0) == []
-
-    def test_tells_of_an_accuracy_that_is_too_low_and_of_each_shift(self) -> None:
-        new = TABLE.assign(colour=pd.Series(["green"] * 40, dtype="str").astype("category"), constant=math.nan)
-        shift = measure_shift([count_rows(new, make_prediction([0.5] * 40), ODD)], ODD)
-        assert shift is not None
-        first, *others = find_alarms(shift, 0.9)
-        estimate = shift["estimated_accuracy"]
-        assert first == f"the accuracy is estimated as 0.5000, {estimate['high']:.4f} at most, below the required 0.9"
-        assert {alarm.partition(":")[0] for alarm in others} == {"colour", "constant"}
-        assert "colour: 100.0% of the values are new or out of the range of the training rows, 0.0% is usual" in others
-        assert "constant: 100.0% of the values are missing, 0.0% is usual" in others
-
-    def test_doubts_an_accuracy_only_if_its_whole_interval_is_too_low(self) -> None:
-        shift = measure_shift([count_rows(TABLE, make_prediction([0.8] * 40), ODD)], ODD)
-        assert shift is not None
-        high = shift["estimated_accuracy"]["high"]
-        assert find_alarms(shift, high) == []
-        assert len(find_alarms(shift, high + 1e-6)) == 1

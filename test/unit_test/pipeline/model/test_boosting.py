@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
-from gokart_pipeline_sample.io.lightgbm_model import get_learning_curve
+from gokart_pipeline_sample.io.lightgbm_model import get_kept
 from gokart_pipeline_sample.pipeline.model import boosting
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.train import TrainTask
@@ -88,7 +88,7 @@ class TestBoost:
     def test_tells_the_best_round_and_when_it_stops(self, fit: Callable[..., lgb.Booster]) -> None:
         bar = Bar()
         model = fit(bar, early_stopping_rounds=3, learning_rate=2.0)
-        losses = get_learning_curve(model)["valid"]["multi_logloss"]
+        losses = get_kept(model, "learning_curve")["valid"]["multi_logloss"]
         best = 1 + int(np.argmin(losses))
         assert len(bar.remarks) == len(losses) == best + 3
         expected = f"best {best} with loss {min(losses):.4g}, stops 3 rounds after the best, at most 40"

@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 import pytest
 from gokart.utils import flatten
-from lightgbm.basic import LightGBMError
 from luigi.cmdline_parser import CmdlineParser
 from luigi.freezing import recursively_unfreeze
 from support.checkout import PROJECT
@@ -59,7 +58,10 @@ class TestLightGBMParameter:
             ({"eta": 0.1}, "lightgbm cannot have eta: set learning_rate of TrainTask"),
             ({"n_jobs": 2}, "lightgbm cannot have n_jobs: set threads of TrainTask"),
             ({"n_estimators": 2}, "lightgbm cannot have n_estimators: set num_boost_round of TrainTask"),
-            ({"objective": "binary"}, "lightgbm cannot have objective: the schema decides it"),
+            ({"objective": "binary"}, "lightgbm cannot have objective: set objective of TrainTask"),
+            ({"num_classes": 2}, "lightgbm cannot have num_classes: the schema decides it"),
+            ({"tweedie_variance_power": 1.2}, "lightgbm cannot have tweedie_variance_power: it has no effect on"),
+            ({"sigmoid": 2.0}, "lightgbm cannot have sigmoid: it has no effect on this model"),
             ({"forced_splits": "f"}, "lightgbm cannot have forced_splits: its file would be no part of the identity"),
             ({"use_quantized_grad": True}, "lightgbm cannot have use_quantized_grad: the model would depend on the nu"),
             ({"lambda": 1, "reg_lambda": 2}, "lightgbm has lambda_l2 under two names: give it once"),
@@ -77,7 +79,7 @@ class TestLightGBMParameter:
         assert REASONS.keys() <= set(read_names().values())
 
     def test_all_parameters_of_the_task_are_set_there(self) -> None:
-        for name in make({}).plain_parameters().keys() - {"lightgbm", "class_weight"}:
+        for name in make({}).plain_parameters().keys() - {"lightgbm", "class_weight", "decision", "interval"}:
             assert REASONS[read_names()[name]] == f"set {name} of TrainTask"
 
     def test_does_not_import_lightgbm(self) -> None:
@@ -132,7 +134,7 @@ class TestTraining:
         assert ranks.parameters["lambda_l2"] == 5
 
     def test_a_value_that_lightgbm_refuses_is_named(self, parts: Parts, parameters: dict[str, Any]) -> None:
-        with pytest.raises(LightGBMError, match="lambda_l2"):
+        with pytest.raises(SettingError, match=r"refuses a parameter of TrainTask: it needs \(lambda_l2\) >= \(0.0\)$"):
             TrainTask.fit(parts[0], parts[1], **parameters, lambda_l2=-1)
 
     def test_the_rows_of_a_leaf_are_named_if_they_are_too_many(self, parts: Parts, parameters: dict[str, Any]) -> None:

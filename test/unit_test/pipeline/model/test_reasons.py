@@ -6,7 +6,7 @@ import pytest
 
 from gokart_pipeline_sample.io import lightgbm_model
 from gokart_pipeline_sample.io.compiled_model import Engine
-from gokart_pipeline_sample.io.lightgbm_model import Booster, get_fitted, predict_contributions
+from gokart_pipeline_sample.io.lightgbm_model import Booster, get_kept, predict_contributions
 from gokart_pipeline_sample.pipeline.batch.score_table import PartScorer
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
 from gokart_pipeline_sample.pipeline.model.model_input import select_features
@@ -80,7 +80,7 @@ class TestAddReasons:
         assert found["reason_1"].str.startswith("deciding one +").all()
 
     def test_explains_the_class_in_pred_and_not_the_most_probable_one(self, model: Booster, parts: Parts) -> None:
-        features = select_features(parts[2], get_fitted(model))
+        features = select_features(parts[2], get_kept(model, "fitted_features"))
         found = [
             add_reasons(pd.DataFrame({"id": parts[2]["id"], "pred": label}), model, features, 1) for label in range(3)
         ]

@@ -7,7 +7,7 @@ from sklearn.model_selection import train_test_split
 from support.judged_tables import make_wide
 
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
-from gokart_pipeline_sample.pipeline.model.boosting import FIXED_PARAMETERS
+from gokart_pipeline_sample.pipeline.model.target import DETERMINISTIC, TARGET
 from gokart_pipeline_sample.pipeline.quality.find_warnings import find_model_warnings
 from gokart_pipeline_sample.pipeline.train import TrainTask
 
@@ -87,11 +87,13 @@ def test_a_wide_table_of_uneven_classes_diverges_with_lightgbms_own_bound_on_lea
     wide = make_wide(classes=20, features=30)
     data = train_test_split(wide.drop(columns=["id", "target"]), wide["target"], test_size=0.2, random_state=42)
     parameters = TrainTask(train_task=LoadDataTask(), valid_task=LoadDataTask()).plain_parameters()
-    own = {name: parameters.pop(name) for name in ("class_weight", "lightgbm", "num_boost_round")}
+    own = {
+        name: parameters.pop(name) for name in ("class_weight", "decision", "interval", "lightgbm", "num_boost_round")
+    }
     curve: dict[str, Any] = {}
     train = lgb.Dataset(data[0], data[2])
     model = lgb.train(
-        {**parameters, **FIXED_PARAMETERS, "num_class": 20, "num_threads": 1, **changed},
+        {**parameters, **DETERMINISTIC, **TARGET.list_parameters(), "num_class": 20, "num_threads": 1, **changed},
         train,
         own["num_boost_round"],
         [lgb.Dataset(data[1], data[3], reference=train)],

@@ -131,11 +131,17 @@ class TestRole:
     def test_of_a_target(self, annotation: Any, nullable: bool) -> None:
         if annotation in (bool, int, str) and not nullable:
             classes = {bool: [True, False], int: [2, 1], str: ["b", "a"]}[annotation]
-            assert define(annotation, TARGET, isin=classes).target_classes() == sorted(classes)
-            with pytest.raises(SchemaDefinitionError, match="the target column needs an isin"):
+            schema = define(annotation, TARGET, isin=classes)
+            assert (schema.target_classes(), schema.predicts_number()) == (sorted(classes), False)
+        if annotation in (int, float) and not nullable:
+            schema = define(annotation, TARGET)
+            assert (schema.target_classes(), schema.predicts_number()) == ([], True)
+        elif annotation in (bool, str) and not nullable:
+            with pytest.raises(SchemaDefinitionError, match="the target column needs an isin, which lists the classes"):
                 define(annotation, TARGET)
         else:
-            with pytest.raises(SchemaDefinitionError, match=r"target column is .*: use int, str, bool, not nullable$"):
+            instead = "use int, str, bool, float, not nullable"
+            with pytest.raises(SchemaDefinitionError, match=f"target column is .*: {instead}$"):
                 define(annotation, TARGET, nullable=nullable)
 
     def test_of_a_group(self, annotation: Any, nullable: bool) -> None:
@@ -145,6 +151,12 @@ class TestRole:
         else:
             with pytest.raises(SchemaDefinitionError, match=r"the group column is .*: use int, str, not nullable$"):
                 define(annotation, GROUP, nullable=nullable)
+
+    def test_of_a_target_with_classes_is_not_that_of_a_float(self, annotation: Any, nullable: bool) -> None:
+        if annotation is float:
+            problem = "the target column is .*float" if nullable else "the target column is a float, which is no class"
+            with pytest.raises(SchemaDefinitionError, match=problem):
+                define(annotation, TARGET, nullable=nullable, isin=[1.0, 2.0])
 
     def test_of_what_is_kept(self, annotation: Any, nullable: bool) -> None:
         if annotation in REFUSED or (nullable and annotation in NOT_NULLABLE):

@@ -19,23 +19,10 @@ from pipeline_runner.errors import UsageError
 from pipeline_runner.paths import PROJECT
 
 SECTION = "[gokart_pipeline_sample.LoadDataTask]"
-EXPORTS = """from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
-from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
-from gokart_pipeline_sample.pipeline.schemas.old_feature import OldFeatureSchema
-from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
-
-__all__ = ["BaseSchema", "FeatureSchema", "OldFeatureSchema", "OutputSchema"]
-"""
-EXPORTS_OF_NO_TABLE = """from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
-from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
-from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
-
-__all__ = ["BaseSchema", "FeatureSchema", "OutputSchema"]
-"""
 FILES = {
     "conf/param.ini": "[core]\n",
     "table.csv": "nr,size,label\n" + "".join(f"{number},{number / 2},{'ab'[number % 2]}\n" for number in range(40)),
-    f"{SCHEMAS}/__init__.py": EXPORTS,
+    f"{SCHEMAS}/__init__.py": "",
     f"{SCHEMAS}/feature.py": "",
     f"{SCHEMAS}/old_feature.py": "",
     f"{SCHEMAS}/older_feature.py": "",
@@ -49,7 +36,6 @@ FILES = {
 }
 WRITTEN = {
     "conf/param.ini",
-    f"{SCHEMAS}/__init__.py",
     f"{SCHEMAS}/feature.py",
     f"{SCHEMAS}/preprocessed.py",
     f"{SCHEMAS}/table_feature.py",
@@ -103,12 +89,6 @@ class TestMakeFiles:
         (project / TESTS).rmdir()
         files = make_files(str(project / "table.csv"), {"nr": "id", "label": "target"}, "table")[0]
         assert name_files(files) == (WRITTEN - {f"{TESTS}/conftest.py"}, REMOVED - {f"{TESTS}/test_old_feature.py"})
-
-    @pytest.mark.parametrize("comma", [", ", ",\n    "])
-    def test_the_package_exports_the_schema_of_no_table(self, project: Path, comma: str) -> None:
-        (project / SCHEMAS / "__init__.py").write_text(EXPORTS.replace(", ", comma))
-        files = make_files(str(project / "table.csv"), {"nr": "id", "label": "target"}, "table")[0]
-        assert files[f"{SCHEMAS}/__init__.py"] == EXPORTS_OF_NO_TABLE.replace(", ", comma)
 
     def test_the_tests_have_rows_that_are_made_up_or_extreme(self, project: Path) -> None:
         rows = make_files(str(project / "table.csv"), {"nr": "id", "label": "target"}, "table")[0][
@@ -401,12 +381,50 @@ def test_near_names_are_listed(project: Path, given: str, expected: str) -> None
     [
         ([1, 1, 2], ["a", "b", "a"], "1 rows have the nr of another row: give --id a unique column"),
         ([1, 2, 3], ["a", "a", "a"], "the target has 1 different values: it must have 2 to 200 classes"),
-        (list(range(201)), list(range(201)), "the target has 201 different values"),
+        ([1, 2, 3], [1.5, 1.5, 1.5], "the target has 1 different values"),
+        (list(range(201)), [f"class {number}" for number in range(201)], "the target has 201 different values"),
     ],
 )
 def test_keys_that_do_not_fit_are_refused(project: Path, keys: list[int], labels: list[Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         adopt_content(project, {"nr": keys, "x": keys, "label": labels}, "t.parquet")
+
+
+class TestTarget:
+    """A float, or an integer with more than twenty values, is a number; an int with few is a class."""
+
+    @pytest.mark.parametrize(
+        ("labels", "annotation"),
+        [([number / 2 for number in range(240)], "float"), ([number % 21 for number in range(240)], "int")],
+    )
+    def test_is_a_number(
+        self, project: Path, labels: list[Any], annotation: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (project / "conf" / "param.ini").write_text("[a]\nrequire_acc=0.9\nother=1\n[b]\nrequire_acc : 0.5\n")
+        schema = adopt_content(project, {"nr": list(range(240)), "label": labels}, "t.parquet")
+        assert f"label: Series[{annotation}] | None = pa.Field(metadata=TARGET)" in schema
+        assert "isin" not in schema
+        values = len({*labels})
+        told = f"note: the target label has {values} different values, so it is a number; if they are classes, list the"
+        assert told in capsys.readouterr().out
+        settings = (project / "conf" / "param.ini").read_text()
+        assert "require_acc" not in settings
+        assert "other=1" in settings
+
+    def test_is_a_class(self, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (project / "conf" / "param.ini").write_text("[a]\nrequire_acc=0.9\n")
+        labels = [number % 20 for number in range(1000)]
+        schema = adopt_content(project, {"nr": list(range(1000)), "label": labels}, "t.parquet")
+        assert f"isin={list(range(20))}" in schema
+        told = "note: the target label has 20 different values, so it is a class; if it is a number, remove the isin of"
+        assert told in capsys.readouterr().out
+        assert "require_acc=0.9" in (project / "conf" / "param.ini").read_text()
+
+    def test_of_text_says_nothing_of_numbers(self, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert 'isin=["a", "b"]' in adopt_content(
+            project, {"nr": list(range(90)), "label": ["a", "b"] * 45}, "t.parquet"
+        )
+        assert "so it is" not in capsys.readouterr().out
 
 
 HOSTILE = [

@@ -127,7 +127,8 @@ def test_long_lines_are_broken() -> None:
         ({"key": [1, None, 2], "label": ["a", "b", "a"]}, "the column key is missing in 1 rows"),
         ({"key": [1, 2, 3], "label": ["a", None, "b"]}, "the column label is missing in 1 rows"),
         ({"key": [1.5, 2.0, 3.0], "label": ["a", "b", "a"]}, "the id key is double: make it int or str"),
-        ({"key": [1, 2, 3], "label": [0.5, 1.0, 2.0]}, "the target label is double: make it int or bool or str"),
+        ({"key": [1, 2, 3], "label": [datetime.datetime(2026, 1, 1)] * 3}, "the target label is timestamp"),
+        ({"key": [1, 2, 3], "label": [0.5, None, 2.0]}, "the column label is missing in 1 rows"),
         ({"key": [1, 2, 3]}, "the table has no column label: give --target one of key"),
         ({"label": [1, 2, 3]}, "the table has no column key: give --id one of label"),
     ],
@@ -196,7 +197,7 @@ def make_rows(column: pa.Array, name: str = "x") -> str:
 def test_a_column_that_decides_the_target_is_named() -> None:
     data = make_grouped()
     comment = (
-        "Each of its 200 values has one class, so training rows give test rows away: leave it out, or make it GROUP."
+        "Each of its 200 values has one target, so training rows give test rows away: leave it out, or make it GROUP."
     )
     fields = sketch_table(pa.Table.from_pandas(data, preserve_index=False), "id", "target")["fields"]
     assert fields.count(comment) == 1
