@@ -60,8 +60,7 @@ class SplitDataTask(ShownTask[dict[str, Rows]]):
         """Assign each row to exactly one of the parts ``train``, ``valid`` and ``test``, each with a new index.
 
         With "id", the parts have about the size asked for, and depend on the id alone; with a column, its greatest
-        values are the test part and the next ones the validation part. Equal values stay together, and so do groups,
-        which "random" draws instead of rows, and a column orders by their latest rows.
+        values are the test part and the next ones the validation part. Equal values and groups stay together.
 
         Raises:
             pandera.errors.SchemaErrors: the frame breaks the schema, or its target is missing.

@@ -228,6 +228,14 @@ class TestFindGroups:
         (found,) = find_groups(rows[:1500], rows[1500:])
         assert found.startswith("sepal_length (")
 
+    @pytest.mark.parametrize("dtype", ["str", "Int64"])
+    def test_names_the_values_of_text_and_passes_gaps(self, rows: pd.DataFrame, dtype: str) -> None:
+        rows["customer"] = rows["customer"].astype(dtype).where(rows["id"] % 9 > 0)
+        train, test = rows[:1500], rows[1500:]
+        values = test["customer"][test["customer"].isin(train["customer"].dropna())].nunique()
+        assert find_groups(train, test) == [f"customer ({values} values)"]
+        assert find_groups(train, test.assign(customer=test["customer"].where(test["id"] < 0))) == []
+
     def test_passes_what_is_split_by_group(self, rows: pd.DataFrame) -> None:
         is_tested = rows["customer"] % 5 == 0
         assert find_groups(rows[~is_tested], rows[is_tested]) == []
