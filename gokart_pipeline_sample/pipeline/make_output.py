@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable
 from typing import Any, cast
 
-import gokart
 import luigi
 import pandera.pandas as pa
 from pandera.typing import DataFrame
@@ -21,11 +20,24 @@ class PublishParameter(luigi.ListParameter[tuple[str, ...]]):
 
     def normalize(self, x: Iterable[str]) -> tuple[str, ...]:
         """Return the names; raise a SettingError if new rows lack one, or the output has it already."""
-        names, own = tuple(x), r"(?i)id|pred|reason(_\d+)?|probability_.*"  # The reason is that of rejected rows.
+        names, own = (
+            tuple(x),
+            r"(?i)id|pred(_low|_high)?|reason(_\d+)?|probability_.*",
+        )  # The reason is that of rejected rows.
         others = [name for name in PreprocessedSchema.new_row_columns()[1:] if not re.fullmatch(own, name)]
         if wrong := [name for name in names if name not in others or names.count(name) > 1]:
             raise SettingError(f"publish cannot have {wrong}: give some of {', '.join(others)}, each once")
         return names
+
+
+class ProbabilitiesParameter(luigi.BoolParameter):
+    """Whether the probability of each class is published."""
+
+    def normalize(self, x: Any) -> bool:
+        """Return the choice; raise a SettingError if there are no classes."""
+        if (chosen := bool(super().normalize(x))) and PreprocessedSchema.predicts_number():
+            raise SettingError("with_proba is about classes, and the target is a number: set interval of TrainTask")
+        return chosen
 
 
 class MakeOutputTask(GokartTask[DataFrame[OutputSchema]]):
@@ -34,7 +46,9 @@ class MakeOutputTask(GokartTask[DataFrame[OutputSchema]]):
     pred_task: TaskParameter[DataFrame[Any]] = TaskParameter("Outputs at least OutputSchema.")
     test_task: TaskParameter[DataFrame[PreprocessedSchema]] = TaskParameter("Outputs the predicted rows.")
     publish: PublishParameter = PublishParameter(default=(), description="Columns of a row to publish, too, in JSON.")
-    with_proba: luigi.BoolParameter = gokart.ExplicitBoolParameter(default=False, description="Publish probabilities.")
+    with_proba: luigi.BoolParameter = ProbabilitiesParameter(
+        parsing=luigi.BoolParameter.EXPLICIT_PARSING, description="Whether each class's probability is published."
+    )
 
     def run(self) -> None:
         """Make the table and save it."""
