@@ -89,8 +89,8 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
             if not value > require_acc:
                 failures = [f"the accuracy {value} does not exceed the required {require_acc}", *failures]
             if require_better:
-                baseline, p_value = np.bincount(truth).max() / len(truth), compare_with_baseline(truth, predicted)
-                failures = [*failures, *find_baseline_failures(value, baseline, p_value)]
+                p_value = compare_with_baseline(truth, predicted, test.get(PreprocessedSchema.group_column()))
+                failures = [*failures, *find_baseline_failures(value, np.bincount(truth).max() / len(truth), p_value)]
         if failures:
             raise AccuracyTooLowError(f"{'; '.join(failures)}: nothing is published")
         logger.info("the %s %s meets what is required: %s", QUALITY.figure, value, require_acc or "see require")

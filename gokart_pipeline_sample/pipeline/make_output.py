@@ -35,7 +35,8 @@ class ProbabilitiesParameter(luigi.BoolParameter):
 
     def normalize(self, x: Any) -> bool:
         """Return the choice; raise a SettingError if there are no classes."""
-        if (chosen := bool(super().normalize(x))) and PreprocessedSchema.predicts_number():
+        chosen: bool = super().normalize(x)  # type: ignore[no-untyped-call]
+        if chosen and PreprocessedSchema.predicts_number():
             raise SettingError("with_proba is about classes, and the target is a number: set interval of TrainTask")
         return chosen
 

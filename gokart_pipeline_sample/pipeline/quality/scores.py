@@ -44,14 +44,18 @@ def score_baseline(truth: Codes, classes: int) -> metrics.Scores:
     return score(truth, np.full(len(truth), frequencies.argmax()), np.tile(frequencies, (len(truth), 1)))
 
 
-def compare_with_baseline(truth: Codes, predicted: Codes) -> float:
+def compare_with_baseline(truth: Codes, predicted: Codes, groups: "pd.Series[Any] | None" = None) -> float:
     """Return the p-value that a model is right more often than the most frequent class of the rows only by chance.
 
-    That is McNemar's exact test, one-sided: only rows on which one of the two alone is right tell them apart.
+    That is McNemar's exact test, one-sided: only rows on which one of the two alone is right tell them apart. Groups of
+    rows are compared by a t-test of theirs.
     """
-    from scipy.stats import binomtest
+    from scipy.stats import binomtest, ttest_1samp
 
     is_frequent, is_right = truth == np.bincount(truth).argmax(), truth == predicted
+    gains = average_groups(is_right.astype(int) - is_frequent, groups)
+    if groups is not None and len(gains) > 1 and np.ptp(gains):
+        return float(ttest_1samp(gains, 0, alternative="greater").pvalue)
     gained, lost = int(is_right[~is_frequent].sum()), int((~is_right[is_frequent]).sum())
     return float(binomtest(gained, gained + lost, alternative="greater").pvalue) if gained + lost else 1.0
 
@@ -243,7 +247,7 @@ class ClassQuality:
         found, groups = score(truth, codes, probabilities), test.get(PreprocessedSchema.group_column())
         return metrics.ClassMetrics(
             **common,
-            baseline_p_value=compare_with_baseline(truth, codes),
+            baseline_p_value=compare_with_baseline(truth, codes, groups),
             model=found,
             baseline=score_baseline(truth, probabilities.shape[1]),
             accuracy_interval=make_interval(found["accuracy"], count_effective_rows(truth == codes, groups)),

@@ -4,6 +4,7 @@ import functools
 import math
 
 import lightgbm as lgb
+import numpy as np
 import pandas as pd
 import pytest
 from pandera.errors import SchemaErrors
@@ -108,6 +109,14 @@ class TestRequireBetter:
         truth = tested["target"].to_numpy()
         assert predicted.any()
         assert compare_with_baseline(truth, predicted) > 0.05
+
+    def test_groups_whose_rows_are_right_together_prove_less(self) -> None:
+        """Of 10 customers with 20 rows each, the model tells one from the most frequent class."""
+        groups, truth = pd.Series(np.repeat(range(10), 20)), np.repeat([0, 0, 0, 0, 0, 0, 1, 1, 1, 1], 20)
+        predicted = np.where(groups >= 9, truth, 0)
+        assert compare_with_baseline(truth, predicted) < 1e-5
+        assert compare_with_baseline(truth, predicted, groups) > 0.05
+        assert compare_with_baseline(truth, truth, groups) < 0.05
 
     def test_is_asked_for_unless_told_otherwise(self) -> None:
         assert CheckAccuracyTask(pred_task=LoadDataTask(), test_task=LoadDataTask()).require_better
