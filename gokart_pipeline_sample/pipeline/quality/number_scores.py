@@ -33,7 +33,8 @@ def score(truth: Floats, predicted: Floats) -> metrics.NumberScores:
         mae=float(np.abs(error).mean()),
         rmse=float(np.sqrt(np.square(error).mean())),
         median_absolute_error=float(np.median(np.abs(error))),
-        r2=float(r2_score(truth, predicted)) if np.ptp(truth) else None,
+        # It is beyond all floats if the targets hardly differ.
+        r2=float(r2) if np.ptp(truth) and np.isfinite(r2 := r2_score(truth, predicted)) else None,
         bias=float(error.mean()),
     )
 
