@@ -14,7 +14,6 @@ from luigi.task_register import Register
 import pipeline_runner.cli.root_task  # noqa: F401 (registers the tasks)
 from gokart_pipeline_sample.io.s3 import client_of_process
 from gokart_pipeline_sample.io.tables.table import open_table
-from gokart_pipeline_sample.utils.luigi_internals import restoring_luigi
 from gokart_pipeline_sample.utils.task_definition import define_task
 from pipeline_runner.cli.arguments import parse_arguments
 from pipeline_runner.cli.command_line import providing_s3
@@ -34,7 +33,7 @@ def configured() -> Iterator[None]:
     """Let ``gokart.build`` run a task of the pipeline as ``python main.py`` does.
 
     The embedded S3 runs as long as the context lasts if the environment names no other S3. Afterwards the environment
-    and luigi are as before. Logging is left to the program.
+    and the configuration are as before. Logging is left to the program, also later.
 
     Raises:
         BuildError: a task failed, or its dependencies could not be determined.
@@ -67,10 +66,11 @@ def _configuring() -> Iterator[LuigiConfigParser]:
     environment, config, settings = dict(os.environ), get_config("ini"), io.StringIO()
     config.write(settings)
     try:
-        with warnings.catch_warnings(), restoring_luigi():
+        with warnings.catch_warnings():
             check_names(load_config())
             # A handler can be installed in the main thread alone, and would stay.
             config.set("gokart_worker", "no_install_shutdown_handler", "true")
+            config.set("core", "no_configure_logging", "true")
             yield config
     finally:
         os.environ.clear()

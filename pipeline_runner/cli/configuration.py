@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from configparser import ConfigParser
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from pipeline_runner.errors import UsageError
 from pipeline_runner.paths import DEFAULTS, IS_INSTALLED, PROJECT
@@ -92,15 +93,19 @@ def find_files() -> list[str]:
 
 def check_names(config: ConfigParser) -> None:
     """Reject sections that are no imported task or part of luigi or gokart, and keys that are not their parameters."""
-    from luigi.task_register import Register, TaskClassNotFoundException
+    import luigi
 
+    # Not those that luigi lists, which gokart.build makes it forget.
+    tasks: list[Any] = [luigi.Task]
+    for task in tasks:
+        tasks += task.__subclasses__()
+    named = {task.get_task_family(): task for task in tasks}
     for section in config.sections():
         if section in ("tree_info", "test_run"):
             raise UsageError(f"the section [{section}] of the configuration would have no effect: use --plan")
-        try:
-            parameters = Register.get_task_cls(section).get_param_names(include_significant=True)
-        except TaskClassNotFoundException:
-            raise _make_error(f"the section [{section}]", section, Register.task_names()) from None
+        if section not in named:
+            raise _make_error(f"the section [{section}]", section, named)
+        parameters = named[section].get_param_names(include_significant=True)
         known = {*parameters, *(_CORE if section == "core" else ())}
         for key in config.options(section):
             if key.replace("-", "_") not in known:

@@ -29,7 +29,6 @@ from gokart_pipeline_sample import RunTask
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
 from luigi.configuration import get_config
-from luigi.setup_logging import InterfaceLogging
 from pipeline_runner.lock_folder import try_lock
 from pipeline_runner.notebook import configured
 
@@ -41,7 +40,7 @@ def look():
         "logging": [[logger.level, *map(repr, logger.handlers)] for logger in loggers],
         "signals": [repr(signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGUSR1)],
         "filters": len(warnings.filters),
-        "configuration": [id(get_config()), read_settings(), InterfaceLogging._configured],
+        "configuration": [id(get_config()), read_settings()],
         "event handlers": sum(map(len, luigi.Task._event_callbacks.get(luigi.Task, {}).values())),
         "server": runs_server(),
     }
