@@ -9,6 +9,8 @@ import pytest
 from mypy_boto3_s3 import S3Client
 from support.checkout import Checkout
 
+from gokart_pipeline_sample.io.tables.table import read_iris
+
 pytestmark = pytest.mark.long
 
 
@@ -44,6 +46,27 @@ def test_a_clean_run_elsewhere_publishes_the_same_bytes(
     (record,) = (json.loads(path.read_text()) for path in (checkout.workspace / "runs").glob("*.json"))
     assert {task["state"] for task in record["tasks"]} == {"ran"}
     assert all(task["seconds"] > 0 for task in record["tasks"])
+
+
+def test_reasons_and_probabilities_are_the_same_bytes_in_a_nested_run_and_in_a_batch(
+    checkout: Checkout, bucket: str, s3: S3Client
+) -> None:
+    published, options = [], ["--with-proba", "true", "--with-reasons", "2"]
+    for task, threads in (("RunTask", "1"), ("RunNestTask", "2")):
+        run = checkout.main(task, *options, OMP_NUM_THREADS=threads)
+        assert run.exit_code == 0, run.stderr
+        published.append(s3.get_object(Bucket=bucket, Key="output.csv")["Body"].read())
+    assert published[0] == published[1]
+    assert published[0].startswith(b"id,pred,probability_0,probability_1,probability_2,reason_1,reason_2\n")
+
+    read_iris().drop(columns="target").to_csv(checkout.workspace / "new.csv", index=False)
+    run = checkout.main("RunBatchTask", "--table", str(checkout.workspace / "new.csv"), *options)
+    assert run.exit_code == 0, run.stderr
+    latest = json.loads(s3.get_object(Bucket=bucket, Key="batch/latest.json")["Body"].read())
+    key = latest["manifest"].replace("manifest.json", "part-00000.csv")
+    header, *rows = s3.get_object(Bucket=bucket, Key=key)["Body"].read().splitlines()
+    assert published[0].splitlines()[0] == header
+    assert set(published[0].splitlines()[1:]) < set(rows)
 
 
 def model_text(workspace: Path) -> str:

@@ -184,6 +184,16 @@ class TestAgainstScikitLearn:
             assert [row[column] for row in rows] == wrong[column].tolist()
         assert [row["features"] for row in rows] == wrong[PreprocessedSchema.feature_columns()].to_dict("records")
 
+    def test_has_the_reasons_of_wrong_rows_if_predictions_have_some(
+        self, evaluated: Metrics, weak: tuple[Booster, pd.DataFrame]
+    ) -> None:
+        model, test = weak
+        found = PredTask.predict(model, test, 2)
+        rows = EvaluateTask.evaluate(model, found, test, test, **SHUFFLES)["most_confidently_wrong"]
+        by_id = found.set_index("id")[["reason_1", "reason_2"]]
+        expected = [{**row, "reasons": by_id.loc[row["id"]].tolist()} for row in evaluated["most_confidently_wrong"]]
+        assert rows == expected
+
 
 class TestEvaluate:
     def test_says_what_is_documented(self, evaluated: Metrics) -> None:

@@ -22,6 +22,13 @@ class TestMakeOutput:
         output = MakeOutputTask.make_output(prediction, rows, ["petal_area", "sepal_width"])
         assert output.equals(rows.assign(pred=[0, 2])[["id", "pred", "petal_area", "sepal_width"]])
 
+    def test_gives_each_row_columns_of_its_prediction(self, flowers: pd.DataFrame) -> None:
+        prediction = pd.DataFrame({"id": [3, 7], "pred": [2, 0], "reason_1": ["petal_width +1", "petal_area -2"]})
+        rows = PreprocessTask.add_area_feature(flowers)
+        output = MakeOutputTask.make_output(prediction, rows, ["reason_1", "petal_area"])
+        assert output.columns.tolist() == ["id", "pred", "reason_1", "petal_area"]
+        assert output["reason_1"].tolist() == ["petal_area -2", "petal_width +1"]
+
     @pytest.mark.parametrize(
         ("ids", "unmatched"), [([3], r"1 ids .*\[7\]"), ([3, 7, 9], r"1 ids .*\[9\]"), ([3, 8], r"2 ids .*\[7, 8\]")]
     )

@@ -212,6 +212,15 @@ class TestRenderReport:
         assert NASTY not in page
         assert str(Text(page)).count(NASTY) >= 6
 
+    def test_shows_why_wrong_rows_are_predicted_as_they_are(
+        self, record: RunRecord, graph: TaskGraph, metrics: Metrics
+    ) -> None:
+        assert "reasons for the prediction" not in str(Text(render([record], graph, metrics, None)))
+        metrics["most_confidently_wrong"][0]["reasons"] = ["length +1.2", f"{NASTY} -0.3"]
+        page = render([record], graph, metrics, None)
+        assert f"length +1.2, {NASTY} -0.3" in str(Text(page))
+        assert NASTY not in page
+
     def test_tells_of_values_that_are_new(self, record: RunRecord, graph: TaskGraph) -> None:
         text = str(Text(render([{**record, "unseen": {"city": 7}}], graph, None, None)))
         assert "new values of city in 7 rows" in text
