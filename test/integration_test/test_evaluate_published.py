@@ -172,7 +172,8 @@ class TestAlarms:
     def test_ring_for_other_figures_that_the_gate_requires(
         self, published: Checkout, bucket: str, s3: S3Client
     ) -> None:
-        published.edit(INI, r"\[gokart_pipeline_sample.CheckAccuracyTask\]", r"\g<0>\nrequire=recall[1]>=0.999")
+        section = "[gokart_pipeline_sample.CheckAccuracyTask]"
+        published.edit(INI, section, f"{section}\nrequire=recall[1]>=0.999")
         run = evaluate(published, TRUTH)
 
         assert run.exit_code == 0, run.stderr

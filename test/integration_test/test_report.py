@@ -106,7 +106,7 @@ class TestReport:
 
     def test_when_a_task_breaks_it_begins_with_the_reason(self, runs: Runs) -> None:
         assert runs.broken.run.exit_code == 40
-        assert words(runs.broken.report).startswith("failed TrainTask: LightGBMError:")
+        assert words(runs.broken.report).startswith("failed TrainTask: LightGBM refuses a parameter of TrainTask: it ")
         assert "There are no figures (EvaluateTask: not run)." in words(runs.broken.report)
 
     def test_when_nothing_can_be_planned_it_says_so(self, runs: Runs) -> None:

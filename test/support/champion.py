@@ -76,7 +76,7 @@ def read_champion(s3: S3Client, bucket: str) -> Champion | None:
     contents = {name: read(document[name]["key"]) for name in ("model", "reference")}
     for name, content in contents.items():
         assert hashlib.sha256(content).hexdigest() == document[name]["sha256"]
-    assert json.loads(contents["reference"])["accuracy"] == document["accuracy"]
+    assert json.loads(contents["reference"])["figures"]["accuracy"] == document["accuracy"]
     return Champion(pointer, document, lgb.Booster(model_str=contents["model"].decode()))
 
 
