@@ -238,8 +238,8 @@ class TestChangedCode:
     ) -> None:
         trained.edit(
             "gokart_pipeline_sample/pipeline/pred.py",
-            "pd.Index(PreprocessedSchema.target_classes())",
-            "pd.Index([*PreprocessedSchema.target_classes()])",
+            'choose_engines("auto", model, 0)',
+            'choose_engines("auto", model, 1 - 1)',
         )
         run = trained.main(*TRAIN)
 

@@ -272,7 +272,7 @@ def test_modes_of_gokart_that_run_nothing_are_refused(checkout: Checkout) -> Non
     assert run.exit_code == 2
     assert run.stderr.splitlines()[-1].endswith("it would have no effect here, or a wrong one: use --plan")
 
-    checkout.edit("conf/param.ini", "[gokart_pipeline_sample.LoadDataTask]", "[test_run]\npandas=true\n\n\\g<0>")
+    checkout.edit("conf/param.ini", "[core]\n", "[test_run]\npandas=true\n\n[core]\n")
     run = checkout.main()
     assert run.exit_code == 2
     assert run.stderr == "error: the section [test_run] of the configuration would have no effect: use --plan\n"
