@@ -19,6 +19,7 @@ OPTIONS = ("--id", "order no.", "--target", "kind")
 TABLES = {
     "orders": ("Orders 2024.parquet", *OPTIONS),
     "penguins": ("examples/penguins/penguins.csv", "--id", "id", "--target", "sex", "--name", "penguin"),
+    "a number": ("examples/penguins/penguins.csv", "--id", "id", "--target", "body_mass_g", "--name", "penguin"),
 }
 # What has to do with schemas, features and tables, and takes little time.
 UNIT_TESTS = [
