@@ -44,8 +44,9 @@ class ShownTask(GokartTask[T]):
 
     # "metrics", "shift" or "sizes", if the output is this part of the report.
     document = ""
-    # The accuracy that the model must exceed, if the task checks that.
+    # The accuracy that the model must exceed, and other requirements as text, if the task checks these.
     require_acc: Any = None
+    require: Any = ""
 
     def load_document(self) -> Any:
         """Return the part of the report, if there is one; asked only if the output exists."""

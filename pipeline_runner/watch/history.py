@@ -10,12 +10,14 @@ from typing import TypedDict
 
 from gokart_pipeline_sample.errors import S3Error
 from gokart_pipeline_sample.io.s3 import BUCKET_ENCRYPTION, Encryption
+from gokart_pipeline_sample.pipeline.quality.kinds import QUALITY
 from gokart_pipeline_sample.utils.shown_task import Figures
 from pipeline_runner.watch.document_folder import DocumentFolder
 
 logger = getLogger(__name__)
 
 LAST_RUNS = 20  # that are shown, or compared with: a task that is in none of them counts as never run
+FIGURES = ("accuracy", "mae", "estimated", "real")
 BARS = "▁▂▃▄▅▆▇█"
 # Records to keep, with their reports: this many of runs that did something, and as many of up-to-date runs.
 KEPT_RUNS = 1000
@@ -88,20 +90,20 @@ class History:
     def __str__(self) -> str:
         """Show the last runs as a table, the newest last, and how their figures have changed."""
         records = [*self.records()][::-1]
-        series = collect_series(records, records)
+        series, is_number = collect_series(records, records), [each.get("mae") is not None for each in records]
         columns = {
             "when": [f"{datetime.fromisoformat(record['started']).astimezone():%F %T}" for record in records],
             "verdict": [record["verdict"] for record in records],
-            "accuracy": ["" if value is None else f"{value:.4f}" for value in series["accuracy"]],
-            "estimated": ["" if value is None else f"{value:.4f}" for value in series["estimated"]],
+            **{name: [*map(show_figure, series[name], is_number)] for name in FIGURES},
+            "decision": [record.get("decision") or "" for record in records],
             "alarms": ["" if (alarms := record.get("alarms")) is None else str(len(alarms)) for record in records],
             "rows": ["" if value is None else str(value) for value in series["rows"]],
             "share": ["" if (share := record.get("share")) is None else str(share) for record in records],
             "duration": [f"{record['seconds']:.2f} s" for record in records],
             "object": [record["object"] or "" for record in records],
         }
-        # Only batches have these.
-        optional = ("estimated", "alarms", "share")
+        # Only batches have these, or models that have a decision or predict another kind of target.
+        optional = {*FIGURES, "decision", "alarms", "share"} - {QUALITY.figure}
         shown = [[name, *cells] for name, cells in columns.items() if any(cells) or name not in optional]
         padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in shown]
         lines = ["  ".join(row).rstrip() for row in zip(*padded, strict=True)]
@@ -112,17 +114,27 @@ class History:
 
 
 def collect_series(records: Sequence[RunRecord], later: Sequence[RunRecord] = ()) -> dict[str, list[float | None]]:
-    """Return the figures of runs over time, by name; later runs may have found the real accuracy of their batches."""
+    """Return the figures of runs over time, by name; later runs may have found the real figure of their batches."""
     # An evaluation is in the folder of its batch, which has the unique id of the task that scored it.
-    real = {record["object"].split("/")[-2]: record.get("accuracy") for record in later if record["object"]}
+    figures = ((each["object"], value) for each in later for value in (each.get("accuracy"), each.get("mae")))
+    real = {uri.split("/")[-2]: value for uri, value in figures if uri and value is not None}
     found = ((real[task["unique_id"]] for task in each["tasks"] if task["unique_id"] in real) for each in records)
     return {
         "accuracy": [record.get("accuracy") for record in records],
+        "mae": [record.get("mae") for record in records],
         "estimated": [estimated[0] if (estimated := record.get("estimated")) else None for record in records],
-        "real": [next(accuracies, None) for accuracies in found],
+        "real": [next(values, None) for values in found],
         "rows": [record.get("rows") for record in records],
         "seconds": [record["seconds"] for record in records],
     }
+
+
+def show_figure(value: float | None, is_number: bool = True, digits: int = 4) -> str:
+    """Show a share, or a number of any size with so many significant digits; nothing if it is not known."""
+    if value is None:
+        return ""
+    is_whole = 10**digits <= abs(value) < 1e9
+    return f"{value:.0f}" if is_whole else f"{value:.{digits}g}" if is_number else f"{value:.4f}"
 
 
 def draw_bars(values: list[float]) -> str:

@@ -10,14 +10,17 @@ from logging import getLogger
 from typing import Any, cast
 
 from gokart_pipeline_sample.errors import PipelineError
+from gokart_pipeline_sample.pipeline.model.decision import ARGMAX
+from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.quality.find_warnings import shorten
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask, ShownTask
 from gokart_pipeline_sample.utils.task_definition import define_task, get_version, hash_code
 from gokart_pipeline_sample.utils.template import ViewTask
 from pipeline_runner.masking import mask_arguments
 from pipeline_runner.signals import SIGNALLED
-from pipeline_runner.watch.history import RunRecord, TaskRecord
+from pipeline_runner.watch.history import RunRecord, TaskRecord, show_figure
 from pipeline_runner.watch.plan import explain
 from pipeline_runner.watch.recorder import FAILED, NOT_NEEDED, NOT_RUN, RAN, UP_TO_DATE, Note, find_failure
 from pipeline_runner.watch.task_graph import RootTask, TaskGraph, serialize_parameters
@@ -52,12 +55,18 @@ class RunResult:
         outcome = self.outcomes.get(self.publisher.task_id) if self.publisher else None
         return outcome is not None and outcome.state in (RAN, UP_TO_DATE) and self.exit_status < SIGNALLED
 
-    @property
-    def required_accuracy(self) -> float | None:
-        """The accuracy that the published model must exceed, if it is checked."""
+    def find_required(self, name: str) -> Any:
+        """Return the ``require_acc`` or ``require`` of the published model, if it is checked."""
         tasks = self.root.graph.tasks.values() if self.publisher else []
-        required = (task.require_acc for task in tasks if isinstance(task, ShownTask))
-        return next((accuracy for accuracy in required if accuracy is not None), None)
+        required = (getattr(task, name) for task in tasks if isinstance(task, ShownTask))
+        return next((each for each in required if each not in (None, "")), None)
+
+    @property
+    def figures(self) -> Figures:
+        """The figures of what is published, and the decision of the model that this run has trained."""
+        tasks = self.root.graph.tasks.values()
+        decisions = [task.decision for task in tasks if isinstance(task, PredTask) and task.decision != ARGMAX]
+        return {"decision": next(iter(decisions), None), **self.published.figures}
 
     @property
     def needs_report(self) -> bool:
@@ -82,13 +91,17 @@ class RunResult:
         reported = {"report": report} if report else {}
         if not self.publisher or not self.is_published:
             return reported
-        figures = self.published.figures
+        figures = self.figures
         summary = {name: str(value) for name, value in figures.items() if value not in (None, [])}
-        if (accuracy := figures.get("accuracy")) is not None:
-            required = "" if self.required_accuracy is None else f" (required: more than {self.required_accuracy})"
-            summary["accuracy"] = f"{accuracy:.4f}{required}"
+        accuracy, require = map(self.find_required, ("require_acc", "require"))
+        required = require if accuracy is None else f"more than {accuracy}"
+        required = f" (required: {required})" if required else ""
+        unit = f" {PreprocessedSchema.target_unit()}".rstrip()
+        for name in {"accuracy", "mae"} & summary.keys():
+            summary[name] = f"{show_figure(float(summary[name]), name == 'mae')}{unit}{required}"
         if estimated := figures.get("estimated"):
-            summary["estimated"] = "{:.4f} ({:.4f} to {:.4f})".format(*estimated)
+            value, low, high = (show_figure(each, "mae" in summary) for each in estimated)
+            summary["estimated"] = f"{value}{unit} ({low} to {high})"
         if alarms := figures.get("alarms"):
             summary["alarms"] = f"{len(alarms)}: {shorten(alarms, '; ')}"
         if unseen := figures.get("unseen"):
@@ -160,7 +173,7 @@ def make_run_record(result: RunResult, metrics: Metrics | None, earlier: Sequenc
         f"{task['name']}.{name}": value for task in tasks for name, value in task["parameters"].items() if name in SEEDS
     }
     definitions = [define_task(type(graph.tasks[task_id])) for task_id in graph.tasks if task_id in graph.unique_ids]
-    figures = cast("Figures", {**dict.fromkeys(Figures.__annotations__), **result.published.figures})
+    figures = cast("Figures", {**dict.fromkeys(Figures.__annotations__), **result.figures})
     if figures["accuracy"] is None and figures["mae"] is None and metrics:
         figures |= cast("Figures", {name: value for name, value in metrics["model"].items() if name in figures})
     return RunRecord(
@@ -172,7 +185,7 @@ def make_run_record(result: RunResult, metrics: Metrics | None, earlier: Sequenc
         verdict=result.verdict,
         exit_status=result.exit_status,
         failure=result.failure.message if result.failure else None,
-        required_accuracy=result.required_accuracy,
+        required_accuracy=result.find_required("require_acc"),
         object=publisher.output().path() if publisher and result.is_published else None,
         versions={"python": platform.python_version(), **{name: get_version(name) for name in PACKAGES}},
         seeds=seeds,

@@ -179,7 +179,9 @@ def find_wrong(test: pd.DataFrame, matched: pd.DataFrame) -> list[dict[Any, Any]
     """Return the wrong predictions with the highest probabilities; ``matched`` has a prediction for each row."""
     target, pred = test[PreprocessedSchema.target_column()], matched[PredictionSchema.target_column()]
     is_wrong = target.to_numpy() != pred.to_numpy()
-    probability = matched[PredictionSchema.probability_columns()].max(axis=1)[is_wrong].nlargest(SHOWN_WRONG_ROWS)
+    codes = encode_target(PredictionSchema, matched).to_numpy()
+    probabilities = matched[PredictionSchema.probability_columns()].to_numpy()[np.arange(len(codes)), codes]
+    probability = pd.Series(probabilities)[is_wrong].nlargest(SHOWN_WRONG_ROWS)
     return show_rows(test, matched, probability.rename("probability"))
 
 

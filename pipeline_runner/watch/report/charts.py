@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from gokart_pipeline_sample.pipeline.drift.shift import ColumnShift
-    from gokart_pipeline_sample.pipeline.quality.metrics import CalibrationBin, ClassScores, Importance, LearningCurve
+    from gokart_pipeline_sample.pipeline.quality import metrics
 
 Chart = tuple[str, list[Any]]  # its kind, and its data
 
@@ -103,7 +103,7 @@ def draw_chart(kind: str, *data: Any) -> str:
     return "<svg" + re.sub("|".join(VARIABLES), lambda found: f"var(--{VARIABLES[found[0]]})", svg)
 
 
-def _plot_learning_curve(figure: Figure, curve: LearningCurve) -> str:
+def _plot_learning_curve(figure: Figure, curve: metrics.LearningCurve) -> str:
     axes = figure.subplots()
     rounds, kept = range(1, len(curve["train"]) + 1), curve["model_rounds"]
     axes.plot(rounds, curve["train"], color=FIRST, label="training rows")
@@ -113,7 +113,7 @@ def _plot_learning_curve(figure: Figure, curve: LearningCurve) -> str:
     return f"Loss by round; the model keeps {kept} rounds."
 
 
-def _plot_importances(figure: Figure, importances: list[Importance]) -> str:
+def _plot_importances(figure: Figure, importances: list[metrics.Importance], lost: str = "accuracy lost") -> str:
     shown = importances[:SHOWN_FEATURES]
     names = [feature["feature"] for feature in shown]
     losses, deviations = ([each[key] or 0.0 for each in shown] for key in ("permutation", "permutation_std"))
@@ -123,7 +123,7 @@ def _plot_importances(figure: Figure, importances: list[Importance]) -> str:
     left.invert_yaxis()
     right.barh(range(len(shown)), [feature["gain"] for feature in shown], color=SECOND)
     right.tick_params(left=False)
-    for axes, label in ((left, "accuracy lost\nif shuffled"), (right, "loss reduced\nin training")):
+    for axes, label in ((left, f"{lost}\nif shuffled"), (right, "loss reduced\nin training")):
         axes.set_xlabel(label)
         axes.locator_params(axis="x", nbins=3)
     return f"Features by importance: {', '.join(names)}."
@@ -134,7 +134,7 @@ def shorten(text: str) -> str:
     return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
 
 
-def _plot_worst(figure: Figure, classes: list[ClassScores]) -> str:
+def _plot_worst(figure: Figure, classes: list[metrics.ClassScores]) -> str:
     axes = figure.subplots()
     shown = [each for each in classes if each["thresholds"]][:SHOWN_CURVES]
     for each in shown:
@@ -144,7 +144,7 @@ def _plot_worst(figure: Figure, classes: list[ClassScores]) -> str:
     return f"Precision by recall, for the classes {', '.join(str(each['name']) for each in shown)}."
 
 
-def _plot_calibration(figure: Figure, bins: list[CalibrationBin]) -> str:
+def _plot_calibration(figure: Figure, bins: list[metrics.CalibrationBin]) -> str:
     figure.set_figheight(3.6)
     probabilities = [each["probability"] for each in bins]
     curve, counts = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -155,6 +155,28 @@ def _plot_calibration(figure: Figure, bins: list[CalibrationBin]) -> str:
     counts.set(xlabel="probability of the predicted class", ylabel="rows")
     counts.locator_params(axis="y", nbins=3, integer=True)
     return "Share of right predictions, and number of rows, by the probability of the predicted class."
+
+
+def _plot_points(
+    figure: Figure, points: list[list[float]], deciles: list[metrics.Decile], interval: dict[str, float], unit: str
+) -> str:
+    figure.set_figheight(7.0)
+    truth, predicted = zip(*points, strict=True)
+    errors, ends = [prediction - true for true, prediction in points], [min(predicted), max(predicted)]
+    top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=[5, 3, 2])
+    # matplotlib leaves labels that begin so out of the legend.
+    for axes, values, line, hidden in ((top, truth, ends, ""), (middle, errors, [0.0, 0.0], "_")):
+        axes.plot(predicted, values, ".", color=FIRST, alpha=0.6, label=f"{hidden}test row")
+        axes.plot(ends, line, color=MUTED, linestyle=":", label=f"{hidden}as it should be")
+        if interval:
+            low, high = ([each + sign * interval["radius"] for each in line] for sign in (-1, 1))
+            label = f"{hidden}interval of {interval['level']:.4g}"
+            axes.fill_between(ends, low, high, color=SECOND, alpha=0.2, linewidth=0, label=label)
+    bottom.plot([each["prediction"] for each in deciles], [each["mae"] for each in deciles], color=FIRST, marker="o")
+    bottom.set(xlabel=f"prediction{unit}", ylabel="mae of tenths", ylim=(0, None))
+    for axes, label in ((top, f"truth{unit}"), (middle, f"error{unit}")):
+        axes.set_ylabel(label)
+    return "Truth, error and mean absolute error of each tenth of the test rows, by prediction."
 
 
 def _plot_shift(figure: Figure, name: str, column: ColumnShift) -> str:
@@ -172,18 +194,18 @@ def _plot_shift(figure: Figure, name: str, column: ColumnShift) -> str:
     return f"Shares of the values of {name} among test rows and new rows."
 
 
-def _plot_over_time(figure: Figure, series: dict[str, list[float | None]]) -> str:
+def _plot_over_time(figure: Figure, series: dict[str, list[float | None]], label: str = "accuracy") -> str:
     figure.set_figheight(4.5)
     top, *rest = figure.subplots(3, 1, sharex=True)
-    for name, color in (("accuracy", FIRST), ("estimated", SECOND), ("real", INK)):
+    for name, color in (("accuracy", FIRST), ("mae", FIRST), ("estimated", SECOND), ("real", INK)):
         if any(value is not None for value in series[name]):
             top.plot(series[name], color=color, marker=".", label=name)
-    top.set_ylabel("accuracy")
+    top.set_ylabel(label)
     for axes, name in zip(rest, ("rows", "seconds"), strict=True):
         axes.plot(series[name], color=MUTED, marker=".")
         axes.set_ylabel(name)
     axes.set(xticks=[], xlabel="run")
-    return "Accuracy, estimated accuracy, rows and seconds of the last runs."
+    return f"{label.capitalize()}, estimated {label}, rows and seconds of the last runs."
 
 
 KINDS: dict[str, Callable[..., str]] = {
@@ -191,6 +213,7 @@ KINDS: dict[str, Callable[..., str]] = {
     "importances": _plot_importances,
     "worst": _plot_worst,
     "calibration": _plot_calibration,
+    "points": _plot_points,
     "shift": _plot_shift,
     "over_time": _plot_over_time,
 }

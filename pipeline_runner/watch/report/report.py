@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 import pandera.pandas as pa
 
+from gokart_pipeline_sample.pipeline.quality.kinds import QUALITY
 from gokart_pipeline_sample.pipeline.schemas.base import FINITE
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
 from gokart_pipeline_sample.utils.parameters import TableParameter
 from gokart_pipeline_sample.utils.template import ViewTask
 from pipeline_runner.masking import mask
-from pipeline_runner.watch.history import RunRecord, collect_series
+from pipeline_runner.watch.history import RunRecord, collect_series, show_figure
 from pipeline_runner.watch.report.charts import KINDS, Chart, ChartProcess
 from pipeline_runner.watch.task_graph import TaskGraph
 
@@ -34,18 +35,25 @@ def render_report(
     from markupsafe import Markup
 
     shift, metrics = documents["shift"], dict(documents["metrics"] or {})
+    is_number, unit = QUALITY.figure == "mae", FeatureSchema.target_unit()
+    in_unit = f" in {unit}" if unit else ""
     if metrics:
         # Features that were not shuffled have less gain, and come last.
         metrics["importances"] = sorted(
             metrics["importances"], key=lambda it: (it["permutation"] is None, -(it["permutation"] or 0), -it["gain"])
         )
+    if "classes" in metrics:
         # By F1, and of equals the class with more rows first; those without any come last.
         metrics["worst"] = sorted(metrics["classes"], key=lambda it: (not it["rows"], it["f1"] or 0, -it["rows"]))
     shifted = [*shift["columns"].items()][:SHOWN_SHIFTS] if shift else []
     charts: dict[str, Chart] = {f"shift of {name}": ("shift", [name, column]) for name, column in shifted}
-    charts |= {kind: (kind, [data]) for kind, data in metrics.items() if kind in KINDS}
-    if len(records) > 1:
-        charts["over_time"] = ("over_time", [collect_series(records, later)])
+    more: dict[str, list[Any]] = {"importances": ["R² lost"] * is_number}
+    more |= {"points": [metrics.get("deciles"), metrics.get("interval"), in_unit]}
+    charts |= {kind: (kind, [data, *more.get(kind, [])]) for kind, data in metrics.items() if kind in KINDS}
+    # Those of runs that predicted another kind of target are no errors, or no accuracies.
+    others = {"accuracy", "mae"} - {QUALITY.figure}
+    if len(alike := [each for each in records if all(each.get(name) is None for name in others)]) > 1:
+        charts["over_time"] = ("over_time", [collect_series(alike, later), f"{QUALITY.figure}{in_unit}"])
     tasks = list(zip(graph.tasks.values(), graph.names.values(), records[-1]["tasks"], strict=True))
     tables = [
         (name, mask(table), made["parameters"][parameter])
@@ -66,6 +74,10 @@ def render_report(
         tables=tables,
         schema=FeatureSchema.to_schema(),
         list_rules=list_rules,
+        is_number=is_number,
+        unit=unit,
+        in_unit=in_unit,
+        show_figure=show_figure,
     )
 
 

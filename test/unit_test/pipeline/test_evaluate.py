@@ -256,6 +256,15 @@ class TestFindWrong:
         assert {row["features"]["sepal_width"] for row in rows} == {None}
         json.dumps(rows, allow_nan=False)
 
+    def test_gives_the_probability_of_the_class_that_was_decided(
+        self, weak: tuple[Booster, pd.DataFrame], prediction: pd.DataFrame
+    ) -> None:
+        _, test = weak
+        improbable = prediction.filter(like="probability_").to_numpy().argmin(axis=1)
+        rows = find_wrong(test, prediction.assign(pred=improbable))
+        least = prediction.filter(like="probability_").min(axis=1).set_axis(prediction["id"])
+        assert [row["probability"] for row in rows] == [least[row["id"]] for row in rows]
+
 
 class TestMakeInterval:
     def test_has_a_width_where_all_rows_are_alike(self) -> None:

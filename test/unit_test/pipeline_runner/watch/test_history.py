@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from support.number import predict_number
 
 from pipeline_runner.watch import history
-from pipeline_runner.watch.history import BARS, History, RunRecord, collect_series, draw_bars
+from pipeline_runner.watch.history import BARS, History, RunRecord, collect_series, draw_bars, show_figure
 
 
 @pytest.fixture
@@ -65,6 +66,34 @@ class TestHistory:
             ["1", "0", "0.0"],
         ]
 
+    def test_shows_the_error_of_a_number_and_no_accuracy(
+        self, runs: History, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        predict_number(monkeypatch)
+        assert str(runs).split() == ["when", "verdict", "mae", "rows", "duration", "object"]
+        task = record["tasks"][0]
+        batch = {**record, "accuracy": None, "mae": 0.24437, "estimated": (12345.678, 0.1, 0.4), "tasks": [task]}
+        runs.add("1", batch)  # type: ignore[arg-type]
+        uri = f"s3://bucket/batch/{task['unique_id']}/evaluation.json"
+        runs.add("2", {**batch, "mae": 0.30001, "estimated": None, "tasks": [], "object": uri})  # type: ignore[typeddict-item]
+        header, *lines = str(runs).splitlines()
+        assert header.split() == ["when", "verdict", "mae", "estimated", "real", "rows", "duration", "object"]
+        assert [line[header.index("mae") : header.index("rows")].split() for line in lines[:2]] == [
+            ["0.2444", "12346", "0.3"],
+            ["0.3"],
+        ]
+        assert "mae       ▁█  0.24437 to 0.30001" in lines
+
+    def test_shows_the_decision_of_the_runs_that_have_one(self, runs: History, record: RunRecord) -> None:
+        runs.add("1", record)
+        runs.add("2", {**record, "decision": "1:recall>=0.9"})
+        header, first, second, *_ = str(runs).splitlines()
+        assert header.split() == ["when", "verdict", "accuracy", "decision", "rows", "duration", "object"]
+        assert [line[header.index("decision") : header.index("rows")].strip() for line in (first, second)] == [
+            "",
+            "1:recall>=0.9",
+        ]
+
     def test_draws_the_figures_that_are_known_of_more_than_one_run(self, runs: History, record: RunRecord) -> None:
         figures = [(0.5, 10), (None, None), (0.75, 30), (1.0, 20)]
         for number, (accuracy, rows) in enumerate(figures):
@@ -80,10 +109,14 @@ class TestHistory:
         assert len(str(runs).splitlines()) == 2
 
     def test_reads_a_record_of_a_version_without_estimates(self, runs: History, record: RunRecord) -> None:
-        old = {name: value for name, value in record.items() if name not in ("estimated", "alarms", "champion")}
+        old = {
+            name: value
+            for name, value in record.items()
+            if name not in ("estimated", "alarms", "champion", "mae", "decision")
+        }
         runs.add("1", old)
         assert list(runs.records()) == [old]
-        assert "estimated" not in str(runs)
+        assert not {"estimated", "mae", "decision"} & set(str(runs).split())
         assert collect_series([old])["estimated"] == [None]
 
     def test_names_each_record(self, runs: History, record: RunRecord) -> None:
@@ -142,11 +175,35 @@ class TestDrawBars:
         assert draw_bars(values) == bars
 
 
+class TestShowFigure:
+    @pytest.mark.parametrize(
+        ("value", "shown"),
+        [
+            (None, ""),
+            (0.0, "0"),
+            (0.244378, "0.2444"),
+            (-0.0000123456, "-1.235e-05"),
+            (9999.4, "9999"),
+            (123456.7, "123457"),
+            (1e300, "1e+300"),
+        ],
+    )
+    def test_is_short_whatever_the_size(self, value: float | None, shown: str) -> None:
+        assert show_figure(value) == shown
+
+    def test_gives_fewer_digits_to_who_wants_fewer(self) -> None:
+        assert [show_figure(value, digits=2) for value in (0.244378, 38.44, 384.4)] == ["0.24", "38", "384"]
+
+    def test_gives_a_share_four_decimals(self) -> None:
+        assert [show_figure(value, is_number=False) for value in (1.0, 0.5, 0.0)] == ["1.0000", "0.5000", "0.0000"]
+
+
 class TestCollectSeries:
     def test_gives_each_figure_of_each_run(self, record: RunRecord) -> None:
         batch: RunRecord = {**record, "accuracy": None, "estimated": (0.9, 0.8, 1.0), "seconds": 3.0}
         assert collect_series([{**record, "seconds": 2.0}, batch]) == {
             "accuracy": [0.95, None],
+            "mae": [None, None],
             "estimated": [None, 0.9],
             "real": [None, None],
             "rows": [30, 30],
@@ -167,6 +224,11 @@ class TestCollectSeries:
         )
         series = collect_series(batches, [first, second, other, failed])  # type: ignore[list-item]
         assert series["real"] == [None, 0.4, None]
+
+    def test_gives_the_real_error_of_a_number(self, record: RunRecord) -> None:
+        uri = f"s3://bucket/batch/{record['tasks'][0]['unique_id']}/evaluation.json"
+        batch: RunRecord = {**record, "accuracy": None, "mae": 3.0}
+        assert collect_series([batch], [{**batch, "mae": 0.0, "object": uri}])["real"] == [0.0]
 
     def test_is_part_of_the_history(self, runs: History, record: RunRecord) -> None:
         for number, task in enumerate(record["tasks"][:2]):

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import dataclasses
 
+import luigi
 import pytest
+from support.number import make_number_metrics, predict_number
 from support.records import make_result
 
-from gokart_pipeline_sample import RunNestTask
+from gokart_pipeline_sample import RunNestTask, RunTask
 from gokart_pipeline_sample.pipeline.champion.run_champion import TrainChampionTask
+from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.run_middle import PrepareDataTask
 from gokart_pipeline_sample.utils.shown_task import Figures, Published
 from pipeline_runner.watch.recorder import FAILED, NOT_NEEDED, NOT_RUN, RAN, STOPPED, UP_TO_DATE, Note
@@ -20,7 +23,7 @@ class TestPublisher:
         result = make_result(graph, RAN)
         assert graph.names[result.publisher.task_id] == "UploadS3Task"
         assert result.publisher.output().path() == "s3://some-bucket/output.csv"
-        assert result.required_accuracy == 0.7
+        assert result.find_required("require_acc") == 0.7
 
     def test_is_there_without_a_run_task(self, graph: TaskGraph) -> None:
         upload = make_result(graph, RAN).publisher
@@ -28,7 +31,7 @@ class TestPublisher:
 
     def test_is_none_where_nothing_is_put(self) -> None:
         result = make_result(TaskGraph(PrepareDataTask()), RAN)
-        assert (result.publisher, result.required_accuracy, result.verdict) == (None, None, "done")
+        assert (result.publisher, result.find_required("require_acc"), result.verdict) == (None, None, "done")
 
 
 class TestMergeOutcomes:
@@ -153,6 +156,32 @@ class TestSummarize:
         assert summary["estimated"] == "0.9123 (0.9000 to 1.0000)"
         assert summary["alarms"] == "2: a: no; b: no"
 
+    def test_gives_the_error_of_a_number_in_its_unit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        predict_number(monkeypatch)
+        graph = TaskGraph(RunTask(require_acc=None))
+        check = next(task for task in graph.tasks.values() if isinstance(task, CheckAccuracyTask))
+        monkeypatch.setattr(check, "require", "mae<baseline")
+        published = Published(Figures(mae=0.24437, rows=30, estimated=[0.251299, 0.2, 0.3]))
+        summary = dataclasses.replace(make_result(graph, RAN), published=published).summarize(None)
+        assert summary["mae"] == "0.2444 cm (required: mae<baseline)"
+        assert summary["estimated"] == "0.2513 cm (0.2 to 0.3)"
+        assert list(summary) == ["mae", "rows", "estimated", "published"]
+
+    @pytest.mark.parametrize(("require", "shown"), [(0.0, "0.5000 (required: more than 0.0)"), (None, "0.5000")])
+    def test_gives_what_is_required_if_anything_is(self, require: float | None, shown: str) -> None:
+        published = Published(Figures(accuracy=0.5))
+        result = make_result(TaskGraph(RunTask(require_acc=require)), RAN)
+        assert dataclasses.replace(result, published=published).summarize(None)["accuracy"] == shown
+
+    def test_gives_the_decision_of_the_model(self) -> None:
+        luigi.configuration.get_config().set("gokart_pipeline_sample.PredTask", "decision", "1:f1")
+        try:
+            result = make_result(TaskGraph(RunTask()), RAN)
+        finally:
+            luigi.configuration.get_config().remove_section("gokart_pipeline_sample.PredTask")
+        assert result.summarize(None)["decision"] == "1:f1"
+        assert make_run_record(result, None, [])["decision"] == "1:f1"
+
     def test_gives_the_figures_of_what_is_published_though_its_alarms_fail_the_run(self, graph: TaskGraph) -> None:
         failure = Note(None, FAILED, message="too low (see on_alarm)")
         for state in (RAN, UP_TO_DATE):
@@ -188,7 +217,12 @@ class TestMakeRunRecord:
         published = Published(Figures(accuracy=0.5, rows=8, alarms=["a: no"]))
         record = make_run_record(dataclasses.replace(make_result(graph, RAN), published=published), None, [])
         assert (record["accuracy"], record["rows"], record["alarms"]) == (0.5, 8, ["a: no"])
-        assert (record["rejected"], record["champion"]) == (None, None)
+        assert (record["rejected"], record["champion"], record["mae"], record["decision"]) == (None,) * 4
+
+    def test_has_the_error_of_a_model_that_is_not_published(self, graph: TaskGraph) -> None:
+        failed = dataclasses.replace(make_result(graph, FAILED), exit_status=40, published=Published({}))
+        record = make_run_record(failed, make_number_metrics(), [])
+        assert (record["accuracy"], record["mae"]) == (None, 0.2444)
 
 
 class TestFindDocument:

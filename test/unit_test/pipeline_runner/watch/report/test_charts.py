@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
+from support.number import make_number_metrics
 
 from gokart_pipeline_sample.pipeline.drift.shift import ColumnShift, compare_column, count_values, describe_column
 from gokart_pipeline_sample.pipeline.quality.metrics import CalibrationBin, Importance, LearningCurve
@@ -18,6 +19,7 @@ from pipeline_runner.watch.report.charts import SHOWN_FEATURES, ChartProcess, dr
 
 SERIES: dict[str, list[float | None]] = {
     "accuracy": [0.9, None, 0.95],
+    "mae": [None, None, None],
     "estimated": [None, 0.92, 0.93],
     "real": [0.7, None, None],
     "rows": [30, 40, 50],
@@ -26,7 +28,16 @@ SERIES: dict[str, list[float | None]] = {
 ONE_BIN = ("calibration", [[{"probability": 0.9, "accuracy": 0.8, "rows": 5}]])
 TWO_RUNS = (
     "over_time",
-    [{"accuracy": [0.9, None], "estimated": [None, None], "real": [None, None], "rows": [1, 2], "seconds": [1, 1]}],
+    [
+        {
+            "mae": [None, None],
+            "estimated": [None, None],
+            "real": [None, None],
+            "accuracy": [0.9, None],
+            "rows": [1, 2],
+            "seconds": [1, 1],
+        }
+    ],
 )
 NASTY = "<script>alert(1)</script>"
 CURVE = LearningCurve(loss="multi_logloss", train=[1.0, 0.5, 0.4], valid=[1.1, 0.6, 0.7], model_rounds=2)
@@ -55,17 +66,28 @@ def find_texts(svg: str) -> dict[str, float]:
     return {text.text or "": float(text.get("y", 0)) for text in root.iter("{http://www.w3.org/2000/svg}text")}
 
 
+NUMBERS = make_number_metrics()
 CHARTS = {
     "learning curve": draw_chart("learning_curve", CURVE),
     "importances": draw_chart("importances", make_importances("width", "length")),
     "calibration": draw_chart("calibration", [CalibrationBin(probability=0.8, accuracy=0.7, rows=12)]),
     "shift": draw_chart("shift", "width", make_shift([0.1, 0.25, 3.0], [0.2, 0.3, 7.0, math.nan])),
     "over time": draw_chart("over_time", SERIES),
+    "points": draw_chart("points", NUMBERS["points"], NUMBERS["deciles"], NUMBERS["interval"], " in cm"),
 }
 LABELS = {
     "learning curve": ["round of training", "multi logloss", "training rows", "validation rows", "the model: 2 rounds"],
     "importances": ["width", "length", "accuracy lost", "if shuffled", "loss reduced", "in training"],
     "shift": ["from 0.1", "from 0.25", "from 3", "other", "missing", "test rows", "new rows", "share of the rows"],
+    "points": [
+        "prediction in cm",
+        "truth in cm",
+        "error in cm",
+        "mae of tenths",
+        "test row",
+        "as it should be",
+        "interval of 0.9",
+    ],
     "over time": ["accuracy", "estimated", "real", "rows", "seconds", "run"],
     "calibration": ["probability of the predicted class", "share that is right", "as it should be", "rows"],
 }
@@ -155,6 +177,22 @@ class TestDrawShift:
             warnings.simplefilter("error")
             svg = draw_chart("shift", "width", make_shift(train, [math.nan]))
         assert {"other", "missing", "test rows", "new rows"} <= find_texts(svg).keys()
+        assert "nan" not in svg
+
+
+class TestDrawPoints:
+    def test_says_once_what_is_drawn_twice(self) -> None:
+        assert CHARTS["points"].count("as it should be") == 1
+
+    @pytest.mark.parametrize(
+        "points", [[[1.0, 1.0]], [[0.0, 0.5], [1.0, 0.5]], [[1e300, 2.0], [1.0, 2.0]], [[-5e6, 1e6], [3e6, 2e6]]]
+    )
+    def test_draws_any_rows(self, points: list[list[float]]) -> None:
+        decile = {"prediction": 2.0, "truth": 1.0, "mae": 5e299, "rows": 2}
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            svg = draw_chart("points", points, [decile], {}, "")
+        assert {"prediction", "truth", "error", "test row"} <= find_texts(svg).keys()
         assert "nan" not in svg
 
 

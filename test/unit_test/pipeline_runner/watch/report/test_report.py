@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pandera.pandas as pa
 import pytest
+from support.number import make_number_metrics, predict_number
 
 from gokart_pipeline_sample.pipeline.drift.make_reference import Shift
 from gokart_pipeline_sample.pipeline.drift.shift import ColumnShift, Distribution
@@ -41,6 +42,7 @@ def metrics() -> Metrics:
             }
             for name, rows in (("setosa", 4), (NASTY, 0))
         ],
+        "decision": {},
         "confusion_matrix": [[3, 1], [0, 0]],
         "calibration": [{"probability": 0.8, "accuracy": 0.75, "rows": 4}],
         "importances": [{"feature": "length", "gain": 2.0, "permutation": 0.1, "permutation_std": 0.0}],
@@ -399,6 +401,137 @@ class TestEvaluation:
         assert "the real accuracy, beside what was estimated" in text
         assert "train a new one with these labels" in text
         assert "There are no figures" not in text
+
+
+class TestNumber:
+    @pytest.fixture(autouse=True)
+    def number(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        predict_number(monkeypatch)
+
+    @pytest.fixture
+    def run(self, record: RunRecord) -> RunRecord:
+        tasks = [{**record["tasks"][0], "parameters": {"table": "", "require": "mae<baseline"}}, *record["tasks"][1:]]
+        return {**record, "accuracy": None, "mae": 0.2444, "required_accuracy": None, "tasks": tasks}  # type: ignore[typeddict-item]
+
+    def test_says_what_a_manager_reads(self, run: RunRecord, graph: TaskGraph) -> None:
+        text = str(Text(render([run], graph, make_number_metrics(), None)))
+        assert (
+            "published: mae 0.2444 cm, required mae<baseline A prediction is usually off by 0.24 cm; half of them by "
+            "at most 0.18 cm; knowing nothing, one would be off by 0.66 cm. run "
+        ) in text
+
+    def test_tells_everything(self, run: RunRecord, graph: TaskGraph) -> None:
+        page = render([run], graph, make_number_metrics(), None)
+        text = str(Text(page))
+        for sentence in (
+            "On 40 test rows. The baseline is always the median of the training rows, 1.3 cm, or for",
+            "mean absolute error (MAE) in cm 0.2444 0.6611",
+            "root mean squared error (RMSE) in cm 0.3135 \u2013",
+            "R², the share of the variance that is explained 0.8453 \u2013",
+            "bias, the mean of prediction minus truth in cm 0.02749 -0.05812",
+            "95 % confidence interval of the mean absolute error (Student's t): 0.1698 to 0.319 cm.",
+            "They reach 0.6349 cm to either side of a prediction. 90 % of the truths are to be within; of the test "
+            "rows 87.5 % are.",
+            "Warnings a feature gives the target away",
+            "R² lost",
+            "l2",
+            "id true predicted error length first 1.4 2.101 0.7011 1.235 second 120000 123457 0.5 \u2013",
+        ):
+            assert sentence in text, sentence
+        assert 'aria-label="Truth, error and mean absolute error of each tenth' in page
+
+    def test_counts_groups(self, run: RunRecord, graph: TaskGraph) -> None:
+        grouped = {**make_number_metrics(), "groups": 7}
+        text = str(Text(render([run], graph, grouped, None)))  # type: ignore[arg-type]
+        assert "On 40 test rows in 7 groups. The baseline" in text
+        assert "(Student's t, for groups of rows): 0.1698" in text
+
+    def test_has_no_section_about_classes(self, run: RunRecord, graph: TaskGraph) -> None:
+        titles = ("Confusion matrix", "Precision and recall", "Calibration", "Most confidently wrong", "Brier")
+        text = str(Text(render([run] * 2, graph, make_number_metrics(), None)))
+        assert not [title for title in (*titles, "accuracy", "class") if title in text.partition("Tasks")[0]]
+
+    def test_without_intervals_does_not_speak_of_them(self, run: RunRecord, graph: TaskGraph) -> None:
+        without = {**make_number_metrics(), "interval": {}, "coverage": None}
+        page = render([run], graph, without, None)  # type: ignore[arg-type]
+        assert "Intervals of the predictions" not in page
+        assert "interval of 0.9" not in page
+
+    def test_names_no_unit_that_there_is_not(
+        self, run: RunRecord, graph: TaskGraph, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        predict_number(monkeypatch, unit="")
+        text = str(Text(render([run] * 2, graph, make_number_metrics(), None)))
+        assert "usually off by 0.24; half of them by at most 0.18; knowing nothing, one would be off by 0.66." in text
+        assert " cm" not in text.partition("Tasks")[0]
+        assert " in 0" not in text
+
+    def test_says_why_it_is_not_accurate_enough(self, run: RunRecord, graph: TaskGraph) -> None:
+        refused = {**run, "verdict": "not accurate enough", "exit_status": 40, "failure": "CheckAccuracyTask: mae"}
+        text = str(Text(render([refused], graph, make_number_metrics(), None)))  # type: ignore[list-item]
+        assert "not accurate enough: mae 0.2444 cm, required mae<baseline CheckAccuracyTask: mae" in text
+        assert "The warnings, the greatest errors and the learning curve below" in text
+
+    def test_gives_the_estimate_for_new_rows(self, run: RunRecord, graph: TaskGraph, shift: Shift) -> None:
+        estimate = {"mae": 0.25129, "low": 0.21, "high": 0.29}
+        estimated = {"rows": 6, "estimated_mae": estimate, "columns": shift["columns"]}
+        text = str(Text(render([run], graph, None, estimated)))  # type: ignore[arg-type]
+        assert "Estimated mean absolute error: 0.2513 cm (0.21 to 0.29), as long as" in text
+
+    def test_tells_the_real_error_of_a_batch(self, run: RunRecord, graph: TaskGraph) -> None:
+        join = {**run["tasks"][0], "parameters": {"table": "", "manifest": "batch/1/m.json", "require": "mae<baseline"}}
+        figures = {"rows": 1000, "estimated": (0.2, 0.15, 0.25), "alarms": ["too high"]}
+        late = {**run, **figures, "tasks": [join, *run["tasks"][1:]]}
+        text = str(Text(render([late] * 2, graph, None, None)))  # type: ignore[list-item]
+        assert "The real error Of a published batch" in text
+        assert "The mean absolute error of 1000 predictions was 0.2444 cm." in text
+        assert "When it was published, 0.2 cm (0.15 to 0.25) was estimated." in text
+        assert "the real error, beside what was estimated" in text
+
+    def test_draws_no_accuracy_of_an_earlier_run_over_time(
+        self, record: RunRecord, run: RunRecord, graph: TaskGraph
+    ) -> None:
+        alone, second = (render(records, graph, None, None) for records in ([record, run], [record, run, run]))
+        assert "Over time" not in alone
+        assert ">mae in cm<" in second
+        assert ">accuracy<" not in second
+
+
+class TestDecision:
+    @pytest.mark.parametrize(
+        ("more", "sentence"),
+        [
+            (
+                {},
+                "A row is predicted as 1 from a probability of 0.2000 on, and else as the most probable other class "
+                "(1>=0.2). run",
+            ),
+            (
+                {"text": "1:recall>=0.9", "precision": 0.6875, "recall": 1.0},
+                "other class: 1:recall>=0.9 chose this on the validation rows, where it finds 100.0 % of that class, "
+                "and 68.8 % of what it predicts as that class is right. run",
+            ),
+        ],
+    )
+    def test_is_told_with_how_it_was_chosen(
+        self, record: RunRecord, graph: TaskGraph, metrics: Metrics, more: dict[str, object], sentence: str
+    ) -> None:
+        decided = {**metrics, "decision": {"text": "1>=0.2", "class": 1, "threshold": 0.2, **more}}
+        text = str(Text(render([{**record, "decision": "1>=0.2"}], graph, decided, None)))  # type: ignore[arg-type]
+        assert sentence in text
+        assert "decision 1>=0.2" in text
+
+    def test_that_there_is_not_is_not_told(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> None:
+        assert "decision" not in str(Text(render([record], graph, metrics, None))).partition("Tasks")[0]
+
+
+class TestReasons:
+    def test_stand_beside_the_rows_that_have_them(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> None:
+        without = str(Text(render([record], graph, metrics, None)))
+        metrics["most_confidently_wrong"][0]["reasons"] = ["length +1.23", "width -0.5"]
+        text = str(Text(render([record], graph, metrics, None)))
+        assert "reasons for the prediction" not in without
+        assert "1.235 length +1.23, width -0.5" in text
 
 
 class TestColumns:
