@@ -9,10 +9,10 @@ from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, RowC
 from pipeline_runner.cli.command_line import main
 
 
-def count_nothing(_features: Any, _prediction: Any, reference: Reference) -> RowCounts:
+def count_nothing(_model: Any, _features: Any, _prediction: Any, reference: Reference) -> RowCounts:
     """Return the counts of no rows."""
     columns = {name: [0] * len(column["counts"]) for name, column in reference["columns"].items()}
-    return RowCounts(rows=0, right=0.0, variance=0.0, columns=columns)
+    return RowCounts(rows=0, expected=0.0, variance=0.0, columns=columns)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def boost(train: Dataset, valid: Dataset, num_boost_round: int, parameters: dict
                 callbacks=[lgb.record_evaluation(curve), tell_round],
             )
         except lgb.basic.LightGBMError as error:
-            if broken := re.match("Check failed: (.*) at ", str(error)):
+            if broken := re.match(r"Check failed: ((?!\(label).*) at ", str(error)):
                 raise SettingError(f"LightGBM refuses a parameter of TrainTask: it needs {broken[1]}") from None
             raise
     if not booster.feature_importance("split").any():

@@ -127,7 +127,7 @@ class TestNumberTargetCalibrate:
     @pytest.mark.parametrize(("rows", "level"), [(18, 0.95), (8, 0.9), (1, 0.6), (100, 0.995), (100, 1.0)])
     def test_refuses_too_few_rows(self, rows: int, level: float) -> None:
         features = pd.DataFrame({"x": np.arange(float(rows))})
-        with pytest.raises(ValueError, match=f"{rows} validation rows are too few for interval={level}: add rows"):
+        with pytest.raises(ValueError, match=f"{rows} validation rows are too few for interval={level}: lower it"):
             NumberTarget.calibrate(make_exact_model(), features, np.ones(rows), ARGMAX, level)
 
     def test_needs_one_row_more(self) -> None:
