@@ -4,6 +4,7 @@ from gokart_pipeline_sample.io.s3 import list_objects
 from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
 from gokart_pipeline_sample.pipeline.champion.registry import DOCUMENT, Champions, point_to
 from pipeline_runner.errors import UsageError
+from pipeline_runner.watch.history import show_figure
 
 
 def show_champions(wanted: str) -> int:
@@ -18,8 +19,9 @@ def show_champions(wanted: str) -> int:
     pointer, _ = champions.read_pointer()
     for name, item in found.items():
         document = champions.find_document(item["Key"])
-        figures = {name: value for name, value in (document or {}).items() if name in ("accuracy", "mae")}
-        state = ", ".join(f"{name} {value:.4f}" for name, value in figures.items()) if document else "damaged"
+        items = (document or {}).items()
+        known = [(name, value) for name, value in items if name in ("accuracy", "mae") and isinstance(value, float)]
+        state = ", ".join(f"{name} {show_figure(value, name == 'mae')}" for name, value in known) or "damaged"
         mark = f"champion since {pointer['since'][:19]}" if pointer and pointer["champion"] == item["Key"] else ""
         print(f"{name}  {item['LastModified'].astimezone():%Y-%m-%d %H:%M}  {state}  {mark}".rstrip())
     print(f"the champion is {pointer['decision']}" if pointer else "there is no champion: run TrainChampionTask")

@@ -170,7 +170,7 @@ def _plot_points(
         axes.plot(ends, line, color=MUTED, linestyle=":", label=f"{hidden}as it should be")
         if interval:
             low, high = ([each + sign * interval["radius"] for each in line] for sign in (-1, 1))
-            label = f"{hidden}interval of {interval['level']:.4g}"
+            label = f"{hidden}interval of {100 * interval['level']:.4g} %"
             axes.fill_between(ends, low, high, color=SECOND, alpha=0.2, linewidth=0, label=label)
     bottom.plot([each["prediction"] for each in deciles], [each["mae"] for each in deciles], color=FIRST, marker="o")
     bottom.set(xlabel=f"prediction{unit}", ylabel="mae of tenths", ylim=(0, None))

@@ -86,7 +86,7 @@ LABELS = {
         "mae of tenths",
         "test row",
         "as it should be",
-        "interval of 0.9",
+        "interval of 90 %",
     ],
     "over time": ["accuracy", "estimated", "real", "rows", "seconds", "run"],
     "calibration": ["probability of the predicted class", "share that is right", "as it should be", "rows"],
@@ -205,6 +205,12 @@ class TestDrawOverTime:
         assert {"accuracy", "rows", "seconds", "run"} <= find_texts(svg).keys()
         assert not {"estimated", "real"} & find_texts(svg).keys()
         assert "nan" not in svg
+
+    def test_gives_values_that_are_close_whole(self) -> None:
+        unknown: list[float | None] = [None] * 3
+        series = {**SERIES, "accuracy": unknown, "estimated": unknown, "real": unknown}
+        svg = draw_chart("over_time", {**series, "mae": [0.194012, 0.194009, 0.194003]}, "mae in cm")
+        assert [text for text in find_texts(svg) if text.startswith("0.1940")]
 
     def test_draws_a_dot_for_each_run(self) -> None:
         series = ({**SERIES, "rows": rows} for rows in ([1, 2, 3], [1, None, 3]))

@@ -455,7 +455,7 @@ class TestNumber:
         without = {**make_number_metrics(), "interval": {}, "coverage": None}
         page = render([run], graph, without, None)  # type: ignore[arg-type]
         assert "Intervals of the predictions" not in page
-        assert "interval of 0.9" not in page
+        assert "interval of 90 %" not in page
 
     def test_names_no_unit_that_there_is_not(
         self, run: RunRecord, graph: TaskGraph, monkeypatch: pytest.MonkeyPatch
@@ -523,15 +523,6 @@ class TestDecision:
 
     def test_that_there_is_not_is_not_told(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> None:
         assert "decision" not in str(Text(render([record], graph, metrics, None))).partition("Tasks")[0]
-
-
-class TestReasons:
-    def test_stand_beside_the_rows_that_have_them(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> None:
-        without = str(Text(render([record], graph, metrics, None)))
-        metrics["most_confidently_wrong"][0]["reasons"] = ["length +1.23", "width -0.5"]
-        text = str(Text(render([record], graph, metrics, None)))
-        assert "reasons for the prediction" not in without
-        assert "1.235 length +1.23, width -0.5" in text
 
 
 class TestColumns:
