@@ -39,6 +39,7 @@ NOT_RUN = {
         "class ModelInputSchema(PreprocessedSchema):",
         "day: Series[pd.Timestamp] = pa.Field(metadata=KEEP)",
         "customer: Series[int] | None = pa.Field(metadata=GROUP)",
+        'body_mass_g: Series[int] | None = pa.Field(metadata=TARGET | {"unit": "g"})',
     ],
     "follows a change by hand: test_example.py runs it": [
         "python main.py     # the sex of 67 penguins, with an accuracy of 0.91",
