@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
 from mypy_boto3_s3 import S3Client
-from support.batch import BATCH_CHAIN, RUN_BATCH, read_batch
+from support.batch import BATCH_CHAIN, RUN_BATCH, read_batch, read_objects
+from support.champion import SCORE, TRAIN, read_champion, use_noisy_table
 from support.checkout import CHAIN, PROJECT, Checkout, Run, make_environment
-from support.numbers import INTERVAL, adopt, get_time, make_diabetes, read_newest, train_plainly
+from support.numbers import INTERVAL, adopt, get_time, make_diabetes, make_numbers, read_newest, train_plainly
 from typeguard import CollectionCheckStrategy, check_type
 
 from gokart_pipeline_sample.pipeline.quality.metrics import NumberMetrics
@@ -58,6 +61,17 @@ def measure_mae(predicted: pd.DataFrame, truth: pd.DataFrame, target: str = "tar
     joined = predicted.merge(truth, on="id", validate="1:1")
     assert len(joined) == len(predicted)
     return float((joined["pred"] - joined[target]).abs().mean())
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_bytes())
+
+
+def with_outlier(row: int) -> pd.DataFrame:
+    """Make numbers, one of which is beyond all others."""
+    data = make_numbers()
+    data.loc[row, "target"] = 1e300
+    return data
 
 
 class TestRun:
@@ -201,6 +215,187 @@ class TestAccuracy:
         assert output["id"].tolist() == expected["id"].tolist()
         # The very same model, even.
         assert output["pred"].to_numpy().tobytes() == expected["pred"].to_numpy().tobytes()
+
+
+@pytest.fixture(scope="module")
+def numbers_once(
+    server: EmbeddedS3, make_bucket: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> Checkout:
+    """A project that has adopted made-up numbers, and chosen a first champion."""
+    environment = make_environment(**{**server.environment(), "BUCKET_NAME": make_bucket()})
+    checkout = Checkout.create(tmp_path_factory.mktemp("numbers") / "checkout", environment)
+    adopt(checkout, make_numbers())
+    run = checkout.main(*TRAIN)
+    assert run.exit_code == 0, run.stderr
+    return checkout
+
+
+@pytest.fixture
+def numbers(numbers_once: Checkout, tmp_path: Path) -> Checkout:
+    return numbers_once.copy(tmp_path / "numbers")
+
+
+def last_line(run: Run) -> str:
+    return run.stderr.splitlines()[-1]
+
+
+class TestGate:
+    @pytest.mark.parametrize(
+        ("options", "code", "line"),
+        [
+            (
+                ("--require-acc", "0.9"),
+                2,
+                "require_acc is about classes, and the target is a number: set require=mae<baseline",
+            ),
+            (
+                ("--gokart-pipeline-sample.TrainTask-objective", "multiclass"),
+                2,
+                "the objective 'multiclass' does not fit the target: give regression or regression_l1 or ",
+            ),
+            (
+                ("--gokart-pipeline-sample.PredTask-decision", "1>=0.5"),
+                2,
+                "the decision '1>=0.5' needs one of the classes (there are none)",
+            ),
+            (
+                ("--gokart-pipeline-sample.TrainTask-class-weight", "balanced"),
+                40,
+                "TrainTask: class_weight is about classes, and the target is a number: set it to none",
+            ),
+            (
+                (
+                    *("--gokart-pipeline-sample.TrainTask-objective", "quantile"),
+                    *("--gokart-pipeline-sample.TrainTask-lightgbm", '{"alpha": 0}'),
+                ),
+                40,
+                "TrainTask: LightGBM refuses a parameter of TrainTask: it needs (alpha) > (0.0)",
+            ),
+            (
+                ("--gokart-pipeline-sample.CheckAccuracyTask-require", "r2>0.999, mae<0.1*baseline"),
+                40,
+                "CheckAccuracyTask: r2>0.999 is required and it is 0.",
+            ),
+        ],
+    )
+    def test_refuses_what_does_not_fit(self, numbers: Checkout, options: tuple[str, ...], code: int, line: str) -> None:
+        run = numbers.main(*RUN, *options)
+        assert run.exit_code == code
+        assert last_line(run).startswith(f"error: {line}")
+        assert "UploadS3Task" not in run.tasks
+
+    @pytest.mark.parametrize(
+        ("data", "options", "line"),
+        [
+            pytest.param(
+                make_numbers().assign(target=np.random.default_rng(3).normal(size=400)),
+                (),
+                "CheckAccuracyTask: the mae 0.",
+                id="noise",
+            ),
+            pytest.param(
+                make_numbers().assign(target=lambda data: data["target"] - 20),
+                ("--gokart-pipeline-sample.TrainTask-objective", "poisson"),
+                "TrainTask: ValueError: 130 of 256 rows have a target that the objective poisson cannot take: ",
+                id="negative counts",
+            ),
+            pytest.param(
+                make_numbers().assign(target=7.5),
+                (),
+                "LoadDataTask: ValueError: the table has 400 rows of the numbers [7.5]: give at least two numbers",
+                id="constant",
+            ),
+            pytest.param(
+                make_numbers(10),
+                (),
+                "TrainTask: ValueError: no feature splits the 6 training rows, 20 to a side: add features or rows",
+                id="ten rows",
+            ),
+            # The one row is a test row or a training row.
+            pytest.param(with_outlier(5), (), "CheckAccuracyTask: mae<baseline is required and it is ", id="outlier"),
+            pytest.param(
+                with_outlier(6),
+                (),
+                "TrainTask: ValueError: 1 of 256 rows have a target that the objective regression cannot take: it tak",
+                id="outlier in training",
+            ),
+        ],
+    )
+    def test_refuses_tables(self, numbers: Checkout, data: pd.DataFrame, options: tuple[str, ...], line: str) -> None:
+        data.to_parquet(numbers.directory / "numbers.parquet", index=False)
+        run = numbers.main(*RUN, *options)
+        assert run.exit_code == 40
+        assert last_line(run).startswith(f"error: {line}")
+
+    def test_refuses_whole_numbers_as_text(self, numbers: Checkout) -> None:
+        schema = "gokart_pipeline_sample/pipeline/schemas/numbers_feature.py"
+        numbers.edit(schema, "target: Series[float]", "target: Series[str]")
+        run = numbers.main(*RUN)
+        assert run.exit_code == 2
+        assert last_line(run) == (
+            "error: the schema NumbersFeatureSchema: the target target needs an isin, which lists the classes"
+        )
+
+
+class TestChampion:
+    def test_is_kept_or_replaced_by_its_error(self, numbers: Checkout, s3: S3Client) -> None:
+        bucket = numbers.environment["BUCKET_NAME"]
+        first = read_champion(s3, bucket)
+        assert first.pointer["decision"] == "promoted: there was no champion"
+        mae = first.document["mae"]
+        assert json.loads(read_objects(s3, bucket)[first.document["reference"]["key"]][0])["figures"]["mae"] == mae
+
+        worse = numbers.main(*TRAIN, "--gokart-pipeline-sample.TrainTask-num-boost-round", "40")
+        assert worse.exit_code == 0, worse.stderr
+        decision = read_champion(s3, bucket).pointer["decision"]
+        (new,) = (
+            each["model"]["mae"] for each in map(read_json, numbers.workspace.glob("metrics_*.json"))
+            if each["model"]["mae"] != mae
+        )  # fmt: skip
+        assert decision.startswith(f"kept: the mae would change by {new - mae:+.4f} (95% interval +")
+        assert decision.endswith(f"and the margin is {0.01 * mae:.4g}")
+
+        other = numbers.main(*TRAIN, "--gokart-pipeline-sample.TrainTask-num-boost-round", "40", "--margin", "1")
+        assert other.exit_code == 0, other.stderr
+        second = read_champion(s3, bucket)
+        assert second.pointer["decision"].startswith(f"promoted: the mae changes by {new - mae:+.4f} (95% interval +")
+        assert second.pointer["previous"] == first.pointer["champion"]
+
+        rows = make_numbers(300, seed=4)
+        rows.drop(columns="target").to_csv(numbers.directory / "new.csv", index=False)
+        scored = numbers.main("gokart_pipeline_sample.ScoreChampionTask", "--local-scheduler", "--table", "new.csv")
+        assert (scored.exit_code, scored.tasks) == (0, BATCH_CHAIN), scored.stderr
+        batch = read_batch(s3, bucket)
+        features = rows[["x0", "x1", "x2"]]
+        assert batch.published["pred"].tolist() == np.asarray(second.model.predict(features)).tolist()
+        estimate = batch.manifest["shift"]["estimated_mae"]
+        assert estimate["low"] < measure_mae(batch.published, rows) < estimate["high"]
+
+    def test_of_classes_is_never_compared_with_a_number(self, checkout: Checkout, bucket: str, s3: S3Client) -> None:
+        use_noisy_table(checkout)
+        assert checkout.main(*TRAIN).exit_code == 0
+        of_classes = read_champion(s3, bucket)
+        # As a version wrote it that knew no lookups.
+        old = {name: value for name, value in of_classes.document.items() if name != "lookups"}
+        content = json.dumps(old).encode()
+        metadata = {"sha256": hashlib.sha256(content).hexdigest()}
+        s3.put_object(Bucket=bucket, Key=of_classes.pointer["champion"], Body=content, Metadata=metadata)
+        scored = checkout.main(*SCORE)
+        assert scored.exit_code == 0, scored.stderr
+
+        checkout.edit("conf/param.ini", "require_acc=0.2\n", "")
+        adopt(checkout, make_numbers())
+        run = checkout.main(*TRAIN)
+        assert run.exit_code == 0, run.stderr
+        now = read_champion(s3, bucket)
+        reason = "the champion cannot predict any more, because the preprocessing has changed"
+        assert now.pointer["decision"] == f"promoted: {reason}"
+        assert now.pointer["previous"] == of_classes.pointer["champion"]
+        assert ("mae" in now.document, "accuracy" in now.document) == (True, False)
+        shown = checkout.main("--champion")
+        assert shown.exit_code == 0, shown.stderr
+        states = {line.split()[0]: line.split()[3] for line in shown.stdout.splitlines()[:2]}
+        assert states == {now.name: "mae", of_classes.name: "accuracy"}
 
 
 def score(checkout: Checkout, prefix: str, *options: str, engine: str = "auto") -> Run:
