@@ -9,7 +9,7 @@ POETRY := .venv/poetry/bin/poetry
 # Test processes share the cores, and LightGBM's threads that wait for one another would take ages.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 
-.PHONY: setup run s3 test test-long no-files coverage rename chaos simulate bench bench-batch bench-large bench-growth bench-defaults bench-dask screenshots lint
+.PHONY: setup run s3 test test-long no-files coverage rename chaos simulate bench bench-batch bench-large bench-growth bench-defaults bench-numbers bench-dask screenshots lint
 
 setup: .venv/ready
 
@@ -60,6 +60,9 @@ bench-growth: setup  ## measure how cost grows with rows, columns, classes, task
 
 bench-defaults: setup  ## compare the defaults of training with the parameters of the talk
 	$(BIN)/python benchmark/defaults.py
+
+bench-numbers: setup  ## measure the error and the intervals of a number beside a plain script, on 200,000 rows
+	$(BIN)/python benchmark/number_target.py
 
 bench-dask: setup  ## measure scoring and training on a Dask cluster
 	$(BIN)/python benchmark/dask_cluster.py

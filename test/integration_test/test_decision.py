@@ -111,6 +111,7 @@ class TestThreshold:
         assert metrics["decision"] == decision
         record = json.loads(min((fraud.workspace / "runs").glob("*.json")).read_text())
         assert (record["decision"], record["accuracy"]) == (TEXT, accuracy)
+        assert TEXT in fraud.main("--history").stdout
 
 
 class TestNewRows:

@@ -76,7 +76,8 @@ def read_champion(s3: S3Client, bucket: str) -> Champion | None:
     contents = {name: read(document[name]["key"]) for name in ("model", "reference")}
     for name, content in contents.items():
         assert hashlib.sha256(content).hexdigest() == document[name]["sha256"]
-    assert json.loads(contents["reference"])["figures"]["accuracy"] == document["accuracy"]
+    figure = "mae" if "mae" in document else "accuracy"
+    assert json.loads(contents["reference"])["figures"][figure] == document[figure]
     return Champion(pointer, document, lgb.Booster(model_str=contents["model"].decode()))
 
 
