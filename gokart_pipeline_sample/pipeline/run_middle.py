@@ -46,7 +46,7 @@ class TrainedModel(NamedTuple):
 
 def wire_model(
     prepared: GokartTask[Any],
-    require_acc: float,
+    require_acc: Any,
     after: Sequence[GokartTask[Any]] = (),
     trained: GokartTask[Booster] | None = None,
     run: GokartTask[Any] | None = None,
