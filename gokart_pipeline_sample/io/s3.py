@@ -202,8 +202,11 @@ def client_of_process(_process_id: int) -> tuple[S3Client, Credentials | None]:
 
 def _pause_if_overloaded(response: tuple[Any, Any] | None, attempts: int, **_: Any) -> Any:
     """Return the seconds after which botocore repeats a request, if it has given up and S3 may do it later."""
+    if response is None or attempts not in PAUSES:
+        return None
+    answer, parsed = response
     # A web server that is no S3 gives a status of 500, too, but not this code.
-    is_broken = response is not None and response[1].get("Error", {}).get("Code") == "InternalError"
-    is_overloaded = is_broken or (response is not None and response[0].status_code in OVERLOADED)
+    is_broken = parsed.get("Error", {}).get("Code") == "InternalError"
     # Not all at the same moment, but never so early that a minute is not survived.
-    return PAUSES[attempts] * random.uniform(0.8, 1) if is_overloaded and attempts in PAUSES else None  # noqa: S311
+    seconds = PAUSES[attempts] * random.uniform(0.8, 1)  # noqa: S311
+    return seconds if is_broken or answer.status_code in OVERLOADED else None

@@ -20,10 +20,8 @@ class PublishParameter(luigi.ListParameter[tuple[str, ...]]):
 
     def normalize(self, x: Iterable[str]) -> tuple[str, ...]:
         """Return the names; raise a SettingError if new rows lack one, or the output has it already."""
-        names, own = (
-            tuple(x),
-            r"(?i)id|pred(_low|_high)?|reason(_\d+)?|probability_.*",
-        )  # The reason is that of rejected rows.
+        # A reason without a number is that of rejected rows.
+        names, own = tuple(x), r"(?i)id|pred(_low|_high)?|reason(_\d+)?|probability_.*"
         others = [name for name in PreprocessedSchema.new_row_columns()[1:] if not re.fullmatch(own, name)]
         if wrong := [name for name in names if name not in others or names.count(name) > 1]:
             raise SettingError(f"publish cannot have {wrong}: give some of {', '.join(others)}, each once")

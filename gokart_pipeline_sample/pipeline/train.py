@@ -104,6 +104,7 @@ class TrainTask(GokartTask[Booster]):
             TARGET.check(np.asarray(dataset.label), parameters.setdefault("objective", TARGET.objectives[0]))
         booster = boost(*datasets, num_boost_round, parameters)
         keep(booster, "fitted_features", fitted)
-        features, target = select_features(valid, fitted), encode_target(PreprocessedSchema, valid).to_numpy()
-        TARGET.calibrate(booster, features, target, decision, interval)
+        if PreprocessedSchema.predicts_number() or decision != ARGMAX or interval:
+            features, target = select_features(valid, fitted), encode_target(PreprocessedSchema, valid).to_numpy()
+            TARGET.calibrate(booster, features, target, decision, interval)
         return booster

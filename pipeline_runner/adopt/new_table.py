@@ -61,7 +61,8 @@ def make_files(uri: str, roles: dict[str, str], name: str | None) -> tuple[dict[
     table = table.with_dialect(guess_dialect(table.files))
     columns = read_columns(table, roles)
     data = table.read(pa.schema([(column.name, column.type) for column in columns if column.type]))
-    notes = _judge(*(data[column] for column, role in roles.items() if role in ("id", "target")))
+    ids, target = (data[column] for column, role in roles.items() if role in ("id", "target"))
+    notes = _judge(ids, target)
     given = name or Path(uri.rstrip("/")).name.partition(".")[0] or "table"
     module = re.sub(r"\W+", "_", given).strip("_").lower()
     if not module.isidentifier() or not module.isascii():
@@ -73,7 +74,6 @@ def make_files(uri: str, roles: dict[str, str], name: str | None) -> tuple[dict[
         "table": re.sub(r"[^\w .-]", "_", uri.rstrip("/").rpartition("/")[2]),
         "group": "GROUP, " if "group" in roles.values() else "",
         "count": f"{len(data):,}",
-        "is_number": "yes" * is_number(data[next(name for name, role in roles.items() if role == "target")]),
         "pandas": "import pandas as pd\n" if any("pd." in column.annotation for column in columns) else "",
         **sketch(columns, data, {}),
     }
@@ -95,10 +95,10 @@ def make_files(uri: str, roles: dict[str, str], name: str | None) -> tuple[dict[
         options += [f"{REASON}{escape(counts)}", "on_bad_row=drop", f"max_dropped_share={share}"]
         notes.append(f"{told}; they are left out of the training")
     notes += [f"{column.name!r}: {remark}" for column in columns for remark in column.remarks]
-    return _fill_templates(words, options), notes
+    return _fill_templates(words, options, has_classes=not is_number(target)), notes
 
 
-def _fill_templates(words: dict[str, str], options: list[str]) -> dict[str, Any]:
+def _fill_templates(words: dict[str, str], options: list[str], *, has_classes: bool) -> dict[str, Any]:
     schema = f"{SCHEMAS}/{words['module']}_feature.py"
     schemas, tests = (PROJECT / SCHEMAS).glob("*_feature.py"), (PROJECT / TESTS).glob("test_*.py")
     others = {str(path.relative_to(PROJECT)) for path in (*schemas, *tests)} - {schema, f"{TESTS}/test_table.py"}
@@ -108,7 +108,7 @@ def _fill_templates(words: dict[str, str], options: list[str]) -> dict[str, Any]
         f"{SCHEMAS}/preprocessed.py": _render("preprocessed.tmpl", words),
         "gokart_pipeline_sample/pipeline/preprocess.py": _render("preprocess.tmpl", words),
         **({f"{TESTS}/conftest.py": _render("rows.tmpl", words)} if (PROJECT / TESTS).exists() else {}),
-        "conf/param.ini": set_options((PROJECT / "conf" / "param.ini").read_text(), options, words["is_number"]),
+        "conf/param.ini": set_options((PROJECT / "conf" / "param.ini").read_text(), options, has_classes=has_classes),
         **dict.fromkeys(sorted(others)),
     }
 
@@ -121,9 +121,9 @@ def _render(template: str, words: dict[str, str]) -> str:
     return text if done.returncode else done.stdout
 
 
-def set_options(settings: str, options: list[str], has_no_classes: str = "") -> str:
+def set_options(settings: str, options: list[str], *, has_classes: bool = True) -> str:
     """Return the text of an ini file with lines of options of the table to train on, without those of another table."""
-    if has_no_classes:
+    if not has_classes:
         settings = re.sub(r"(?m)^require_acc\s*[=:].*\n", "", settings)
     lines = "".join(f"{option.replace('$', '$$')}\n" for option in options)
     settings = re.sub(r"(?m)^lookups\s*[=:].*\n", "", settings)
@@ -139,10 +139,8 @@ def _judge(ids: pd.Series, target: pd.Series) -> list[str]:
     """Return notes on what a gate can tell of a model; raise a UsageError if there can be none."""
     if repeated := int(ids.duplicated().sum()):
         raise UsageError(f"{repeated} rows have the {ids.name} of another row: give --id a unique column")
-    counts, given = (
-        target.value_counts(),
-        f"the target {target.name} has {target.nunique():,} different values, so it is",
-    )
+    counts = target.value_counts()
+    given = f"the target {target.name} has {len(counts):,} different values, so it is"
     if is_number(target) and len(counts) > 1:
         return [f"{given} a number; if they are classes, list them in the isin of its field, as int, str or bool"]
     if not 2 <= len(counts) <= 200:

@@ -98,7 +98,7 @@ def check_names(config: ConfigParser) -> None:
     # Not those that luigi lists, which gokart.build makes it forget.
     tasks: list[Any] = [luigi.Task]
     for task in tasks:
-        tasks += task.__subclasses__()
+        tasks += [each for each in task.__subclasses__() if each not in tasks]
     named = {task.get_task_family(): task for task in tasks}
     for section in config.sections():
         if section in ("tree_info", "test_run"):

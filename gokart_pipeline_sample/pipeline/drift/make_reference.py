@@ -82,8 +82,8 @@ def count_rows(
     expected, variances = ESTIMATOR.expect(model, features, prediction, reference["estimator"])
     values = {**features, ESTIMATOR.predicted: prediction[PredictionSchema.target_column()]}
     columns = {name: shift.count_values(values[name], known).tolist() for name, known in reference["columns"].items()}
-    sums = {"expected": float(expected.sum()), "variance": float(variances.sum())}
-    return RowCounts(rows=len(prediction), expected=sums["expected"], variance=sums["variance"], columns=columns)
+    total, variance = float(expected.sum()), float(variances.sum())
+    return RowCounts(rows=len(prediction), expected=total, variance=variance, columns=columns)
 
 
 def measure_shift(chunks: list[RowCounts], reference: Reference) -> Shift | None:

@@ -76,13 +76,14 @@ def make_datasets(train: Rows, valid: Rows, fitted: dict[str, Any], class_weight
     https://scikit-learn.org/stable/modules/generated/sklearn.utils.class_weight.compute_class_weight.html
     """
     import lightgbm as lgb
-    from sklearn.utils.class_weight import compute_class_weight
 
     targets = [encode_target(PreprocessedSchema, rows).to_numpy() for rows in (train, valid)]
     weights = None
     if class_weight == "balanced":
         if PreprocessedSchema.predicts_number():
             raise SettingError("class_weight is about classes, and the target is a number: set it to none")
+        from sklearn.utils.class_weight import compute_class_weight
+
         # A class without training rows gets the weight 1.
         present, weights = np.unique(targets[0]), np.ones(len(PreprocessedSchema.target_classes()))
         weights[present] = compute_class_weight("balanced", classes=present, y=targets[0])

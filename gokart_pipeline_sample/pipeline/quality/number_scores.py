@@ -68,10 +68,11 @@ def score_labels(truth: Floats, predicted: Floats, model: Any) -> dict[str, list
 
     The model is that of a manifest, which has the median and the mean of its training rows.
     """
-    interval, figures = make_interval(np.abs(predicted - truth)), [*score(truth, predicted).items()]
+    interval = make_interval(np.abs(predicted - truth))
+    figures: list[tuple[str, Any]] = [*score(truth, predicted).items()]
     if model:
         figures += [(f"baseline {name}", value) for name, value in score_baseline(truth, model).items()]
-    found = {name: [float(str(value))] * 3 for name, value in figures if value is not None}
+    found = {name: [value] * 3 for name, value in figures if value is not None}
     return {**found, "mae": [found["mae"][0], interval["low"], interval["high"]]}
 
 

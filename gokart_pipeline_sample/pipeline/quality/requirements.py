@@ -20,7 +20,8 @@ _OTHERS = [f"{_INTERVAL}.low", f"{_INTERVAL}.high", *["coverage"] * Preprocessed
 _CLASS_SCORES = sorted(ClassScores.__annotations__.keys() - {"name", "thresholds"})
 _SYNTAX = re.compile(
     r"(?P<figure>[a-z][a-z0-9_.]*)\s*(?P<of_class>\[(?P<name>.*?)\])?\s*(?P<comparison>[<>]=?)\s*(?=[^\s,])"
-    r"((?P<factor>\d+\.?\d*|\.\d+)\s*\*\s*(?=baseline))?(?P<baseline>baseline)?\s*(?P<number>[+-]?\s*(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)?\s*(,|$)"
+    r"((?P<factor>\d+\.?\d*|\.\d+)\s*\*\s*(?=baseline))?(?P<baseline>baseline)?\s*"
+    r"(?P<number>[+-]?\s*(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)?\s*(,|$)"
 )
 
 
