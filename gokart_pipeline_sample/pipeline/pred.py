@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from logging import getLogger
-from typing import cast
+from typing import Any, cast
 
 import luigi
+import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
@@ -17,7 +18,7 @@ from gokart_pipeline_sample.pipeline.model.decision import ARGMAX, DecisionParam
 from gokart_pipeline_sample.pipeline.model.model_input import select_features
 from gokart_pipeline_sample.pipeline.model.reasons import add_reasons
 from gokart_pipeline_sample.pipeline.model.target import TARGET
-from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema
+from gokart_pipeline_sample.pipeline.schemas.output import INTERVAL, PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import TaskParameter
 from gokart_pipeline_sample.utils.template import GokartTask
@@ -61,5 +62,17 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
         except PredictionError as error:
             logger.warning("%s: it predicts all rows", error)
             raw = predict_raw(model, features)
-        labelled = TARGET.label(raw, data[PreprocessedSchema.id_column()], model)
-        return cast("DataFrame[PredictionSchema]", add_reasons(labelled, model, features, reasons))
+        labelled = PredTask.label(raw, data[PreprocessedSchema.id_column()], model, features, reasons)
+        return cast("DataFrame[PredictionSchema]", labelled)
+
+    @staticmethod
+    def label(
+        raw: Any, ids: pd.Series[Any], model: Booster, features: pd.DataFrame, reasons: int, threads: int = 0
+    ) -> pd.DataFrame:
+        """Return the columns of a ``PredictionSchema``, unchecked, of the model's output for each row."""
+        predicted, others = TARGET.label(raw, model)
+        names = PredictionSchema.probability_columns() or INTERVAL
+        columns = {PredictionSchema.id_column(): ids, PredictionSchema.target_column(): predicted}
+        columns |= dict(zip(names, others, strict=False))
+        labelled = pd.DataFrame(columns, index=ids.index, copy=False)
+        return add_reasons(labelled, model, features, reasons, threads)

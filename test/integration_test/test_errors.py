@@ -179,8 +179,8 @@ class TestTables:
             ),
             pytest.param(
                 f"{PIPELINE}/pred.py",
-                "classes[probabilities.argmax(axis=1)]",
-                "classes[probabilities.argmax(axis=1)] + 1",
+                "target_column(): predicted}",
+                "target_column(): predicted + 1}",
                 "error: PredTask: the frame breaks PredictionSchema: pred breaks isin([0, 1, 2]) in ",
                 id="predict",
             ),

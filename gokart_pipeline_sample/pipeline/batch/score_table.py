@@ -25,8 +25,6 @@ from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, Part, S3Man
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, RowCounts, count_rows, measure_shift
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.model.model_input import count_unseen, select_features
-from gokart_pipeline_sample.pipeline.model.reasons import add_reasons
-from gokart_pipeline_sample.pipeline.model.target import TARGET
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import Preprocess, preprocess_valid
@@ -94,8 +92,8 @@ class PartScorer(NamedTuple):
             preprocessed, breaches = preprocess_valid(FeatureSchema, data, self.duplicates, self.preprocess)
         features = select_features(preprocessed, get_kept(model, "fitted_features"))
         raw = self.engine.predict(features, name)
-        predictions = TARGET.label(raw, preprocessed[PreprocessedSchema.id_column()], model)
-        predictions = add_reasons(predictions, model, features, self.with_reasons, self.engine.threads)
+        ids, threads = preprocessed[PreprocessedSchema.id_column()], self.engine.threads
+        predictions = PredTask.label(raw, ids, model, features, self.with_reasons, threads)
         with passing_equal_ids():
             scored = PredictionSchema.validate(predictions, lazy=True, inplace=True)
         scored = scored.assign(**preprocessed[[*self.publish]])

@@ -14,7 +14,6 @@ from gokart_pipeline_sample.errors import SettingError
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_kept, keep, predict_raw
 from gokart_pipeline_sample.io.threads import call_interruptibly, count_threads
 from gokart_pipeline_sample.pipeline.model.decision import ARGMAX, choose_threshold, decide
-from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
 # The same for any number of threads: https://lightgbm.readthedocs.io/en/stable/Parameters.html#deterministic
@@ -49,10 +48,9 @@ class ClassTarget:
             keep(model, "decision", choose_threshold(decision, target, predict_raw(model, features)))
 
     @staticmethod
-    def label(raw: Numbers, ids: pd.Series[Any], model: Booster) -> pd.DataFrame:
-        """Return the id, the decided class and the probability of each class (a column of ``raw``), unchecked."""
-        decided = pd.Index(PreprocessedSchema.target_classes())[decide(raw, get_kept(model, "decision"))]
-        return _make_frame(ids, decided, dict(zip(PredictionSchema.probability_columns(), raw.T, strict=True)))
+    def label(raw: Numbers, model: Booster) -> tuple[Any, Numbers]:
+        """Return the decided class of each row, and its probability of each class: one array per class."""
+        return pd.Index(PreprocessedSchema.target_classes())[decide(raw, get_kept(model, "decision"))], raw.T
 
 
 class NumberTarget:
@@ -99,16 +97,10 @@ class NumberTarget:
         keep(model, "error_model", booster.model_to_string())
 
     @staticmethod
-    def label(raw: Numbers, ids: pd.Series[Any], model: Booster) -> pd.DataFrame:
-        """Return the id, the prediction and, if the model keeps an interval, its bounds, unchecked."""
-        predicted, radius = raw.reshape(len(ids)), get_kept(model, "interval").get("radius")
-        bounds = {} if radius is None else {"pred_low": predicted - radius, "pred_high": predicted + radius}
-        return _make_frame(ids, predicted, bounds)
-
-
-def _make_frame(ids: pd.Series[Any], predicted: Any, others: dict[str, Any]) -> pd.DataFrame:
-    columns = {PredictionSchema.id_column(): ids, PredictionSchema.target_column(): predicted, **others}
-    return pd.DataFrame(columns, index=ids.index, copy=False)
+    def label(raw: Numbers, model: Booster) -> tuple[Any, list[Numbers]]:
+        """Return the number of each row and, if the model keeps an interval, its lower and its upper bounds."""
+        predicted, radius = raw.ravel(), get_kept(model, "interval").get("radius")
+        return predicted, [] if radius is None else [predicted - radius, predicted + radius]
 
 
 TARGET: ClassTarget | NumberTarget = NumberTarget() if PreprocessedSchema.predicts_number() else ClassTarget()

@@ -39,7 +39,8 @@ def draw_harder(rows: int, seed: int) -> tuple[pd.DataFrame, pd.Series]:
 
 
 def predict(model: Booster, features: pd.DataFrame) -> pd.DataFrame:
-    return NumberTarget.label(predict_raw(model, features), pd.Series(range(len(features))), model)
+    predicted, _ = NumberTarget.label(predict_raw(model, features), model)
+    return pd.DataFrame({"id": range(len(features)), "pred": predicted})
 
 
 @pytest.fixture(scope="module")

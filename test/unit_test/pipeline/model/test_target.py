@@ -16,7 +16,6 @@ from gokart_pipeline_sample.pipeline.model.decision import ARGMAX
 from gokart_pipeline_sample.pipeline.model.model_input import encode_target, select_features
 from gokart_pipeline_sample.pipeline.model.target import DETERMINISTIC, LARGEST, TARGET, ClassTarget, NumberTarget
 from gokart_pipeline_sample.pipeline.pred import PredTask
-from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
 Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
@@ -104,8 +103,8 @@ class TestNumberTargetCalibrate:
     def test_covers_new_rows_of_the_same_kind(self, number_model: Booster, level: float) -> None:
         NumberTarget.calibrate(number_model, *draw(5000, seed=1), ARGMAX, level)
         features, truth = draw(20_000, seed=2)
-        labelled = NumberTarget.label(predict_raw(number_model, features), pd.Series(range(20_000)), number_model)
-        covered = (labelled["pred_low"] <= truth) & (truth <= labelled["pred_high"])
+        _, (low, high) = NumberTarget.label(predict_raw(number_model, features), number_model)
+        covered = (low <= truth) & (truth <= high)
         assert get_kept(number_model, "interval")["level"] == level
         assert covered.mean() == pytest.approx(level, abs=0.02)
 
@@ -185,34 +184,32 @@ class TestNumberTargetCalibrate:
 
 
 class TestNumberTargetLabel:
-    IDS = pd.Series([7, 3, 5], index=[2, 4, 6])
+    RAW = np.array([1.5, -2.0, 0.0])
 
-    @pytest.mark.parametrize("raw", [np.array([1.5, -2.0, 0.0]), np.array([[1.5], [-2.0], [0.0]])])
+    @pytest.mark.parametrize("raw", [RAW, RAW[:, None]])
     def test_gives_the_number_without_an_interval(self, raw: np.ndarray) -> None:
-        labelled = NumberTarget.label(raw, self.IDS, make_exact_model())
-        expected = pd.DataFrame({"id": [7, 3, 5], "target": [1.5, -2.0, 0.0]}, index=[2, 4, 6])
-        pd.testing.assert_frame_equal(labelled, expected.set_axis(["id", PredictionSchema.target_column()], axis=1))
+        predicted, bounds = NumberTarget.label(raw, make_exact_model())
+        assert predicted.tolist() == [1.5, -2.0, 0.0]
+        assert bounds == []
 
     def test_gives_its_bounds_with_an_interval(self) -> None:
         model = make_exact_model()
         keep(model, "interval", {"level": 0.9, "radius": 0.5})
-        labelled = NumberTarget.label(np.array([1.5, -2.0, 0.0]), self.IDS, model)
-        assert labelled.columns.tolist() == ["id", "pred", "pred_low", "pred_high"]
-        assert labelled["pred_low"].tolist() == [1.0, -2.5, -0.5]
-        assert labelled["pred_high"].tolist() == [2.0, -1.5, 0.5]
+        predicted, (low, high) = NumberTarget.label(self.RAW, model)
+        assert predicted.tolist() == [1.5, -2.0, 0.0]
+        assert low.tolist() == [1.0, -2.5, -0.5]
+        assert high.tolist() == [2.0, -1.5, 0.5]
 
     def test_gives_bounds_with_an_interval_of_no_width(self) -> None:
         model = make_exact_model()
         NumberTarget.calibrate(model, pd.DataFrame({"x": np.arange(20.0)}), np.zeros(20), ARGMAX, 0.9)
-        labelled = NumberTarget.label(np.array([1.5, -2.0, 0.0]), self.IDS, model)
-        assert labelled["pred_low"].tolist() == labelled["pred_high"].tolist() == labelled["pred"].tolist()
+        predicted, (low, high) = NumberTarget.label(self.RAW, model)
+        assert low.tolist() == high.tolist() == predicted.tolist()
 
     def test_labels_no_rows(self, number_model: Booster) -> None:
         keep(number_model, "interval", {"level": 0.9, "radius": 0.5})
-        raw = predict_raw(number_model, draw(1, seed=0)[0][:0])
-        labelled = NumberTarget.label(raw, self.IDS[:0], number_model)
-        assert labelled.shape == (0, 4)
-        assert {each.kind for each in labelled.dtypes.iloc[1:]} == {"f"}
+        predicted, bounds = NumberTarget.label(predict_raw(number_model, draw(1, seed=0)[0][:0]), number_model)
+        assert [(each.shape, each.dtype.kind) for each in (predicted, *bounds)] == [((0,), "f")] * 3
 
 
 class TestClassTarget:
