@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mypy_boto3_s3 import S3Client
+from scipy.stats import binomtest
 from support.batch import RUN_BATCH, read_batch
 from support.champion import TRAIN, read_champion
 from support.checkout import CHAIN, Checkout, make_environment
@@ -72,10 +73,15 @@ def predict_fraud(model: lgb.Booster, rows: pd.DataFrame) -> np.ndarray:
     return np.asarray(model.predict(rows[FEATURES]))[:, 1]
 
 
+def bound(found: int, rows: int, side: str) -> float:
+    """Return the lower ("low") or upper ("high") bound of the share of found rows, with a confidence of 0.95."""
+    return float(getattr(binomtest(found, rows).proportion_ci(0.9, method="exact"), side))
+
+
 def find_threshold(probable: np.ndarray, is_fraud: np.ndarray, recall: float) -> float:
-    """Return the highest threshold that finds that share, the slow way."""
-    reached = [each for each in np.unique(probable) if (probable[is_fraud] >= each).mean() >= recall]
-    return float(max(reached))
+    """Return the highest threshold that is sure to find that share, the slow way."""
+    found = {each: int((probable[is_fraud] >= each).sum()) for each in np.unique(probable)}
+    return float(max(each for each, count in found.items() if bound(count, int(is_fraud.sum()), "low") >= recall))
 
 
 class TestThreshold:
@@ -141,12 +147,9 @@ class TestNewRows:
             assert estimate["accuracy"] == pytest.approx(accuracy, abs=0.02)
             assert manifest["model"]["accuracy"] == read_newest(fraud, "metrics_*.json")["model"]["accuracy"]
 
-        # As close to 0.9 as the frauds allow that have chosen the threshold, and those that it is tested on.
         found = published["pred"][published["target"] == 1]
-        chose = int((read_newest(fraud, "SplitDataTask_valid_*.parquet")["target"] == 1).sum())
-        margin = 1.96 * np.sqrt(0.9 * 0.1 * (1 / len(found) + 1 / chose))
-        assert margin < 0.07
-        assert found.mean() == pytest.approx(0.9, abs=margin)
+        assert len(found) > 150
+        assert bound(int(found.sum()), len(found), "high") >= 0.9
 
 
 class TestChange:
@@ -183,7 +186,5 @@ class TestRefused:
         run = fraud.main(*RUN, *weak)
         assert (run.exit_code, run.tasks) == (40, [])
         line = run.stderr.splitlines()[-1]
-        assert line.startswith(
-            "error: TrainTask: ValueError: the decision '1:precision>=0.9' cannot be met: the best p"
-        )
-        assert "the best precision of the validation rows is 0." in line
+        assert line.startswith("error: TrainTask: ValueError: the decision '1:precision>=0.9' cannot be met: the v")
+        assert "the validation rows promise a precision of 0." in line

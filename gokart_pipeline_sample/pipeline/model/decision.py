@@ -11,6 +11,7 @@ from gokart_pipeline_sample.errors import SettingError
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
 ARGMAX = "argmax"
+CONFIDENCE = 0.95
 _SYNTAX = re.compile(
     r"(?P<name>.+?)\s*(:\s*(?P<figure>recall|precision)\s*>=|:\s*(?P<f1>f1)$|>=)\s*(?P<least>\d+\.?\d*|\.\d+)?"
 )
@@ -46,27 +47,31 @@ def parse_decision(text: str) -> tuple[int, str, float]:
 def choose_threshold(text: str, truth: npt.NDArray[Any], probabilities: npt.NDArray[Any]) -> dict[str, Any]:
     """Return a decision: its text, class and threshold, and the precision and recall that chose it, if they did.
 
-    The rows are the validation rows. A recall takes the highest threshold that reaches it, a precision the lowest, and
-    f1 the one where it is highest. Raise a ValueError if none does; it names the best figure that one reaches.
+    The rows are the validation rows. A recall takes the highest threshold that has it on new rows, too, with a
+    confidence of 0.95: the lower bound of its exact interval (Clopper and Pearson, Biometrika 26, 1934) reaches it. A
+    precision takes the lowest, and f1 the one where it is highest. Raise a ValueError if none does.
     """
-    from sklearn.metrics import precision_recall_curve
+    from scipy.stats import beta
 
     label, figure, least = parse_decision(text)
     decision = {"text": text, "class": PreprocessedSchema.target_classes()[label], "threshold": least}
     if not figure:
         return decision
-    if not (truth == label).any():
+    if not (rows := int((truth == label).sum())):
         raise ValueError(f"the decision {text!r} needs validation rows of the class {decision['class']}: there is none")
-    # The last point of the curve, which never predicts the class, has no threshold.
-    precision, recall, thresholds = precision_recall_curve(truth == label, probabilities[:, label])
-    f1 = 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
-    values = {"recall": recall, "precision": precision, "f1": f1}[figure][:-1]
-    best = int(values.argmax())
-    if values[best] < least and figure != "f1":
-        problem = f"the best {figure} of the validation rows is {values[best]:.4f}, with a recall of {recall[best]:.4f}"
-        raise ValueError(f"the decision {text!r} cannot be met: {problem}")
-    place = best if figure == "f1" else np.flatnonzero(values >= least)[-1 if figure == "recall" else 0]
-    shown = {"precision": float(precision[place]), "recall": float(recall[place])}
+    values = probabilities[:, label]
+    thresholds = np.unique(values)
+    found, right = (len(each) - np.searchsorted(np.sort(each), thresholds) for each in (values, values[truth == label]))
+    if figure == "f1":
+        place = int((right / (found + rows)).argmax())
+    else:
+        wholes = rows if figure == "recall" else found
+        bounds = np.nan_to_num(beta.ppf(1 - CONFIDENCE, right, wholes - right + 1))
+        if (best := bounds.max()) < least:
+            problem = f"the validation rows promise a {figure} of {best:.4f}, at most, with {CONFIDENCE:.0%} confidence"
+            raise ValueError(f"the decision {text!r} cannot be met: {problem}; lower it, or add rows of this class")
+        place = np.flatnonzero(bounds >= least)[-1 if figure == "recall" else 0]
+    shown = {"precision": float(right[place] / found[place]), "recall": float(right[place] / rows)}
     return {**decision, "threshold": float(thresholds[place]), **shown}
 
 
