@@ -47,9 +47,7 @@ class LoadDataTask(TableTask[DataFrame[FeatureSchema]]):
     def check_rows(data: pd.DataFrame, allowed_share: float = 0.0) -> DataFrame[FeatureSchema]:
         """Return the valid rows of a table as it was read; see :func:`separate_rows`.
 
-        Raises:
-            BadRowsError: a larger share breaks the schema; the message counts rows by check and gives the first ids.
-            pandera.errors.SchemaErrors: a column is missing, unexpected or of another type.
+        Raise a BadRowsError, which counts rows by check and gives the first ids, if a larger share breaks the schema.
         """
         good, found = separate_rows(FeatureSchema, data)
         if not found.empty:
@@ -63,12 +61,7 @@ class LoadDataTask(TableTask[DataFrame[FeatureSchema]]):
     @staticmethod
     @pa.check_types(lazy=True, inplace=True)
     def check_labelled(data: DataFrame[FeatureSchema]) -> DataFrame[FeatureSchema]:
-        """Return the same table if a model can be trained on it.
-
-        Raises:
-            pandera.errors.SchemaErrors: the table breaks the schema, or its target is missing.
-            ValueError: the table has no rows, or the same target in all.
-        """
+        """Return the same table; raise a ValueError if it has no rows, or the same target in all."""
         FeatureSchema.require_target(data)
         kind = "numbers" if FeatureSchema.predicts_number() else "classes"
         if len(values := data[FeatureSchema.target_column()].unique().tolist()) < 2:

@@ -62,9 +62,7 @@ class MakeOutputTask(GokartTask[DataFrame[OutputSchema]]):
     ) -> DataFrame[OutputSchema]:
         """Return ``id``, ``pred`` and any interval of each row, in order, and columns of its prediction or its own.
 
-        Raises:
-            pandera.errors.SchemaErrors: a frame breaks its schema.
-            ValueError: a row has no prediction, or a prediction has no row; the message gives the ids.
+        Raise a ValueError, which gives the ids, if a row has no prediction, or a prediction has no row.
         """
         matched = match_by_id(prediction, data[PreprocessedSchema.id_column()])
         own = [*OutputSchema.to_schema().columns, *matched.columns.intersection(INTERVAL)]

@@ -50,9 +50,7 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
     def predict(model: Booster, data: DataFrame[PreprocessedSchema], reasons: int = 0) -> DataFrame[PredictionSchema]:
         """Predict each row, with or without a target, independently of the other rows; there may be none.
 
-        Raises:
-            pandera.errors.SchemaErrors: the rows or the predictions break their schema.
-            lightgbm.basic.LightGBMError: the model was trained on a different number of features.
+        A model that was trained on a different number of features is a LightGBMError.
         """
         features = select_features(data, get_kept(model, "fitted_features"))
         # LightGBM predicts the first rows in any case. The model is never compiled for these few.

@@ -37,11 +37,7 @@ class PreprocessTask(GokartTask[DataFrame[PreprocessedSchema]]):
     # In place: a schema converts nothing, so it needs no copy.
     @pa.check_types(lazy=True, inplace=True)
     def add_area_feature(data: DataFrame[IrisFeatureSchema]) -> DataFrame[PreprocessedSchema]:
-        """Return a new frame with the column ``petal_area`` (cm²), of any number of rows, with or without a target.
-
-        Raises:
-            pandera.errors.SchemaErrors: either frame breaks its schema.
-        """
+        """Return a new frame with the column ``petal_area`` (cm²), of any number of rows, with or without a target."""
         petal_area = PreprocessTask.make_area(data["petal_length"], data["petal_width"])
         return cast("DataFrame[PreprocessedSchema]", data.assign(petal_area=petal_area))
 

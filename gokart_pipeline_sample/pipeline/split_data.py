@@ -60,11 +60,8 @@ class SplitDataTask(ShownTask[dict[str, Rows]]):
         """Assign each row to exactly one of the parts ``train``, ``valid`` and ``test``, each with a new index.
 
         With "id", the parts have about the size asked for, and depend on the id alone; with a column, its greatest
-        values are the test part and the next ones the validation part. Equal values and groups stay together.
-
-        Raises:
-            pandera.errors.SchemaErrors: the frame breaks the schema, or its target is missing.
-            ValueError: a fraction leaves a part without rows, or rows cannot be split by that column.
+        values are the test part and the next ones the validation part. Equal values and groups stay together. Raise a
+        ValueError if a fraction leaves a part without rows, or rows cannot be split by that column.
         """
         from sklearn.model_selection import train_test_split
 

@@ -91,11 +91,9 @@ class TrainTask(GokartTask[Booster]):
         validation rows, and its learning curve, a loss per round: ``{"train": {"multi_logloss": [...]}, "valid": …}``.
         Further parameters are ``threads`` and LightGBM's own.
 
-        Raises:
-            pandera.errors.SchemaErrors: a frame breaks the schema, or its target is missing.
-            SettingError: a parameter does not fit the kind of the target, or LightGBM refuses its value.
-            ValueError: the target does not fit the objective, or the validation rows the decision or the interval.
-            lightgbm.basic.LightGBMError: LightGBM refuses something else.
+        Raise a SettingError if a parameter does not fit the kind of the target, or LightGBM refuses its value; a
+        ValueError if the target does not fit the objective, or the validation rows the decision or the interval; a
+        LightGBMError if LightGBM refuses something else.
         """
         # As it will be read from the model's file: JSON makes text of the keys of a dictionary.
         fitted = json.loads(json.dumps(FITTED_FEATURES.fit(train) if FITTED_FEATURES else {}))
