@@ -20,7 +20,7 @@ from gokart_pipeline_sample.pipeline.quality.requirements import (
     find_failures,
     list_figures,
 )
-from gokart_pipeline_sample.pipeline.quality.scores import compare_with_baseline, find_baseline_failures
+from gokart_pipeline_sample.pipeline.quality.scores import compare_with_baseline
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, ShareParameter, TaskParameter
@@ -74,11 +74,9 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
         Predictions are matched with the rows by id; ``failures`` are other requirements that are not met. Of numbers,
         which have a mean absolute error ``attrs["mae"]`` instead, nothing else is required: ``require_acc`` is None.
 
-        Raises:
-            AccuracyTooLowError: the accuracy does not exceed the required one, there are failures, or the model is to
-                be better than the most frequent class of the rows, and is not at a confidence of 0.95.
-            pandera.errors.SchemaErrors: a frame breaks its schema, or the target is missing.
-            ValueError: the required accuracy is not between 0 and 1, or predictions and rows do not match.
+        Raise an AccuracyTooLowError if the accuracy does not exceed the required one, there are failures, or the model
+        is to be better than the most frequent class of the rows, and is not at a confidence of 0.95; a ValueError if
+        the required accuracy is not between 0 and 1, or predictions and rows do not match.
         """
         matched = MakeOutputTask.make_output(prediction, test)
         truth = encode_target(PreprocessedSchema, test).to_numpy()
@@ -91,7 +89,9 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
                 failures = [f"the accuracy {value} does not exceed the required {require_acc}", *failures]
             if require_better:
                 p_value = compare_with_baseline(truth, predicted, test.get(PreprocessedSchema.group_column()))
-                failures = [*failures, *find_baseline_failures(value, np.bincount(truth).max() / len(truth), p_value)]
+                frequent = np.bincount(truth).max() / len(truth)
+                document = {"model": {"accuracy": value}, "baseline": {"accuracy": frequent}}
+                failures = [*failures, *QUALITY.find_baseline_failures({**document, "baseline_p_value": p_value})]
         if failures:
             raise AccuracyTooLowError(f"{'; '.join(failures)}: nothing is published")
         logger.info("the %s %s meets what is required: %s", QUALITY.figure, value, require_acc or "see require")

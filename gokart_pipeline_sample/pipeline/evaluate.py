@@ -48,12 +48,7 @@ class EvaluateTask(ShownTask[Metrics]):
     def evaluate(
         model: Booster, prediction: DataFrame[PredictionSchema], train: Rows, test: Rows, **shuffling: int
     ) -> Metrics:
-        """Compute all metrics of a model; its predictions of the test rows are matched with them by id.
-
-        Raises:
-            pandera.errors.SchemaErrors: a frame breaks its schema, or the target is missing.
-            ValueError: predictions and rows do not match.
-        """
+        """Compute all metrics of a model; raise a ValueError if its predictions are not of the test rows."""
         matched = match_by_id(prediction, test[PreprocessedSchema.id_column()])
         curve, groups = get_kept(model, "learning_curve"), test.get(PreprocessedSchema.group_column())
         ((loss, losses),) = curve["valid"].items()

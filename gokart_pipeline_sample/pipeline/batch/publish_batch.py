@@ -12,11 +12,7 @@ from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.estimate import ESTIMATOR
 from gokart_pipeline_sample.pipeline.drift.make_reference import get_estimate
 from gokart_pipeline_sample.pipeline.quality.find_warnings import shorten
-from gokart_pipeline_sample.pipeline.quality.requirements import (
-    RequirementsParameter,
-    find_failures,
-    join_requirements,
-)
+from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, find_failures, join_requirements
 from gokart_pipeline_sample.utils.parameters import OptionalTaskParameter, ShareParameter, TaskParameter, borrow
 from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask
 

@@ -35,14 +35,6 @@ class ClassScores(TypedDict):
     thresholds: list[dict[str, float]]
 
 
-class CalibrationBin(TypedDict):
-    """Rows whose predicted classes are about equally probable."""
-
-    probability: float  # mean probability of the predicted class
-    accuracy: float  # share of correct predictions
-    rows: int
-
-
 class Importance(TypedDict):
     """The importance of a feature."""
 
@@ -61,13 +53,6 @@ class LearningCurve(TypedDict):
     model_rounds: int  # rounds that the model keeps: by default those up to the lowest validation loss
 
 
-class Center(TypedDict):
-    """The middle of the target of the training rows, as far as it is a number."""
-
-    median: float
-    mean: float
-
-
 class NumberScores(TypedDict):
     """Scores of predictions of a number, in its unit but for R², which is None if all rows have the same target."""
 
@@ -76,15 +61,6 @@ class NumberScores(TypedDict):
     median_absolute_error: float
     r2: float | None  # share of the variance that is explained
     bias: float  # mean of prediction minus truth
-
-
-class Decile(TypedDict):
-    """A tenth of the rows, by prediction."""
-
-    prediction: float  # mean
-    truth: float  # mean
-    mae: float
-    rows: int
 
 
 class Common(TypedDict):
@@ -107,7 +83,8 @@ class ClassMetrics(Common):
     classes: list[ClassScores]
     decision: dict[str, Any]  # see choose_threshold; empty for the most probable class
     confusion_matrix: list[list[int]]  # rows by true class (outer) and predicted class (inner), in the order of classes
-    calibration: list[CalibrationBin]
+    # Of bins of about equally probable predicted classes: the mean probability, accuracy (share right), and rows.
+    calibration: list[dict[str, float]]
     # Of at most ten rows, the most probable first: id, target, pred, its probability, features by name, any reasons.
     most_confidently_wrong: list[dict[str, Any]]
 
@@ -119,11 +96,11 @@ class NumberMetrics(Common):
     model: NumberScores
     baseline: NumberScores  # see number_scores.score_baseline
     baseline_p_value: float  # that the model errs less than the median only by chance
-    center: Center
+    center: dict[str, float]  # the median and the mean of the target of the training rows
     mae_interval: Interval
     interval: dict[str, float]  # the level and half the width of the intervals of predictions; empty without
     coverage: float | None  # share of the rows within theirs
-    deciles: list[Decile]
+    deciles: list[dict[str, float]]  # of tenths of the rows by prediction: mean prediction, mean truth, mae, and rows
     points: list[list[float]]  # truth and prediction of a sample of rows
     # Of at most ten rows, the greatest error first: id, target, pred, error, features by name, any reasons.
     greatest_errors: list[dict[str, Any]]

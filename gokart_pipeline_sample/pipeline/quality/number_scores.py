@@ -9,13 +9,7 @@ import pandas as pd
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_kept
 from gokart_pipeline_sample.pipeline.model.model_input import encode_target
 from gokart_pipeline_sample.pipeline.quality import metrics
-from gokart_pipeline_sample.pipeline.quality.scores import (
-    CONFIDENCE,
-    SHOWN_WRONG_ROWS,
-    average_groups,
-    find_baseline_failures,
-    show_rows,
-)
+from gokart_pipeline_sample.pipeline.quality.scores import CONFIDENCE, SHOWN_ROWS, Quality, average_groups, show_rows
 from gokart_pipeline_sample.pipeline.schemas.output import INTERVAL, PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
@@ -39,7 +33,7 @@ def score(truth: Floats, predicted: Floats) -> metrics.NumberScores:
     )
 
 
-def score_baseline(truth: Floats, center: metrics.Center) -> metrics.NumberScores:
+def score_baseline(truth: Floats, center: dict[str, float]) -> metrics.NumberScores:
     """Score a model that knows only the median (MAE, median error) or the mean (the rest) of the training rows."""
     median, mean = (score(truth, np.full(len(truth), center[name])) for name in ("median", "mean"))
     return {**mean, "mae": median["mae"], "median_absolute_error": median["median_absolute_error"]}
@@ -76,12 +70,11 @@ def score_labels(truth: Floats, predicted: Floats, model: Any) -> dict[str, list
     return {**found, "mae": [found["mae"][0], interval["low"], interval["high"]]}
 
 
-def measure_deciles(truth: Floats, predicted: Floats) -> list[metrics.Decile]:
+def measure_deciles(truth: Floats, predicted: Floats) -> list[dict[Any, Any]]:
     """Measure the error of the tenths of the rows by prediction, the least first; equal predictions stay together."""
     rows = pd.DataFrame({"prediction": predicted, "truth": truth, "mae": np.abs(predicted - truth)})
     tenths = rows.groupby(pd.qcut(rows["prediction"], DECILES, duplicates="drop"), observed=True)
-    means = tenths.mean().assign(rows=tenths.size())
-    return [metrics.Decile(**each) for each in means.to_dict("records")]  # type: ignore[typeddict-item]
+    return tenths.mean().assign(rows=tenths.size()).to_dict("records")
 
 
 def measure_coverage(truth: Floats, matched: pd.DataFrame) -> float | None:
@@ -98,12 +91,13 @@ def sample_points(truth: Floats, predicted: Floats) -> list[list[float]]:
     return [[float(truth[row]), float(predicted[row])] for row in np.sort(shown)]
 
 
-class NumberQuality:
+class NumberQuality(Quality):
     """The figures of a model that predicts a number."""
 
-    figure = "mae"  # by which models are known and compared
-    scores, class_scores = metrics.NumberScores, None
-    require_acc, require = None, "mae<baseline"  # what the gate requires if nothing is set
+    figure, constant, another = "mae", "median of the training rows", "r2"
+    scores = metrics.NumberScores
+    require_acc, require = None, "mae<baseline"
+    score_labels = staticmethod(score_labels)
 
     @staticmethod
     def rate(raw: Floats, truth: Floats, _: Booster) -> float:
@@ -116,21 +110,15 @@ class NumberQuality:
         return float(np.abs(truth - predicted).mean())
 
     @staticmethod
-    def find_baseline_failures(document: Any) -> list[str]:
-        """Return a sentence if the model is not better than the median of the training rows."""
-        mae, baseline = document["model"]["mae"], document["baseline"]["mae"]
-        return find_baseline_failures(mae, baseline, document["baseline_p_value"], "mae", "median of the training rows")
-
-    @staticmethod
     def measure(
         common: metrics.Common, model: Booster, matched: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame
     ) -> metrics.NumberMetrics:
         """Complete the document about a model, given its predictions of the test rows in their order."""
         truth, learned = (encode_target(PreprocessedSchema, rows).to_numpy() for rows in (test, train))
         predicted = encode_target(PredictionSchema, matched).to_numpy()
-        center = metrics.Center(median=float(np.median(learned)), mean=float(learned.mean()))
+        center = {"median": float(np.median(learned)), "mean": float(learned.mean())}
         groups = test.get(PreprocessedSchema.group_column())
-        errors = pd.Series(np.abs(predicted - truth), name="error").nlargest(SHOWN_WRONG_ROWS)
+        errors = pd.Series(np.abs(predicted - truth), name="error").nlargest(SHOWN_ROWS)
         return metrics.NumberMetrics(
             **common,
             unit=PreprocessedSchema.target_unit(),
@@ -145,5 +133,3 @@ class NumberQuality:
             points=sample_points(truth, predicted),
             greatest_errors=show_rows(test, matched, errors),
         )
-
-    score_labels = staticmethod(score_labels)

@@ -1,6 +1,6 @@
 """Metrics of a model; ``Codes`` are class numbers, in the order of the schema."""
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSch
 
 CONFIDENCE = 0.95
 CALIBRATION_BINS = 10
-SHOWN_WRONG_ROWS = 10
+SHOWN_ROWS = 10
 SHOWN_THRESHOLDS = 40
 
 Codes = npt.NDArray[np.integer[Any]]
@@ -58,18 +58,6 @@ def compare_with_baseline(truth: Codes, predicted: Codes, groups: "pd.Series[Any
         return float(ttest_1samp(gains, 0, alternative="greater").pvalue)
     gained, lost = int(is_right[~is_frequent].sum()), int((~is_right[is_frequent]).sum())
     return float(binomtest(gained, gained + lost, alternative="greater").pvalue) if gained + lost else 1.0
-
-
-def find_baseline_failures(
-    value: float, baseline: float, p_value: float, figure: str = "accuracy", constant: str = "most frequent class"
-) -> list[str]:
-    """Return a sentence if a figure of the model is not better than that of a constant; see ``baseline_p_value``."""
-    if p_value < 1 - CONFIDENCE:
-        return []
-    compared = f"the {figure} {value:.4g} is not better than that of the {constant}, {baseline:.4g},"
-    advice = "add features or rows, or set require_better=false and require another figure, such as "
-    advice += "balanced_accuracy" if figure == "accuracy" else "r2"
-    return [f"{compared} with {CONFIDENCE:.0%} confidence (p = {p_value:.2g}; {advice})"]
 
 
 def make_interval(accuracy: float, rows: int) -> metrics.Interval:
@@ -166,13 +154,12 @@ def find_thresholds(positive: npt.NDArray[np.bool_], probabilities: Probabilitie
     return points.iloc[np.union1d(steps, points["f1"].argmax())].to_dict("records")
 
 
-def measure_calibration(right: npt.NDArray[np.bool_], confidence: Probabilities) -> list[metrics.CalibrationBin]:
+def measure_calibration(right: npt.NDArray[np.bool_], confidence: Probabilities) -> list[dict[Any, Any]]:
     """Compare the probabilities of predicted classes with the share of correct predictions, in bins of equal widths."""
     rows = pd.DataFrame({"probability": confidence, "accuracy": right})
     edges = np.linspace(0, 1, CALIBRATION_BINS + 1).tolist()
     bins = rows.groupby(pd.cut(rows["probability"], edges, include_lowest=True), observed=True)
-    means = bins.agg(probability=("probability", "mean"), accuracy=("accuracy", "mean"), rows=("accuracy", "size"))
-    return cast("list[metrics.CalibrationBin]", means.to_dict("records"))
+    return bins.mean().assign(rows=bins.size()).to_dict("records")
 
 
 def find_wrong(test: pd.DataFrame, matched: pd.DataFrame) -> list[dict[Any, Any]]:
@@ -181,7 +168,7 @@ def find_wrong(test: pd.DataFrame, matched: pd.DataFrame) -> list[dict[Any, Any]
     is_wrong = target.to_numpy() != pred.to_numpy()
     codes = encode_target(PredictionSchema, matched).to_numpy()
     probabilities = matched[PredictionSchema.probability_columns()].to_numpy()[np.arange(len(codes)), codes]
-    probability = pd.Series(probabilities)[is_wrong].nlargest(SHOWN_WRONG_ROWS)
+    probability = pd.Series(probabilities)[is_wrong].nlargest(SHOWN_ROWS)
     return show_rows(test, matched, probability.rename("probability"))
 
 
@@ -212,12 +199,31 @@ def _number_or_none(value: Any) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-class ClassQuality:
+class Quality:
+    """The figures of a model, by the kind of its target."""
+
+    figure: str  # by which models are known and compared
+    constant: str  # what a model has to beat
+    another: str  # a figure to require if it cannot
+
+    @classmethod
+    def find_baseline_failures(cls, document: Any) -> list[str]:
+        """Return a sentence if the figure of a model, in its metrics, is not better than that of a constant."""
+        if (p_value := document["baseline_p_value"]) < 1 - CONFIDENCE:
+            return []
+        value, baseline = (document[part][cls.figure] for part in ("model", "baseline"))
+        compared = f"the {cls.figure} {value:.4g} is not better than that of the {cls.constant}, {baseline:.4g},"
+        advice = f"add features or rows, or set require_better=false and require another figure, such as {cls.another}"
+        return [f"{compared} with {CONFIDENCE:.0%} confidence (p = {p_value:.2g}; {advice})"]
+
+
+class ClassQuality(Quality):
     """The figures of a model that predicts classes."""
 
-    figure = "accuracy"  # by which models are known and compared
-    scores, class_scores = metrics.Scores, metrics.ClassScores
+    figure, constant, another = "accuracy", "most frequent class", "balanced_accuracy"
+    scores = metrics.Scores
     require_acc, require = 0.9, ""  # what the gate requires if nothing is set
+    score_labels = staticmethod(score_labels)
 
     @staticmethod
     def rate(raw: Probabilities, truth: Codes, model: Booster) -> float:
@@ -228,14 +234,6 @@ class ClassQuality:
     def measure_figure(truth: Codes, predicted: Codes) -> float:
         """Return the accuracy."""
         return float((truth == predicted).mean())
-
-    @staticmethod
-    def find_baseline_failures(document: Any) -> list[str]:
-        """Return a sentence if the model is not better than the most frequent class."""
-        accuracy, baseline = document["model"]["accuracy"], document["baseline"]["accuracy"]
-        return find_baseline_failures(accuracy, baseline, document["baseline_p_value"])
-
-    score_labels = staticmethod(score_labels)
 
     @staticmethod
     def measure(

@@ -144,7 +144,7 @@ def _plot_worst(figure: Figure, classes: list[metrics.ClassScores]) -> str:
     return f"Precision by recall, for the classes {', '.join(str(each['name']) for each in shown)}."
 
 
-def _plot_calibration(figure: Figure, bins: list[metrics.CalibrationBin]) -> str:
+def _plot_calibration(figure: Figure, bins: list[dict[str, float]]) -> str:
     figure.set_figheight(3.6)
     probabilities = [each["probability"] for each in bins]
     curve, counts = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -158,7 +158,7 @@ def _plot_calibration(figure: Figure, bins: list[metrics.CalibrationBin]) -> str
 
 
 def _plot_points(
-    figure: Figure, points: list[list[float]], deciles: list[metrics.Decile], interval: dict[str, float], unit: str
+    figure: Figure, points: list[list[float]], deciles: list[dict[str, float]], interval: dict[str, float], unit: str
 ) -> str:
     figure.set_figheight(7.0)
     truth, predicted = zip(*points, strict=True)

@@ -13,7 +13,7 @@ import pytest
 from support.number import make_number_metrics
 
 from gokart_pipeline_sample.pipeline.drift.shift import ColumnShift, compare_column, count_values, describe_column
-from gokart_pipeline_sample.pipeline.quality.metrics import CalibrationBin, Importance, LearningCurve
+from gokart_pipeline_sample.pipeline.quality.metrics import Importance, LearningCurve
 from pipeline_runner.watch.report import charts
 from pipeline_runner.watch.report.charts import SHOWN_FEATURES, ChartProcess, draw_chart
 
@@ -70,7 +70,7 @@ NUMBERS = make_number_metrics()
 CHARTS = {
     "learning curve": draw_chart("learning_curve", CURVE),
     "importances": draw_chart("importances", make_importances("width", "length")),
-    "calibration": draw_chart("calibration", [CalibrationBin(probability=0.8, accuracy=0.7, rows=12)]),
+    "calibration": draw_chart("calibration", [{"probability": 0.8, "accuracy": 0.7, "rows": 12}]),
     "shift": draw_chart("shift", "width", make_shift([0.1, 0.25, 3.0], [0.2, 0.3, 7.0, math.nan])),
     "over time": draw_chart("over_time", SERIES),
     "points": draw_chart("points", NUMBERS["points"], NUMBERS["deciles"], NUMBERS["interval"], " in cm"),
