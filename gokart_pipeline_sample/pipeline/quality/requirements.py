@@ -61,22 +61,22 @@ def join_requirements(require_acc: float | None, require: str) -> str:
 
 
 def parse_requirements(text: str) -> list[re.Match[str]]:
-    """Return a match of each requirement; raise a ValueError if one is unreadable or names what does not exist."""
+    """Return a match of each requirement; raise a SettingError if one is unreadable or names what does not exist."""
     found, rest = [], text.strip()
     while rest:
         if (match := _SYNTAX.match(rest)) is None:
             example = "balanced_accuracy>0.8, recall[1]>=0.5, log_loss<baseline-0.1, or mae<0.7*baseline for a number"
-            raise ValueError(f"the requirement {rest!r} cannot be read: write for instance {example}")
+            raise SettingError(f"the requirement {rest!r} cannot be read: write for instance {example}")
         rest = rest[match.end() :].strip()
         written, name = match.group().strip(" ,"), match["name"]
         classes = [str(each) for each in PreprocessedSchema.target_classes()]
         known = _CLASS_SCORES if name is not None else _SCORES if match["baseline"] else [*_SCORES, *_OTHERS]
         if name is not None and name not in classes:
-            raise ValueError(f"the requirement {written!r} needs one of the classes {', '.join(classes) or '(none)'}")
+            raise SettingError(f"the requirement {written!r} needs one of the classes {', '.join(classes) or '(none)'}")
         if match["figure"] not in known:
-            raise ValueError(f"the requirement {written!r} needs one of the figures {', '.join(known)}")
+            raise SettingError(f"the requirement {written!r} needs one of the figures {', '.join(known)}")
         if name is not None and match["baseline"]:
-            raise ValueError(f"the requirement {written!r}: the baseline has no figures of a single class")
+            raise SettingError(f"the requirement {written!r}: the baseline has no figures of a single class")
         found.append(match)
     return found
 
@@ -84,8 +84,8 @@ def parse_requirements(text: str) -> list[re.Match[str]]:
 class RequirementsParameter(luigi.Parameter[str]):
     """Requirements as text, which is checked when it is read."""
 
-    def parse(self, x: str) -> str:
-        """Return the text; raise a ValueError as :func:`parse_requirements` does."""
+    def normalize(self, x: str) -> str:
+        """Return the text; raise a SettingError as :func:`parse_requirements` does."""
         parse_requirements(x)
         return x
 

@@ -121,4 +121,4 @@ def test_what_cannot_be_meant_is_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_requirements(text)
     with pytest.raises(ValueError, match=message):
-        RequirementsParameter().parse(text)
+        RequirementsParameter().normalize(text)
