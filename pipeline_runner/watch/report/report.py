@@ -1,8 +1,7 @@
-"""The report: one page about a run, in one file, with a drawing of its tasks."""
+"""The report: one page about a run, in one file."""
 
 from pathlib import Path
-from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandera.pandas as pa
 
@@ -17,11 +16,6 @@ from pipeline_runner.watch.report.charts import KINDS, Chart, ChartProcess
 from pipeline_runner.watch.task_graph import TaskGraph
 
 SHOWN_SHIFTS = 4
-# In units of the SVG.
-BOX_WIDTH, BOX_HEIGHT = 144, 40
-_LAYER_HEIGHT, _PASSAGE_WIDTH, _GAP, _MARGIN = 68, 12, 18, 4
-
-Point = tuple[float, float]
 
 
 def render_report(
@@ -69,8 +63,7 @@ def render_report(
         # The text of the table is escaped in the drawings.
         drawn={name: Markup(svg) for name, svg in process.draw(charts).items()},  # noqa: S704
         tasks=tasks,
-        drawing=draw_graph(graph),
-        box=(BOX_WIDTH, BOX_HEIGHT),
+        graph=graph,
         tables=tables,
         schema=FeatureSchema.to_schema(),
         list_rules=list_rules,
@@ -86,48 +79,3 @@ def list_rules(column: pa.Column) -> list[str]:
     flags = {"unique": column.unique, "may be missing": column.nullable, "training only": not column.required}
     checks = [str(check.error or check.name) for check in column.checks if check is not FINITE]
     return [*checks, *(flag for flag, is_set in flags.items() if is_set)]
-
-
-class GraphDrawing(NamedTuple):
-    """A drawing from top to bottom: each task is below all of its requirements."""
-
-    width: float
-    height: float
-    boxes: dict[str, Point]  # the centre of each task's box, by task id
-    arrows: list[list[Point]]  # the points that each arrow goes through
-
-
-def draw_graph(graph: TaskGraph) -> GraphDrawing:
-    """Lay a graph out in layers: Sugiyama et al., Methods for Visual Understanding of Hierarchical System Structures.
-
-    An arrow that crosses a layer goes through a passage between its boxes, which all arrows of the same source share.
-    """
-    layers, last = graph.layers, max(graph.layers.values())
-    # The last layer that an arrow from each task leads to.
-    ends = {edge.source: layers[edge.target] for edge in sorted(graph.edges, key=lambda edge: layers[edge.target])}
-    # The horizontal centre of each box and passage of a layer, relative to that of the drawing.
-    places: dict[tuple[str, int], float] = {}
-    width = 0.0
-    for number in range(last + 1):
-        items = {name: BOX_WIDTH for name, layer in layers.items() if layer == number}
-        items |= {source: _PASSAGE_WIDTH for source, end in ends.items() if layers[source] < number < end}
-        parents = {name: graph.requirements(name) if layers[name] == number else {name} for name in items}
-        wanted = {name: fmean([places[parent, number - 1] for parent in parents[name]] or [0]) for name in items}
-        total = sum(items.values()) + _GAP * (len(items) - 1)
-        left = -total / 2
-        for name in sorted(items, key=lambda name: (wanted[name], items[name], name)):
-            places[name, number] = left + items[name] / 2
-            left += items[name] + _GAP
-        width = max(width, total + 2 * _MARGIN)
-
-    def point(name: str, number: int, side: int = 0) -> Point:
-        middle = _MARGIN + BOX_HEIGHT / 2 + number * _LAYER_HEIGHT
-        return places[name, number] + width / 2, middle + side * BOX_HEIGHT / 2
-
-    arrows = []
-    for source, target in sorted({(edge.source, edge.target) for edge in graph.edges}):
-        between = range(layers[source] + 1, layers[target])
-        passages = [point(source, number, side) for number in between for side in (-1, 1)]
-        arrows.append([point(source, layers[source], 1), *passages, point(target, layers[target], -1)])
-    height = 2 * _MARGIN + BOX_HEIGHT + _LAYER_HEIGHT * last
-    return GraphDrawing(width, height, {name: point(name, number) for name, number in layers.items()}, arrows)

@@ -157,6 +157,20 @@ class TestRenderReport:
         ):
             assert sentence in text, sentence
 
+    def test_shows_each_task_below_those_that_it_requires(self, record: RunRecord, graph: TaskGraph) -> None:
+        page = render([record], graph, None, None)
+        above = set[str]()
+        for row in page.split('<div class="layer">')[1:]:
+            boxes = [str(Text(box)).split() for box in row.split("</section>")[0].split('<div class="box-ran">')[1:]]
+            for name, state, seconds, unit, *needs in boxes:
+                assert [state, seconds, unit] == ["ran,", "0.50", "s"]
+                (task_id,) = (each for each, other in graph.names.items() if other == name)
+                required = {graph.names[other] for other in graph.requirements(task_id)}
+                assert {need.rstrip(",") for need in needs} - {"←"} == required <= above
+                assert needs[:1] == ["←"] * bool(required)
+            above |= {name for name, *_ in boxes}
+        assert above == {*graph.names.values()}
+
     def test_tells_how_many_groups_the_rows_are_of(self, record: RunRecord, graph: TaskGraph, metrics: Metrics) -> None:
         assert "On 4 test rows. The" in str(Text(render([record], graph, metrics, None)))
         text = str(Text(render([record], graph, {**metrics, "groups": 2}, None)))
