@@ -75,8 +75,7 @@ def test_contains_all_files_of_the_packages_and_the_settings(installation: Insta
     needed = {path.relative_to(sources).as_posix() for path in files if "__pycache__" not in path.parts}
     settings = {f"pipeline_runner/{path.relative_to(sources)}" for path in (sources / "conf").iterdir()}
 
-    # What changes the project itself has no use there.
-    assert names == (needed | settings) - {"pipeline_runner/adopt/rename.py"}
+    assert names == needed | settings
 
 
 def test_publishes_and_reports_in_a_folder_that_is_empty(installation: Installation) -> None:

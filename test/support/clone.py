@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import sysconfig
 import venv
 from pathlib import Path
 
 from support.checkout import PROJECT, Checkout, Run, make_environment
-
-from pipeline_runner.adopt.rename import list_files
 
 TOOLS = Path(sys.executable).parent
 SCRIPTS = ("lint-imports", "luigi", "mypy", "pytest")
@@ -30,7 +29,9 @@ class Clone(Checkout):
 
     @classmethod
     def make(cls, directory: Path) -> Clone:
-        for path in list_files(PROJECT):
+        listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        names = subprocess.check_output(listed, cwd=PROJECT, text=True).split("\0")
+        for path in sorted(path for path in map(PROJECT.joinpath, names) if path.is_file()):
             copy = directory / path.relative_to(PROJECT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, copy)
