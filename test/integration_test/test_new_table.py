@@ -113,16 +113,21 @@ def test_what_does_not_fit_is_refused(checkout: Checkout, table: Path, options: 
 @pytest.mark.parametrize(
     ("file", "text"),
     [
-        ("pipeline/schemas/iris_feature.py", "area_m²: Series[float]\n"),
+        pytest.param("pipeline/schemas/iris_feature.py", "area_m²: Series[float]\n", marks=pytest.mark.long),
         ("pipeline/schemas/iris_feature.py", "class (\n"),
-        ("pipeline/schemas/feature.py", "from gokart_pipeline_sample.pipeline.schemas.gone import FeatureSchema\n"),
-        ("pipeline/schemas/preprocessed.py", "import no_such_module\n"),
+        pytest.param(
+            "pipeline/schemas/feature.py",
+            "from gokart_pipeline_sample.pipeline.schemas.gone import FeatureSchema\n",
+            marks=pytest.mark.long,
+        ),
+        pytest.param("pipeline/schemas/preprocessed.py", "import no_such_module\n", marks=pytest.mark.long),
         ("pipeline/preprocess.py", "1 / 0\n"),
-        (
+        pytest.param(
             "pipeline/schemas/iris_feature.py",
             "import numpy as np\nfrom pandera.typing import Series\n"
             "from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema\n\n\n"
             "class IrisFeatureSchema(BaseSchema):\n    x: Series[np.complex64]\n",
+            marks=pytest.mark.long,
         ),
     ],
 )

@@ -66,9 +66,9 @@ def living(group: int) -> list[str]:
     [
         pytest.param(signal.SIGTERM, False, "1", id="SIGTERM to the process"),
         pytest.param(signal.SIGTERM, False, "2", id="SIGTERM to the parent of workers"),
-        pytest.param(signal.SIGTERM, True, "2", id="SIGTERM to all"),
+        pytest.param(signal.SIGTERM, True, "2", id="SIGTERM to all", marks=pytest.mark.long),
         pytest.param(signal.SIGINT, True, "1", id="Ctrl-C"),
-        pytest.param(signal.SIGINT, True, "2", id="Ctrl-C with workers"),
+        pytest.param(signal.SIGINT, True, "2", id="Ctrl-C with workers", marks=pytest.mark.long),
         pytest.param(signal.SIGHUP, True, "2", id="a closed terminal with workers"),
     ],
 )
