@@ -18,6 +18,7 @@ from mypy_boto3_s3 import S3Client
 from support.batch import BATCH_CHAIN, RUN_BATCH, read_batch
 from support.champion import SCORE, TRAIN, read_champion, use_noisy_table
 from support.checkout import CHAIN, PROJECT, Checkout, Run, make_environment
+from support.dask_cluster import clustering
 from support.numbers import INTERVAL, adopt, get_time, make_diabetes, make_numbers, read_newest, train_plainly
 from typeguard import CollectionCheckStrategy, check_type
 
@@ -176,6 +177,44 @@ class TestBatch:
         run = masses.main(*RUN_BATCH, "--table", TABLE, "--with-proba", "true")
         assert run.exit_code == 2
         assert run.stderr.splitlines()[-1].startswith("error: with_proba is about classes, and the target is a number")
+
+
+class TestCluster:
+    def test_scores_the_same_bytes(self, masses: Checkout, s3: S3Client) -> None:
+        options = ("--rows-per-part", "100", "--with-reasons", "2")
+        score(masses, "alone", *options)
+        with clustering(masses) as cluster:
+            cluster.have_workers(2)
+            address = ("--gokart-pipeline-sample.ScoreTableTask-dask-scheduler", cluster.address)
+            score(masses, "cluster", *options, *address)
+
+        alone, scored = (
+            read_batch(s3, masses.environment["BUCKET_NAME"], prefix).manifest for prefix in ("alone", "cluster")
+        )
+        assert [part["sha256"] for part in scored["parts"]] == [part["sha256"] for part in alone["parts"]]
+        assert len(alone["parts"]) == 4
+        assert scored["shift"] == alone["shift"]
+
+    def test_trains_as_well_as_one_machine(self, checkout: Checkout, bucket: str, s3: S3Client) -> None:
+        data = make_numbers(3_000)
+        adopt(checkout, data)
+        s3.upload_file(str(checkout.directory / "numbers.parquet"), bucket, "table/numbers.parquet")
+        pieces = "gokart_pipeline_sample/pipeline/distributed/train_ranks.py"
+        checkout.edit(pieces, "PIECE_ROWS = 250_000", "PIECE_ROWS = 500")
+        with clustering(checkout) as cluster:
+            cluster.have_workers(2)
+            address = ("--gokart-pipeline-sample.ScoreTableTask-dask-scheduler", cluster.address)
+            table = ("--table", f"s3://{bucket}/table/")
+            run = checkout.main("RunDistributedTask", *table, *address, *INTERVAL, "--with-reasons", "2")
+
+        assert run.exit_code == 0, run.stderr
+        output = read_frame(read_output(s3, bucket))
+        assert output.columns.tolist() == ["id", "pred", "pred_low", "pred_high", "reason_1", "reason_2"]
+        model, test = train_plainly(data)
+        alone = np.abs(np.asarray(model.predict(test[["x0", "x1", "x2"]])) - test["target"]).mean()
+        assert measure_mae(output, data) == pytest.approx(alone, rel=0.1)
+        truth = output.merge(data, on="id")["target"]
+        assert ((output["pred_low"] <= truth) & (truth <= output["pred_high"])).mean() == pytest.approx(0.9, abs=0.05)
 
 
 class TestLateLabels:
