@@ -93,7 +93,7 @@ def train(table: Table, parameters: dict[str, Any], seed: int) -> Figures:
     rows, curve = lgb.Dataset(x_train, y_train), dict[str, Any]()
     rounds = parameters.pop("num_boost_round")
     model = lgb.train(
-        {**parameters, **DETERMINISTIC, **TARGET.list_parameters(), "num_class": classes},
+        {**parameters, **DETERMINISTIC, **TARGET.parameters, "num_class": classes},
         rows,
         rounds,
         [lgb.Dataset(x_valid, y_valid, reference=rows)],

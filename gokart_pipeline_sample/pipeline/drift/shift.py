@@ -42,14 +42,6 @@ class ColumnShift(TypedDict):
     counts: list[int]  # of the new rows
 
 
-class Calibration(TypedDict):
-    """A line through points: the share of right predictions by the probability of the predicted class."""
-
-    method: str  # offset or platt
-    probabilities: list[float]  # rising
-    accuracies: list[float]
-
-
 def describe_column(train: pd.Series[Any], test: pd.Series[Any]) -> Distribution:
     """Choose values or ranges that the training rows suggest, and count the test rows.
 
@@ -139,11 +131,12 @@ def find_chance(known: int, known_rows: int, new: int, new_rows: int) -> float:
     return float(hypergeom.sf(new - 1, known_rows + new_rows, known + new, new_rows))
 
 
-def fit_calibration(confidence: Floats, right: npt.NDArray[np.bool_]) -> Calibration:
+def fit_calibration(confidence: Floats, right: npt.NDArray[np.bool_]) -> dict[str, Any]:
     """Calibrate the probabilities of predicted classes by whether each prediction is right, by Platt's method.
 
-    Niculescu-Mizil and Caruana, Predicting good probabilities with supervised learning, ICML 2005. With few right or
-    wrong rows only the offset of its line is fitted, so that the mean is right.
+    Return the ``method``, offset or platt, and a line: the ``accuracies``, shares of right predictions, at rising
+    ``probabilities``. Niculescu-Mizil and Caruana, Predicting good probabilities with supervised learning, ICML 2005.
+    With few right or wrong rows only the offset of its line is fitted, so that the mean is right.
     """
     from scipy.optimize import brentq
     from scipy.special import expit, logit
@@ -160,12 +153,12 @@ def fit_calibration(confidence: Floats, right: npt.NDArray[np.bool_]) -> Calibra
     else:
         platt = LogisticRegression(C=np.inf).fit(odds[:, None], right)
         method, accuracies = "platt", platt.predict_proba(points[:, None])[:, 1]
-    return Calibration(method=method, probabilities=expit(points).tolist(), accuracies=accuracies.tolist())
+    return {"method": method, "probabilities": expit(points).tolist(), "accuracies": accuracies.tolist()}
 
 
-def calibrate(confidence: Floats, calibration: Calibration) -> Floats:
+def calibrate(confidence: Floats, calibration: dict[str, Any]) -> Floats:
     """Return the share of right predictions that each probability stands for."""
-    return np.interp(confidence, calibration["probabilities"], calibration["accuracies"])
+    return np.asarray(np.interp(confidence, calibration["probabilities"], calibration["accuracies"]))
 
 
 def bound_mean(total: float, variance: float, rows: int, test_variance: float) -> list[float]:

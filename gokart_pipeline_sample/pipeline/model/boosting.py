@@ -45,7 +45,7 @@ def boost(train: Dataset, valid: Dataset, num_boost_round: int, parameters: dict
             booster: Booster = call_interruptibly(
                 threads,
                 lgb.train,
-                {**parameters, **DETERMINISTIC, **TARGET.list_parameters()},
+                {**parameters, **DETERMINISTIC, **TARGET.parameters},
                 train,
                 num_boost_round,
                 valid_sets=[train, valid],

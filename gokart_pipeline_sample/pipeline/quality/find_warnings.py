@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Any, cast
 
 import numpy as np
@@ -45,18 +44,12 @@ def find_model_warnings(metrics: Metrics, patience: int) -> list[str]:
         stopped = f"training stopped at num_boost_round={len(losses)}, before early stopping could end it"
         warnings.append(f"{stopped}: set a higher num_boost_round or learning_rate of TrainTask")
     if not PreprocessedSchema.predicts_number():
-        warnings += find_unpredicted(cast("ClassMetrics", metrics))
+        document = cast("ClassMetrics", metrics)
+        classes = zip(document["classes"], np.sum(document["confusion_matrix"], axis=0), strict=True)
+        if never := [f"{each['name']} ({each['rows']})" for each, rows in classes if each["rows"] and not rows]:
+            problem = f"classes with test rows that the model never predicts: {shorten(never)}"
+            warnings.append(f"{problem}: set class_weight=balanced of TrainTask, or add rows of them")
     return [*warnings, *QUALITY.find_baseline_failures(metrics)]
-
-
-def find_unpredicted(metrics: ClassMetrics) -> list[str]:
-    """Return a sentence if the model predicts some classes never."""
-    predicted = [sum(column) for column in zip(*metrics["confusion_matrix"], strict=True)]
-    classes = [each for each, rows in zip(metrics["classes"], predicted, strict=True) if each["rows"] and not rows]
-    if never := [f"{each['name']} ({each['rows']})" for each in classes]:
-        problem = f"classes with test rows that the model never predicts: {shorten(never)}"
-        return [f"{problem}: set class_weight=balanced of TrainTask, or add rows of them"]
-    return []
 
 
 def find_warnings(train: Rows, test: Rows, model: Booster) -> list[str]:
@@ -95,41 +88,27 @@ def find_leaks(features: pd.DataFrame, train: pd.DataFrame, tested: pd.DataFrame
     than ``FEW_ROWS`` test rows are passed over.
     """
     truth, tested_truth = (encode_target(PreprocessedSchema, rows)[:EXAMINED_ROWS].to_numpy() for rows in (train, test))
-    if PreprocessedSchema.predicts_number():
-        grouped = {name: group_column(features, tested, name) for name in features}
-        r2 = {name: rate_groups(truth, tested_truth, *groups) for name, groups in grouped.items()}
-        return [f"{name} (R² {value:.4f})" for name, value in r2.items() if value > GIVES_AWAY]
-    classes = len(PreprocessedSchema.target_classes())
-    rows = np.bincount(tested_truth, minlength=classes)
-    judged = (rows >= FEW_ROWS) & (rows < len(tested_truth))
-    if not judged.any():
+    is_number = PreprocessedSchema.predicts_number()
+    if not is_number:
+        counts = np.bincount(tested_truth)
+        judged = np.flatnonzero((counts >= FEW_ROWS) & (counts < len(tested_truth)))
+        truth, tested_truth = (each[:, None] == judged for each in (truth, tested_truth))
+    if not truth.size:
         return []
     found = []
     for name in features:
-        groups, tested_groups = group_column(features, tested, name)
-        size = (max(groups.max(), tested_groups.max()) + 1, classes)
-        learned, counts = (
-            np.bincount(each * classes + labels, minlength=size[0] * classes).reshape(size)
-            for each, labels in ((groups, truth), (tested_groups, tested_truth))
-        )
-        # One row more of each group, with the shares of all rows: a test row may have a value that no training row has.
-        shares = (learned + learned.sum(axis=0) / len(truth)) / (learned.sum(axis=1, keepdims=True) + 1)
-        area = measure_areas(shares[:, judged], counts[:, judged], counts.sum(axis=1, keepdims=True)).mean()
-        if area > GIVES_AWAY:
-            found.append(f"{name} ({area:.4f})")
+        groups, tested_groups = group_values(features[name][:EXAMINED_ROWS], tested[name][:EXAMINED_ROWS])
+        known = pd.DataFrame(truth).groupby(groups)
+        sums, rows = (each.reindex(tested_groups, fill_value=0).to_numpy() for each in (known.sum(), known.size()))
+        # One row more of each group, with the mean of all rows: a test row may have a value that no training row has.
+        predicted = (sums + truth.mean(axis=0)) / (rows[:, None] + 1)
+        if is_number:
+            value = number_scores.score(tested_truth, predicted.ravel())["r2"] or 0.0
+        else:
+            value = measure_areas(tested_truth, predicted).mean()
+        if value > GIVES_AWAY:
+            found.append(f"{name} ({'R² ' * is_number}{value:.4f})")
     return found
-
-
-def rate_groups(truth: Numbers, tested_truth: Numbers, groups: Numbers, tested_groups: Numbers) -> float:
-    """Return R² of the means of the training rows by group, each with one row more that has the mean of all."""
-    size = max(groups.max(), tested_groups.max()) + 1
-    sums, rows = np.bincount(groups, truth, size) + truth.mean(), np.bincount(groups, minlength=size) + 1
-    return number_scores.score(tested_truth, (sums / rows)[tested_groups])["r2"] or 0.0
-
-
-def group_column(features: pd.DataFrame, tested: pd.DataFrame, name: Hashable) -> list[Numbers]:
-    """Group the values of the first rows of a column; see :func:`group_values`."""
-    return group_values(features[name][:EXAMINED_ROWS], tested[name][:EXAMINED_ROWS])
 
 
 def group_values(known: pd.Series[Any], new: pd.Series[Any]) -> list[Numbers]:
@@ -146,16 +125,10 @@ def group_values(known: pd.Series[Any], new: pd.Series[Any]) -> list[Numbers]:
     return [np.searchsorted(np.unique([*bounds, np.nan])[1:], each, side="right") for each in values]
 
 
-def measure_areas(shares: Numbers, counts: Numbers, rows: Numbers) -> Numbers:
-    """Return the area under the ROC curve of each class, if each row is predicted by the share of its group.
-
-    It is the chance that a row of the class is in a later group, by rising share, than another, half of it in the same
-    one (Mann and Whitney, 1947). Shares and counts are by group and class, ``rows`` (a column) by group.
-    """
-    order = shares.argsort(axis=0, kind="stable")
-    own, others = (np.take_along_axis(each, order, axis=0) for each in (counts, rows - counts))
-    below = others.cumsum(axis=0) - others / 2
-    return np.asarray((own * below).sum(axis=0) / (own.sum(axis=0) * others.sum(axis=0)))
+def measure_areas(truth: Numbers, predicted: Numbers) -> Numbers:
+    """Return the area under the ROC curve of each column, from the ranks of its rows (Mann and Whitney, 1947)."""
+    ranks, rows = pd.DataFrame(predicted).rank().to_numpy(), truth.sum(axis=0)
+    return np.asarray(((ranks * truth).sum(axis=0) / rows - (rows + 1) / 2) / (len(truth) - rows))
 
 
 def find_groups(train: Rows, test: Rows) -> list[str]:

@@ -154,22 +154,12 @@ def find_thresholds(positive: npt.NDArray[np.bool_], probabilities: Probabilitie
     return points.iloc[np.union1d(steps, points["f1"].argmax())].to_dict("records")
 
 
-def measure_calibration(right: npt.NDArray[np.bool_], confidence: Probabilities) -> list[dict[Any, Any]]:
+def measure_calibration(right: npt.NDArray[np.bool_], confidence: "pd.Series[float]") -> list[dict[Any, Any]]:
     """Compare the probabilities of predicted classes with the share of correct predictions, in bins of equal widths."""
     rows = pd.DataFrame({"probability": confidence, "accuracy": right})
     edges = np.linspace(0, 1, CALIBRATION_BINS + 1).tolist()
     bins = rows.groupby(pd.cut(rows["probability"], edges, include_lowest=True), observed=True)
     return bins.mean().assign(rows=bins.size()).to_dict("records")
-
-
-def find_wrong(test: pd.DataFrame, matched: pd.DataFrame) -> list[dict[Any, Any]]:
-    """Return the wrong predictions with the highest probabilities; ``matched`` has a prediction for each row."""
-    target, pred = test[PreprocessedSchema.target_column()], matched[PredictionSchema.target_column()]
-    is_wrong = target.to_numpy() != pred.to_numpy()
-    codes = encode_target(PredictionSchema, matched).to_numpy()
-    probabilities = matched[PredictionSchema.probability_columns()].to_numpy()[np.arange(len(codes)), codes]
-    probability = pd.Series(probabilities)[is_wrong].nlargest(SHOWN_ROWS)
-    return show_rows(test, matched, probability.rename("probability"))
 
 
 def show_rows(test: pd.DataFrame, matched: pd.DataFrame, shown: "pd.Series[float]") -> list[dict[Any, Any]]:
@@ -245,6 +235,7 @@ class ClassQuality(Quality):
         truth, predicted = encode_target(PreprocessedSchema, test).to_numpy(), encode_target(PredictionSchema, matched)
         probabilities, codes = matched[PredictionSchema.probability_columns()].to_numpy(), predicted.to_numpy()
         found, groups = score(truth, codes, probabilities), test.get(PreprocessedSchema.group_column())
+        confidence = pd.Series(probabilities[np.arange(len(test)), codes], name="probability")
         return metrics.ClassMetrics(
             **common,
             baseline_p_value=compare_with_baseline(truth, codes, groups),
@@ -254,6 +245,6 @@ class ClassQuality(Quality):
             classes=score_classes(truth, codes, probabilities),
             decision=get_kept(model, "decision"),
             confusion_matrix=confusion_matrix(truth, codes, labels=range(probabilities.shape[1])).tolist(),
-            calibration=measure_calibration(truth == codes, probabilities[np.arange(len(test)), codes]),
-            most_confidently_wrong=find_wrong(test, matched),
+            calibration=measure_calibration(truth == codes, confidence),
+            most_confidently_wrong=show_rows(test, matched, confidence[truth != codes].nlargest(SHOWN_ROWS)),
         )

@@ -23,7 +23,7 @@ from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.quality import importances as quality_importances
 from gokart_pipeline_sample.pipeline.quality.importances import measure_importances
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
-from gokart_pipeline_sample.pipeline.quality.scores import find_wrong, make_interval
+from gokart_pipeline_sample.pipeline.quality.scores import make_interval, show_rows
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.train import TrainTask
 
@@ -244,14 +244,14 @@ class TestEvaluate:
             EvaluateTask.evaluate(model, prediction, test, test.drop(columns="target"), **SHUFFLES)
 
 
-class TestFindWrong:
+class TestShownRows:
     def test_has_no_value_where_json_knows_none(
         self, weak: tuple[Booster, pd.DataFrame], prediction: pd.DataFrame
     ) -> None:
         _, test = weak
         strange = test.assign(petal_width=pd.Timestamp("2024-05-06"), sepal_width=np.nan)
-        rows = find_wrong(strange, prediction)
-        assert rows
+        rows = show_rows(strange, prediction, pd.Series([0.9, 0.8], [3, 5], name="probability"))
+        assert len(rows) == 2
         assert {row["features"]["petal_width"] for row in rows} == {"2024-05-06"}
         assert {row["features"]["sepal_width"] for row in rows} == {None}
         json.dumps(rows, allow_nan=False)
@@ -259,9 +259,11 @@ class TestFindWrong:
     def test_gives_the_probability_of_the_class_that_was_decided(
         self, weak: tuple[Booster, pd.DataFrame], prediction: pd.DataFrame
     ) -> None:
-        _, test = weak
+        model, test = weak
         improbable = prediction.filter(like="probability_").to_numpy().argmin(axis=1)
-        rows = find_wrong(test, prediction.assign(pred=improbable))
+        document = EvaluateTask.evaluate(model, prediction.assign(pred=improbable), test, test, **SHUFFLES)
+        rows = document["most_confidently_wrong"]
+        assert rows
         least = prediction.filter(like="probability_").min(axis=1).set_axis(prediction["id"])
         assert [row["probability"] for row in rows] == [least[row["id"]] for row in rows]
 

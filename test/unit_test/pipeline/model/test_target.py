@@ -57,7 +57,7 @@ class TestNumberTargetCheck:
         numbers = np.tile([*USABLE, 1e-30, LARGEST], 30)
         NumberTarget.check(numbers, objective)
         dataset = lgb.Dataset(np.arange(len(numbers), dtype=float)[:, None], numbers)
-        model = lgb.train({**DETERMINISTIC, **NumberTarget.list_parameters(), "objective": objective}, dataset, 2)
+        model = lgb.train({**DETERMINISTIC, **NumberTarget.parameters, "objective": objective}, dataset, 2)
         assert model.num_trees() > 0
 
     @pytest.mark.parametrize("objective", sorted({*NumberTarget.objectives} - {*AT_LEAST_ZERO}))
@@ -215,7 +215,7 @@ class TestNumberTargetLabel:
 class TestClassTarget:
     def test_is_the_target_of_the_table(self) -> None:
         assert isinstance(TARGET, ClassTarget)
-        assert TARGET.list_parameters() == {"metric": "multi_logloss", "num_class": 3}
+        assert TARGET.parameters == {"metric": "multi_logloss", "num_class": 3}
         TARGET.check(np.array([0, 1, 2]), "multiclass")
 
     @pytest.mark.parametrize("decision", [ARGMAX, "1:f1"])

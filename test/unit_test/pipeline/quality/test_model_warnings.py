@@ -93,7 +93,7 @@ def test_a_wide_table_of_uneven_classes_diverges_with_lightgbms_own_bound_on_lea
     curve: dict[str, Any] = {}
     train = lgb.Dataset(data[0], data[2])
     model = lgb.train(
-        {**parameters, **DETERMINISTIC, **TARGET.list_parameters(), "num_class": 20, "num_threads": 1, **changed},
+        {**parameters, **DETERMINISTIC, **TARGET.parameters, "num_class": 20, "num_threads": 1, **changed},
         train,
         own["num_boost_round"],
         [lgb.Dataset(data[1], data[3], reference=train)],
