@@ -14,12 +14,7 @@ from gokart_pipeline_sample.errors import AccuracyTooLowError
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.model.model_input import Rows, encode_target
 from gokart_pipeline_sample.pipeline.quality.kinds import QUALITY
-from gokart_pipeline_sample.pipeline.quality.requirements import (
-    AccuracyParameter,
-    RequirementsParameter,
-    find_failures,
-    list_figures,
-)
+from gokart_pipeline_sample.pipeline.quality.requirements import AccuracyParameter, RequirementsParameter, judge
 from gokart_pipeline_sample.pipeline.quality.scores import compare_with_baseline
 from gokart_pipeline_sample.pipeline.schemas.output import OutputSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
@@ -54,9 +49,9 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
         metrics = self.load("metrics_task") if self.metrics_task else None
         if self.require and not metrics:
             raise ValueError(f"the requirements {self.require!r} need the metrics: give metrics_task")
-        failures = find_failures(list_figures(metrics), self.require) if metrics else []
-        if metrics and self.require_better and self.require_acc is None:
-            failures += QUALITY.find_baseline_failures(metrics)
+        # check_accuracy compares the accuracy itself.
+        require_better = self.require_better and self.require_acc is None
+        failures = judge(metrics, self.require, require_better) if metrics else []
         prediction, test = self.load(self.pred_task), self.load(self.test_task)
         self.dump(self.check_accuracy(prediction, test, self.require_acc, failures, self.require_better))
 

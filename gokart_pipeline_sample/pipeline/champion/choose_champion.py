@@ -1,10 +1,12 @@
-"""Compare a new model with the champion, and choose one of them."""
+"""Compare a new model with the champion, choose one of them, and load it."""
 
 import functools
 from logging import INFO, WARNING, getLogger
 from typing import Any, cast
 
 import luigi
+from gokart.target import TargetOnKart
+from gokart.utils import FlattenableItems
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import AccuracyTooLowError, ChampionError
@@ -20,17 +22,12 @@ from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
 from gokart_pipeline_sample.pipeline.quality.kinds import QUALITY
 from gokart_pipeline_sample.pipeline.quality.metrics import Metrics
-from gokart_pipeline_sample.pipeline.quality.requirements import (
-    RequirementsParameter,
-    find_failures,
-    join_requirements,
-    list_figures,
-)
+from gokart_pipeline_sample.pipeline.quality.requirements import RequirementsParameter, join_requirements, judge
 from gokart_pipeline_sample.pipeline.quality.scores import average_groups
 from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema, match_by_id
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
-from gokart_pipeline_sample.utils.parameters import ShareParameter, TaskParameter, borrow
+from gokart_pipeline_sample.utils.parameters import ENCRYPTION, ShareParameter, TaskParameter, borrow
 from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask, S3DestinationTask
 from gokart_pipeline_sample.utils.task_definition import define_task, hash_code
 
@@ -100,9 +97,7 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
         return f"{PROMOTED}: {unfit}" if unfit else f"{KEPT}: the new model fails, {failures}"
 
     def _find_failures(self, metrics: Metrics) -> str:
-        others = QUALITY.find_baseline_failures(metrics) if self.require_better else []
-        required = join_requirements(self.require_acc, self.require)
-        return "; ".join([*find_failures(list_figures(metrics), required), *others])
+        return "; ".join(judge(metrics, join_requirements(self.require_acc, self.require), self.require_better))
 
     def _compare(self, document: registry.ChampionDocument, test: Any, old: DataFrame[PredictionSchema]) -> str:
         """Return whether the new model is not worse than the champion, which predicts ``old``."""
@@ -135,6 +130,26 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
             **{QUALITY.figure: dict(metrics["model"])[QUALITY.figure]},
         )
         return put(registry.DOCUMENT, document, JsonProcessor())["key"]
+
+
+class LoadChampionTask(S3DestinationTask[Any]):
+    """Outputs the champion's ``model`` and ``reference``, as they are on S3; it runs nothing."""
+
+    bucket, prefix = borrow(ChooseChampionTask, "bucket"), borrow(ChooseChampionTask, "prefix")
+    server_side_encryption, kms_key_id = (borrow(ChooseChampionTask, name) for name in ENCRYPTION)
+    champion: luigi.Parameter[str] = luigi.Parameter(description="Key of the champion's document.")
+
+    def output(self) -> FlattenableItems[TargetOnKart]:
+        """Return the two objects on S3."""
+        document = self.champions().read_document(self.champion)
+        return {
+            "model": registry.S3ChampionFile(self.bucket, document["model"], LightGBMModelProcessor()),
+            "reference": registry.S3ChampionFile(self.bucket, document["reference"], JsonProcessor()),
+        }
+
+    def champions(self) -> registry.Champions:
+        """Return all champions of the bucket."""
+        return registry.Champions(self.bucket, make_folder(self.prefix), self.encryption())
 
 
 def find_change(document: registry.ChampionDocument, lookups: Any) -> str | None:

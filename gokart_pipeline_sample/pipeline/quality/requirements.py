@@ -55,6 +55,12 @@ def find_failures(
     return failures
 
 
+def judge(metrics: Metrics, require: str, require_better: bool) -> list[str]:
+    """Return a sentence for each requirement that is not met, and one if the model has to beat a constant in vain."""
+    others = QUALITY.find_baseline_failures(metrics) if require_better else []
+    return [*find_failures(list_figures(metrics), require), *others]
+
+
 def join_requirements(require_acc: float | None, require: str) -> str:
     """Return all requirements as text."""
     return require if require_acc is None else f"accuracy>{require_acc}, {require}"
