@@ -52,10 +52,11 @@ class LoadDataTask(TableTask[DataFrame[FeatureSchema]]):
         good, found = separate_rows(FeatureSchema, data)
         if not found.empty:
             breaches = Breaches(FeatureSchema.id_column()).add(found, data)
-            bad_rows = len(data) - len(good)
-            if bad_rows > allowed_share * len(data):
+            if breaches.bad_rows > allowed_share * len(data):
                 raise BadRowsError(f"the frame breaks {FeatureSchema.__name__}: {breaches}")
-            logger.warning("%d of %d rows break the schema and are left out: %s", bad_rows, len(data), breaches)
+            logger.warning(
+                "%d of %d rows break the schema and are left out: %s", breaches.bad_rows, len(data), breaches
+            )
         return cast("DataFrame[FeatureSchema]", good.reset_index(drop=True))
 
     @staticmethod

@@ -3,7 +3,7 @@
 import json
 import math
 from logging import getLogger
-from typing import NotRequired, TypedDict, cast
+from typing import Any, cast
 
 import luigi
 import numpy as np
@@ -30,19 +30,8 @@ from gokart_pipeline_sample.utils.template import ViewTask
 logger = getLogger(__name__)
 
 
-class Evaluation(TypedDict):
-    """The figures of a batch that its truth tells, beside what was estimated when it was published."""
-
-    rows: int  # published rows whose truth is known
-    accuracy: NotRequired[float]
-    mae: NotRequired[float]  # instead, if the target is a number
-    figures: dict[str, list[float]]  # with their intervals: see QUALITY.score_labels
-    estimated: list[float] | None  # accuracy or mae, with its interval
-    alarms: list[str]  # see find_alarms
-
-
-class JoinTruthTask(TableTask[Evaluation], PublisherTask[Evaluation], S3DestinationTask[Evaluation]):
-    """Puts an :class:`Evaluation` document beside the manifest of a batch."""
+class JoinTruthTask(TableTask[dict[str, Any]], PublisherTask[dict[str, Any]], S3DestinationTask[dict[str, Any]]):
+    """Puts a document beside the manifest of a batch: what its truth tells, and what was estimated before."""
 
     report_name = "evaluation.html"  # That of the batch is beside the manifest already.
 
@@ -81,7 +70,7 @@ class JoinTruthTask(TableTask[Evaluation], PublisherTask[Evaluation], S3Destinat
         for alarm in alarms:
             logger.warning("%s", alarm)
         found = {"rows": rows, QUALITY.figure: figures[QUALITY.figure][0], "figures": figures, "estimated": estimated}
-        self.dump(cast("Evaluation", {**found, "alarms": alarms}))
+        self.dump({**found, "alarms": alarms})
 
     def describe(self) -> Published:
         """Return the accuracy, what it was estimated as, and the alarms."""
@@ -122,7 +111,7 @@ def find_alarms(
     return alarms
 
 
-class EvaluatePublishedTask(ViewTask[Evaluation], TableTask[Evaluation]):
+class EvaluatePublishedTask(ViewTask[dict[str, Any]], TableTask[dict[str, Any]]):
     """Compares a published batch with a table of its truth, when that is known."""
 
     bucket = borrow(JoinTruthTask, "bucket")

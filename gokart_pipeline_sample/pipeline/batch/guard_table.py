@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from logging import getLogger
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, TypedDict
 
 import luigi
 import pandas as pd
@@ -22,6 +22,8 @@ from gokart_pipeline_sample.utils.table_task import TableTask
 
 logger = getLogger(__name__)
 
+Checked = tuple[Breaches, list[Any] | None]  # of a chunk, and the bounds of its ids
+
 # Small chunks cost more for calls of pandera and pandas than for their rows; wide rows make smaller ones.
 CHUNK_ROWS = 1_000_000
 CHUNK_BYTES = 40 * 2**20
@@ -33,15 +35,6 @@ class GuardResult(TypedDict):
     rows: int
     bad_rows: int
     duplicates: list[Any]
-
-
-class CheckedChunk(NamedTuple):
-    """The numbers of rows and of bad rows of a chunk, the checks that these break, and the bounds of its ids."""
-
-    rows: int
-    bad_rows: int
-    breaches: Breaches
-    bounds: list[Any] | None
 
 
 class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
@@ -61,7 +54,7 @@ class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
         """Check the table and save the result; raise a TableError if it has too few valid rows."""
         table, duplicates = self.open_table(), list[Any]()
         checked = self.check_chunks(table, duplicates)
-        if not increase(chunk.bounds for chunk in checked):
+        if not increase(bounds for _, bounds in checked):
             ids = FeatureSchema.arrow_schema([FeatureSchema.id_column()])
             duplicates = find_duplicates(
                 lambda: (readable_ids(FeatureSchema, chunk) for chunk in table.read_chunks(ids, CHUNK_ROWS)),
@@ -75,26 +68,26 @@ class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
             raise TableError(f"{self.table}: {valid} of {result['rows']} rows are valid, min_rows is {self.min_rows}")
         self.dump(result)
 
-    def check_chunks(self, table: Table, duplicates: list[Any]) -> list[CheckedChunk]:
+    def check_chunks(self, table: Table, duplicates: list[Any]) -> list[Checked]:
         """Check each chunk of the table, given the ids that are known to occur more than once."""
         schema, preprocess = FeatureSchema.new_row_schema(), LOOKUPS.bind(PreprocessTask.preprocess, self.lookups)
         check = functools.partial(self.check, table, pd.Index(duplicates), preprocess)
-        checked: dict[int, CheckedChunk] = {}
+        checked: dict[int, Checked] = {}
         with self.start_workers() as workers, showing_progress("checked", None, "rows") as bar:
             rows = min(CHUNK_ROWS, CHUNK_BYTES // (8 * len(schema)))  # of about eight bytes a cell
             pieces = table.list_pieces(schema, rows, elsewhere=bool(self.dask_scheduler))
             for number, chunk in workers.map(check, pieces):
                 checked[number] = chunk
-                bar.update(chunk.rows)
+                bar.update(chunk[0].rows)
         return [chunk for _, chunk in sorted(checked.items())]
 
     @staticmethod
-    def guard(checked: list[CheckedChunk], duplicates: list[Any], allowed_share: float) -> GuardResult:
+    def guard(checked: list[Checked], duplicates: list[Any], allowed_share: float) -> GuardResult:
         """Count the rows of all chunks that break the schema; raise a BadRowsError if they are more than allowed."""
-        rows, bad_rows = sum(chunk.rows for chunk in checked), sum(chunk.bad_rows for chunk in checked)
         breaches = Breaches(FeatureSchema.id_column())
-        for chunk in checked:
-            breaches.merge(chunk.breaches)
+        for found, _ in checked:
+            breaches.merge(found)
+        rows, bad_rows = breaches.rows, breaches.bad_rows
         if rows and bad_rows / rows > allowed_share:
             allowed = f"a share of {allowed_share:g} is allowed (see on_bad_row)"
             raise BadRowsError(f"{bad_rows} of {rows} rows break {FeatureSchema.__name__}, {allowed}: {breaches}")
@@ -102,9 +95,9 @@ class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
         return GuardResult(rows=rows, bad_rows=bad_rows, duplicates=duplicates)
 
     @staticmethod
-    def check(table: Table, duplicates: pd.Index[Any], preprocess: Preprocess, piece: Piece) -> CheckedChunk:
+    def check(table: Table, duplicates: pd.Index[Any], preprocess: Preprocess, piece: Piece) -> Checked:
         """Count the rows of a piece of a table that break the schema; see :func:`preprocess_valid`."""
         data, _ = table.read_piece(FeatureSchema.new_row_schema(), piece)
-        good, found = preprocess_valid(FeatureSchema, data, duplicates, preprocess)
+        _, found = preprocess_valid(FeatureSchema, data, duplicates, preprocess)
         breaches = Breaches(FeatureSchema.id_column()).add(found, data)
-        return CheckedChunk(len(data), len(data) - len(good), breaches, get_bounds(readable_ids(FeatureSchema, data)))
+        return breaches, get_bounds(readable_ids(FeatureSchema, data))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from logging import getLogger
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 import luigi
 import pandas as pd
@@ -22,7 +22,7 @@ from gokart_pipeline_sample.io.tables.table import Piece, Table
 from gokart_pipeline_sample.io.threads import count_threads
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult, GuardTableTask
 from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, Part, S3ManifestTarget, UnseenValues
-from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, RowCounts, count_rows, measure_shift
+from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, count_rows, measure_shift
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.model.model_input import count_unseen, select_features
 from gokart_pipeline_sample.pipeline.pred import PredTask
@@ -44,13 +44,6 @@ logger = getLogger(__name__)
 
 REJECTED = "rejected/"
 SHOWN_VALUES = 10
-
-
-class PartFigures(TypedDict):
-    """Figures of the valid rows of a part; those of all parts are added."""
-
-    counts: RowCounts
-    unseen: dict[str, UnseenValues]  # by feature
 
 
 class PartScorer(NamedTuple):
@@ -81,10 +74,13 @@ class PartScorer(NamedTuple):
         put = {name: self.target.put_part(name, frame, self.processor) for name, frame in frames.items()}
         return number, len(rows), {"put": put, "figures": figures}
 
-    def score(self, data: pd.DataFrame, name: str) -> tuple[DataFrame[PredictionSchema], pd.Series[str], PartFigures]:
+    def score(
+        self, data: pd.DataFrame, name: str
+    ) -> tuple[DataFrame[PredictionSchema], pd.Series[str], dict[str, Any]]:
         """Predict the valid rows of a part as it was read; see :func:`separate_rows`.
 
-        Return their predictions in order; why other rows are rejected, by their index; the figures of the former.
+        Return their predictions in order; why other rows are rejected, by their index; and figures of the former, which
+        are added to those of other parts: the ``counts`` of the reference, and the values ``unseen``, by feature.
         """
         model = self.engine.model
         # The guard has checked the values of the very same rows; where all are valid, schemas need only convert them.
@@ -102,7 +98,7 @@ class PartScorer(NamedTuple):
             column: UnseenValues(rows=int(rows.sum()), values=rows.index[:SHOWN_VALUES].tolist())
             for column, rows in count_unseen(model, features).items()
         }
-        return scored, reasons, PartFigures(counts=count_rows(model, features, scored, self.reference), unseen=unseen)
+        return scored, reasons, {"counts": count_rows(model, features, scored, self.reference), "unseen": unseen}
 
 
 class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manifest], S3DestinationTask[Manifest]):

@@ -104,9 +104,13 @@ class Breaches:
     counts: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     ids: dict[tuple[Any, ...], list[Any]] = field(default_factory=dict)
     values: dict[tuple[Any, ...], dict[Any, None]] = field(default_factory=dict)
+    rows: int = 0  # of the table
+    bad_rows: int = 0
 
     def add(self, breaches: pd.DataFrame, data: pd.DataFrame) -> Breaches:
         """Count breaches of the rows of a frame, and return all; see :func:`separate_rows`."""
+        self.rows += len(data)
+        self.bad_rows += breaches["row"].nunique()
         for breach, group in breaches.groupby(["column", "check"], sort=False):
             column, check = breach
             ids = data.loc[group["row"][:SHOWN_IDS], self.id_column].tolist()
@@ -118,6 +122,8 @@ class Breaches:
 
     def merge(self, later: Breaches) -> None:
         """Count the rows of a later chunk, too."""
+        self.rows += later.rows
+        self.bad_rows += later.bad_rows
         self.counts += later.counts
         for breach in later.counts:
             self.ids[breach] = [*self.ids.get(breach, []), *later.ids[breach]][:SHOWN_IDS]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import pandas as pd
 import pandera.pandas as pa
@@ -11,13 +11,13 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.io.compiled_model import Engine
 from gokart_pipeline_sample.io.lightgbm_model import Booster
-from gokart_pipeline_sample.pipeline.batch.score_table import PartFigures, PartScorer
+from gokart_pipeline_sample.pipeline.batch.score_table import PartScorer
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, measure_shift
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
-Scored = tuple[pd.DataFrame, pd.Series, PartFigures]
+Scored = tuple[pd.DataFrame, pd.Series, dict[str, Any]]
 
 
 class ConvertingSchema(PreprocessedSchema):
@@ -135,7 +135,7 @@ class TestScore:
 
     def test_counts_the_valid_rows(self, model: Booster, reference: Reference, rows: pd.DataFrame) -> None:
         pieces = [rows[:70].reset_index(drop=True), rows[70:].reset_index(drop=True)]
-        figures: list[PartFigures] = [score(model, piece, [7], reference)[2] for piece in pieces]
+        figures: list[dict[str, Any]] = [score(model, piece, [7], reference)[2] for piece in pieces]
         shift = measure_shift([each["counts"] for each in figures], reference)
         assert shift is not None
         assert shift["rows"] == 149
