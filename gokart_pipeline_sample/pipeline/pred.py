@@ -12,11 +12,11 @@ from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import PredictionError
 from gokart_pipeline_sample.io.compiled_model import FIRST_ROWS, Engine, choose_engines
-from gokart_pipeline_sample.io.lightgbm_model import Booster, get_kept, predict_raw
+from gokart_pipeline_sample.io.lightgbm_model import Booster, get_kept, predict_contributions, predict_raw
 from gokart_pipeline_sample.io.threads import count_threads
 from gokart_pipeline_sample.pipeline.model.decision import ARGMAX, DecisionParameter
-from gokart_pipeline_sample.pipeline.model.model_input import select_features
-from gokart_pipeline_sample.pipeline.model.reasons import add_reasons
+from gokart_pipeline_sample.pipeline.model.model_input import encode_target, select_features
+from gokart_pipeline_sample.pipeline.model.reasons import name_reasons
 from gokart_pipeline_sample.pipeline.model.target import TARGET
 from gokart_pipeline_sample.pipeline.schemas.output import INTERVAL, PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
@@ -73,4 +73,7 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
         columns = {PredictionSchema.id_column(): ids, PredictionSchema.target_column(): predicted}
         columns |= dict(zip(names, others, strict=False))
         labelled = pd.DataFrame(columns, index=ids.index, copy=False)
-        return add_reasons(labelled, model, features, reasons, threads)
+        if not reasons:
+            return labelled
+        contributions = predict_contributions(model, features, encode_target(PredictionSchema, labelled), threads)
+        return labelled.assign(**name_reasons(contributions[:, :-1], features.columns, reasons))

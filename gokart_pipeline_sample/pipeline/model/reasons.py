@@ -7,20 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gokart_pipeline_sample.io.lightgbm_model import Booster, predict_contributions
-from gokart_pipeline_sample.pipeline.model.model_input import encode_target
-from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema
-
-
-def add_reasons(
-    prediction: pd.DataFrame, model: Booster, features: pd.DataFrame, count: int, threads: int = 0
-) -> pd.DataFrame:
-    """Return predictions with so many features that contribute most to their class, as :func:`name_reasons` does."""
-    if not count:
-        return prediction
-    contributions = predict_contributions(model, features, encode_target(PredictionSchema, prediction), threads)
-    return prediction.assign(**name_reasons(contributions[:, :-1], features.columns, count))
-
 
 def name_reasons(contributions: Any, names: pd.Index[str], count: int) -> dict[str, Any]:
     """Return so many columns ``reason_1`` and so on of text such as ``petal_length +1.23``, or one for each feature.

@@ -10,7 +10,7 @@ from gokart_pipeline_sample.io.lightgbm_model import Booster, get_kept, predict_
 from gokart_pipeline_sample.pipeline.batch.score_table import PartScorer
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
 from gokart_pipeline_sample.pipeline.model.model_input import select_features
-from gokart_pipeline_sample.pipeline.model.reasons import add_reasons, name_reasons
+from gokart_pipeline_sample.pipeline.model.reasons import name_reasons
 from gokart_pipeline_sample.pipeline.pred import PredTask
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 
@@ -67,23 +67,21 @@ class TestNameReasons:
         assert list(name_reasons(np.ones((1, 4)), self.NAMES, 9)) == ["reason_1", "reason_2", "reason_3", "reason_4"]
 
 
-class TestAddReasons:
+class TestLabel:
     def test_names_the_feature_that_alone_decides(self) -> None:
         rng = np.random.default_rng(1)
         features = pd.DataFrame(rng.normal(size=(300, 3)), columns=["noise", "deciding one", "more noise"])
         target = np.digitize(features["deciding one"], [-0.5, 0.5])
         # LightGBM knows it by another name.
         model = fit(features.set_axis(["x", "y", "z"], axis=1), target, objective="multiclass", num_class=3)
-        prediction = pd.DataFrame({"id": range(300), "pred": model.predict(features).argmax(axis=1)})
-        found = add_reasons(prediction, model, features, 2)
-        assert found.columns.tolist() == ["id", "pred", "reason_1", "reason_2"]
+        found = PredTask.label(model.predict(features), pd.Series(range(300)), model, features, 2)
+        assert found.filter(regex="id|pred|reason").columns.tolist() == ["id", "pred", "reason_1", "reason_2"]
         assert found["reason_1"].str.startswith("deciding one +").all()
 
     def test_explains_the_class_in_pred_and_not_the_most_probable_one(self, model: Booster, parts: Parts) -> None:
         features = select_features(parts[2], get_kept(model, "fitted_features"))
-        found = [
-            add_reasons(pd.DataFrame({"id": parts[2]["id"], "pred": label}), model, features, 1) for label in range(3)
-        ]
+        labels = [np.tile(np.eye(3)[label], (len(features), 1)) for label in range(3)]
+        found = [PredTask.label(label, parts[2]["id"], model, features, 1) for label in labels]
         is_setosa = parts[2]["target"] == 0
         assert found[0].loc[is_setosa, "reason_1"].str.contains(r" \+").all()
         assert found[2].loc[is_setosa, "reason_1"].str.contains(" -").all()
@@ -92,13 +90,15 @@ class TestAddReasons:
         values = ["red", "green", "blue"] * 40
         features = pd.DataFrame({"noise": np.arange(120.0) % 7, "colour": pd.Categorical(values)})
         model = fit(features, pd.Categorical(values).codes, objective="multiclass", num_class=3, min_data_per_group=1)
-        prediction = pd.DataFrame({"id": range(120), "pred": pd.Categorical(values).codes.astype(int)})
-        assert add_reasons(prediction, model, features, 1)["reason_1"].str.startswith("colour +").all()
+        labels = np.eye(3)[pd.Categorical(values).codes]
+        found = PredTask.label(labels, pd.Series(range(120)), model, features, 1)
+        assert found["reason_1"].str.startswith("colour +").all()
 
     def test_computes_nothing_when_it_is_off(self, model: Booster, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(lightgbm_model, "call_interruptibly", None)
-        prediction = pd.DataFrame({"id": [1], "pred": [0]})
-        assert add_reasons(prediction, model, prediction, 0) is prediction
+        found = PredTask.label(np.eye(3)[:1], pd.Series([1]), model, pd.DataFrame(), 0)
+        assert found.columns[:2].tolist() == ["id", "pred"]
+        assert found.filter(like="reason").empty
 
 
 class TestPredictions:
