@@ -39,8 +39,7 @@ class CheckAccuracyTask(ShownTask[DataFrame[OutputSchema]]):
         default=QUALITY.require, description="Other figures, as recall[1]>=0.5, or mae<0.7*baseline of a number."
     )
     require_better: luigi.BoolParameter = gokart.ExplicitBoolParameter(
-        default=True,
-        description="Whether it must beat the most frequent class or the median at a confidence of 0.95.",
+        default=True, description="Whether it must beat the most frequent class or the median at a confidence of 0.95."
     )
     metrics_task: OptionalTaskParameter = OptionalTaskParameter(description="Outputs the figures to check.")
 

@@ -45,10 +45,7 @@ class LoadDataTask(TableTask[DataFrame[FeatureSchema]]):
 
     @staticmethod
     def check_rows(data: pd.DataFrame, allowed_share: float = 0.0) -> DataFrame[FeatureSchema]:
-        """Return the valid rows of a table as it was read; see :func:`separate_rows`.
-
-        Raise a BadRowsError, which counts rows by check and gives the first ids, if a larger share breaks the schema.
-        """
+        """Return the valid rows of a table as it was read; raise a BadRowsError if a larger share breaks the schema."""
         good, found = separate_rows(FeatureSchema, data)
         if not found.empty:
             breaches = Breaches(FeatureSchema.id_column()).add(found, data)

@@ -19,7 +19,6 @@ from gokart_pipeline_sample.utils.shown_task import ShownTask
 
 # Not from the modules of the model: a new version of LightGBM need not split the rows again.
 Rows: TypeAlias = DataFrame[PreprocessedSchema]
-Parts: TypeAlias = tuple[Rows, Rows, Rows]
 
 
 class SplitDataTask(ShownTask[dict[str, Rows]]):
@@ -56,7 +55,7 @@ class SplitDataTask(ShownTask[dict[str, Rows]]):
     @pa.check_types(lazy=True, inplace=True)
     def split(
         data: Rows, test_fraction: float, valid_fraction: float, random_state: int, split_by: str = "random"
-    ) -> Parts:
+    ) -> tuple[Rows, Rows, Rows]:
         """Assign each row to exactly one of the parts ``train``, ``valid`` and ``test``, each with a new index.
 
         With "id", the parts have about the size asked for, and depend on the id alone; with a column, its greatest

@@ -48,9 +48,7 @@ class TrainTask(GokartTask[Booster]):
         default="none", choices=["none", "balanced"], description="Whether all classes get the same total weight."
     )
     interval: ShareParameter = ShareParameter(default=0.0, description="Share of rows from pred_low to pred_high.")
-    decision: luigi.Parameter[str] = share(
-        DecisionParameter(ARGMAX, description="See PredTask."), PREDICTOR, "decision"
-    )
+    decision = share(DecisionParameter(ARGMAX, description="See PredTask."), PREDICTOR, "decision")
     threads: luigi.NumericalParameter[int] = luigi.NumericalParameter(
         default=0, var_type=int, min_value=0, max_value=4096, significant=False, description="Threads; 0: what is best."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from logging import getLogger
-from typing import Any, TypedDict
+from typing import Any
 
 import luigi
 import pandas as pd
@@ -29,16 +29,11 @@ CHUNK_ROWS = 1_000_000
 CHUNK_BYTES = 40 * 2**20
 
 
-class GuardResult(TypedDict):
-    """The number of rows of a table, the number that break the schema, and the ids that occur more than once."""
+class GuardTableTask(TableTask[dict[str, Any]], ClusterTask[dict[str, Any]]):
+    """Checks every row of the table to score before any row is scored.
 
-    rows: int
-    bad_rows: int
-    duplicates: list[Any]
-
-
-class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
-    """Checks every row of the table to score before any row is scored; outputs the number of bad rows."""
+    Outputs the numbers of ``rows`` and of ``bad_rows``, and as ``duplicates`` the ids that occur more than once.
+    """
 
     file_name = "GuardTableTask.json"
 
@@ -82,7 +77,7 @@ class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
         return [chunk for _, chunk in sorted(checked.items())]
 
     @staticmethod
-    def guard(checked: list[Checked], duplicates: list[Any], allowed_share: float) -> GuardResult:
+    def guard(checked: list[Checked], duplicates: list[Any], allowed_share: float) -> dict[str, Any]:
         """Count the rows of all chunks that break the schema; raise a BadRowsError if they are more than allowed."""
         breaches = Breaches(FeatureSchema.id_column())
         for found, _ in checked:
@@ -92,7 +87,7 @@ class GuardTableTask(TableTask[GuardResult], ClusterTask[GuardResult]):
             allowed = f"a share of {allowed_share:g} is allowed (see on_bad_row)"
             raise BadRowsError(f"{bad_rows} of {rows} rows break {FeatureSchema.__name__}, {allowed}: {breaches}")
         logger.info("%d of %d rows break the schema", bad_rows, rows)
-        return GuardResult(rows=rows, bad_rows=bad_rows, duplicates=duplicates)
+        return {"rows": rows, "bad_rows": bad_rows, "duplicates": duplicates}
 
     @staticmethod
     def check(table: Table, duplicates: pd.Index[Any], preprocess: Preprocess, piece: Piece) -> Checked:

@@ -83,9 +83,6 @@ def find_alarms(manifest: Manifest, required: str) -> list[str]:
 
 
 def compare_rows(rows: int, earlier: list[int]) -> tuple[float, list[str]]:
-    """Return the share of published rows to the median of earlier batches with any, and a sentence if it is unusual.
-
-    Below a half and above twice is unusual, and no row at all.
-    """
+    """Return the share of rows to the median of earlier batches with any, and a sentence if it is not from 0.5 to 2."""
     share = round(rows / median([count for count in earlier if count] or [rows or 1]), 2)
     return share, [] if 0.5 <= share <= 2 else [f"rows: {rows} are published, {share} times the usual number"]

@@ -20,7 +20,7 @@ from gokart_pipeline_sample.io.lightgbm_model import Booster, get_kept
 from gokart_pipeline_sample.io.tables.casts import to_text
 from gokart_pipeline_sample.io.tables.table import Piece, Table
 from gokart_pipeline_sample.io.threads import count_threads
-from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult, GuardTableTask
+from gokart_pipeline_sample.pipeline.batch.guard_table import GuardTableTask
 from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, Part, S3ManifestTarget, UnseenValues
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, count_rows, measure_shift
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
@@ -112,7 +112,7 @@ class ScoreTableTask(ShownTask[Manifest], TableTask[Manifest], ClusterTask[Manif
     champion: luigi.DictParameter = luigi.DictParameter(
         default={}, significant=False, description="The pointer to the champion, for the manifest, if the model is one."
     )
-    guard_task: TaskParameter[GuardResult] = TaskParameter("Task that has checked every row of the table.")
+    guard_task: TaskParameter[dict[str, Any]] = TaskParameter("Task that has checked every row of the table.")
     table, encoding, delimiter, decimal = (borrow(GuardTableTask, name) for name in TABLE_PARAMETERS)
     prefix: luigi.Parameter[str] = luigi.Parameter(default="batch", description="Prefix of all published keys.")
     output_format: luigi.ChoiceParameter[str] = luigi.ChoiceParameter(

@@ -13,15 +13,10 @@ from gokart_pipeline_sample.pipeline.batch.manifest import S3JsonTarget, get_int
 
 logger = getLogger(__name__)
 
+File = dict[str, str]  # its key, and its sha256 in hexadecimal digits
+
 DOCUMENT, MODEL, REFERENCE = "document.json", "model.txt", "reference.json"
 IF_MISSING, IF_DAMAGED = "there is no such champion: see --champion", "delete it, and go back (--champion)"
-
-
-class File(TypedDict):
-    """A file of a champion."""
-
-    key: str
-    sha256: str  # hexadecimal digits
 
 
 class ChampionDocument(TypedDict):
@@ -102,7 +97,7 @@ class Champions(NamedTuple):
         """Put a file of a champion into the folder of the task that makes it."""
         key, content, metadata = f"{self.folder}{unique_id}/{name}", processor.serialize(obj), {UNIQUE_ID: unique_id}
         _, sha256 = s3.put_object(self.bucket, key, content, processor.content_type, metadata, self.encryption)
-        return File(key=key, sha256=sha256)
+        return {"key": key, "sha256": sha256}
 
     def put_pointer(self, pointer: Pointer, etag: str | None) -> None:
         """Put the pointer; raise an S3Error if another one was put since that with this ETag was read, if any was."""

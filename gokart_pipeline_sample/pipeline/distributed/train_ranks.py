@@ -34,8 +34,6 @@ from gokart_pipeline_sample.utils.parameters import TableParameter, TaskParamete
 from gokart_pipeline_sample.utils.progress import showing_progress
 
 PIECE_ROWS = 250_000
-# LightGBM waits for the other ranks for so many minutes, twice.
-_NETWORK = {"tree_learner": "data", "pre_partition": True, "time_out": 1}
 
 Reader = Callable[[range], list[Rows]]
 
@@ -58,8 +56,7 @@ class SplitPiecesTask(ClusterTask[dict[str, Rows]]):
         table = open_table(self.table)
         if not table.is_shared:
             raise TableError("several machines read the table: give the URI of Parquet files on S3")
-        pieces = table.list_pieces(FeatureSchema.arrow_schema([]), PIECE_ROWS, elsewhere=True)
-        return [piece for piece in pieces if isinstance(piece, range)]
+        return cast("list[range]", [*table.list_pieces(FeatureSchema.arrow_schema([]), PIECE_ROWS, elsewhere=True)])
 
     def make_reader(self, *names: str) -> Reader:
         """Return a function for any process that reads the ``train``, ``valid`` or ``test`` rows of a piece."""
@@ -139,7 +136,8 @@ def run_rank(
     worker = get_worker()
     parameters["local_listen_port"] = int(machines[number].rpartition(":")[2])
     if len(machines) > 1:
-        parameters |= {**_NETWORK, "num_machines": len(machines), "machines": ",".join(machines)}
+        parameters |= {"num_machines": len(machines), "machines": ",".join(machines), "tree_learner": "data"}
+        parameters |= {"pre_partition": True, "time_out": 1}  # It waits for the others for so many minutes, twice.
     with tempfile.TemporaryDirectory(dir=worker.local_directory) as name:
         folder = Path(name)
         (folder / "train").mkdir()

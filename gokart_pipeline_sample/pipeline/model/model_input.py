@@ -19,10 +19,7 @@ LARGEST = 1e145
 
 
 def select_features(data: Rows, fitted: dict[str, Any]) -> pd.DataFrame:
-    """Return the features of any rows as :func:`encode_features` does, given what is fitted.
-
-    Raise a SchemaErrors if fitted features break their schema.
-    """
+    """Return the encoded features of rows, given what is fitted; raise a SchemaErrors if these break their schema."""
     if FITTED_FEATURES is None:
         return encode_features(PreprocessedSchema, data)
     schema = FITTED_FEATURES.schema

@@ -79,9 +79,8 @@ class NumberTarget:
         errors = np.abs(target - predict_raw(model, features))
         if interval:
             if (rank := math.ceil((len(errors) + 1) * interval)) > len(errors):
-                raise ValueError(
-                    f"{len(errors)} validation rows are too few for interval={interval}: lower it, or add some"
-                )
+                problem = f"{len(errors)} validation rows are too few for interval={interval}"
+                raise ValueError(f"{problem}: lower it, or add some")
             keep(model, "interval", {"level": interval, "radius": float(np.sort(errors)[rank - 1])})
         dataset = lgb.Dataset(features.set_axis(range(features.shape[1]), axis="columns"), errors)
         threads = count_threads(cells=features.size)

@@ -28,7 +28,10 @@ def measure_importances(
     from sklearn.inspection import permutation_importance
 
     features, gains = select_features(test, get_kept(model, "fitted_features")), model.feature_importance("gain")
-    losses: list[tuple[float | None, float | None]] = [(None, None)] * len(gains)
+    importances = [
+        metrics.Importance(feature=name, gain=float(gain), permutation=None, permutation_std=None)
+        for name, gain in zip(features.columns, gains, strict=True)
+    ]
     if permutation_repeats:
         shuffled = np.sort(np.argsort(-gains, kind="stable")[:SHUFFLED_FEATURES])
         most_rows = SHUFFLED_TREES // (permutation_repeats * len(shuffled) * max(model.num_trees(), 1))
@@ -49,8 +52,5 @@ def measure_importances(
                 random_state=random_state,
             )
         for number, mean, std in zip(shuffled, found.importances_mean, found.importances_std, strict=True):
-            losses[number] = float(mean), float(std)
-    return [
-        metrics.Importance(feature=name, gain=float(gain), permutation=mean, permutation_std=std)
-        for name, gain, (mean, std) in zip(features.columns, gains, losses, strict=True)
-    ]
+            importances[number] |= {"permutation": float(mean), "permutation_std": float(std)}
+    return importances

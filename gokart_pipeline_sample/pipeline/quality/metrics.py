@@ -13,14 +13,6 @@ class Scores(TypedDict):
     roc_auc: float | None  # mean over the classes, each against the rest; needs rows of every class
 
 
-class Interval(TypedDict):
-    """The exact confidence interval of the accuracy, for as many independent rows as rows in groups are worth."""
-
-    level: float  # probability that such an interval contains the accuracy of the model on all rows of its kind
-    low: float
-    high: float
-
-
 class ClassScores(TypedDict):
     """Scores of one class against the rest; None if undefined."""
 
@@ -79,7 +71,9 @@ class ClassMetrics(Common):
     model: Scores
     baseline: Scores  # of a model that knows only the class frequencies in the test rows
     baseline_p_value: float  # that the model is right more often than the most frequent class only by chance
-    accuracy_interval: Interval
+    # The level (confidence), low and high of the exact interval of the accuracy on all rows of their kind, for as many
+    # independent rows as rows in groups are worth.
+    accuracy_interval: dict[str, float]
     classes: list[ClassScores]
     decision: dict[str, Any]  # see choose_threshold; empty for the most probable class
     confusion_matrix: list[list[int]]  # rows by true class (outer) and predicted class (inner), in the order of classes
@@ -97,7 +91,7 @@ class NumberMetrics(Common):
     baseline: NumberScores  # see number_scores.score_baseline
     baseline_p_value: float  # that the model errs less than the median only by chance
     center: dict[str, float]  # the median and the mean of the target of the training rows
-    mae_interval: Interval
+    mae_interval: dict[str, float]  # its level, low and high
     interval: dict[str, float]  # the level and half the width of the intervals of predictions; empty without
     coverage: float | None  # share of the rows within theirs
     deciles: list[dict[str, float]]  # of tenths of the rows by prediction: mean prediction, mean truth, mae, and rows

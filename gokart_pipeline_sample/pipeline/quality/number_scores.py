@@ -49,12 +49,12 @@ def compare_with_baseline(truth: Floats, predicted: Floats, median: float, group
     return float(ttest_rel(of_median, errors, alternative="greater").pvalue)
 
 
-def make_interval(values: Floats) -> metrics.Interval:
+def make_interval(values: Floats) -> dict[str, float]:
     """Return Student's t interval of the mean of a value of each row; the mean itself if there is one row."""
     from scipy.stats import sem, t
 
     margin = t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * sem(values) if len(values) > 1 else 0.0
-    return metrics.Interval(level=CONFIDENCE, low=float(values.mean() - margin), high=float(values.mean() + margin))
+    return {"level": CONFIDENCE, "low": float(values.mean() - margin), "high": float(values.mean() + margin)}
 
 
 def score_labels(truth: Floats, predicted: Floats, model: Any) -> dict[str, list[float]]:

@@ -102,7 +102,6 @@ class AccuracyParameter(ShareParameter):
     def normalize(self, x: float | None) -> float | None:
         """Return the accuracy; raise a SettingError if the target is a number."""
         if x is not None and PreprocessedSchema.predicts_number():
-            raise SettingError(
-                f"require_acc is about classes, and the target is a number: set require={QUALITY.require}"
-            )
+            problem = "require_acc is about classes, and the target is a number"
+            raise SettingError(f"{problem}: set require={QUALITY.require}")
         return x

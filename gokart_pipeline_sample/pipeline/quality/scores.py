@@ -60,12 +60,12 @@ def compare_with_baseline(truth: Codes, predicted: Codes, groups: "pd.Series[Any
     return float(binomtest(gained, gained + lost, alternative="greater").pvalue) if gained + lost else 1.0
 
 
-def make_interval(accuracy: float, rows: int) -> metrics.Interval:
+def make_interval(accuracy: float, rows: int) -> dict[str, float]:
     """Return the exact confidence interval of an accuracy (Clopper and Pearson, Biometrika 26, 1934)."""
     from scipy.stats import binomtest
 
     interval = binomtest(round(accuracy * rows), rows).proportion_ci(CONFIDENCE, method="exact")
-    return metrics.Interval(level=CONFIDENCE, low=float(interval.low), high=float(interval.high))
+    return {"level": CONFIDENCE, "low": float(interval.low), "high": float(interval.high)}
 
 
 def average_groups(values: npt.NDArray[Any], groups: "pd.Series[Any] | None") -> npt.NDArray[Any]:

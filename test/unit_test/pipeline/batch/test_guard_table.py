@@ -10,7 +10,7 @@ import pytest
 from pandera.errors import SchemaErrors
 
 from gokart_pipeline_sample.errors import BadRowsError, TableError
-from gokart_pipeline_sample.pipeline.batch.guard_table import GuardResult, GuardTableTask
+from gokart_pipeline_sample.pipeline.batch.guard_table import GuardTableTask
 from gokart_pipeline_sample.pipeline.preprocess import LOOKUPS, PreprocessTask
 
 Run = Callable[..., dict[str, object]]
@@ -37,7 +37,7 @@ class Pieces:
         return piece, []
 
 
-def guard(chunks: list[pd.DataFrame], duplicates: list[int], allowed_share: float) -> GuardResult:
+def guard(chunks: list[pd.DataFrame], duplicates: list[int], allowed_share: float) -> dict[str, object]:
     preprocess = LOOKUPS.bind(PreprocessTask.preprocess, {})
     checked = [GuardTableTask.check(Pieces(), pd.Index(duplicates), preprocess, chunk) for chunk in chunks]
     return GuardTableTask.guard(checked, duplicates, allowed_share)
