@@ -34,29 +34,8 @@ coverage: setup  ## the tests, with the branches that they reach
 	$(PYTEST) test/table_test --cov --cov-report=
 	$(PYTEST) --numprocesses=auto --dist=worksteal --cov --cov-append --cov-report=term-missing:skip-covered
 
-# The name of the package, and with hyphens that of distribution, bucket and command; longer words stay as they are.
-OLD = $(subst -,_,$(shell sed -n '/^name = /{s/.*"\(.*\)"/\1/p;q;}' pyproject.toml))
-REPLACE = s/(?<!\w)$(OLD)(?!\w)/$(NAME)/g; s/(?<!\w)$(subst _,-,$(OLD))(?!\w)/$(subst _,-,$(NAME))/g;
-# Of a path each folder, from the outermost, and the file.
-RENAME = my $$folder = ""; for (split "/") { my $$old = "$$folder$$_"; $(REPLACE) rename $$old, "$$folder$$_"; $$folder .= "$$_/" }
-FIND_TEXTS = git grep --untracked -lIwF
-LIST_FILES = git ls-files --cached --others --exclude-standard
-
 rename: setup  ## give the project your own name: make rename NAME=your_name
-	@export LC_ALL=C; fail() { echo "error: $$1" >&2; exit 1; }; \
-	case "$$NAME" in ''|[!a-z]*|*[!a-z0-9_]*|*__*|*_) \
-		fail "'$$NAME' is no name of a package: use small letters, digits and single underscores";; esac; \
-	[ $${#NAME} -ge 3 ] && [ $${#NAME} -le 30 ] || fail "$$NAME has $${#NAME} characters: use 3 to 30"; \
-	$(BIN)/python -Pc "import importlib.util, keyword; \
-	exit(keyword.iskeyword('$$NAME') or importlib.util.find_spec('$$NAME') is not None)" || \
-		fail "the name $$NAME is taken: use another one"; \
-	case "$$NAME:$(OLD)" in *_*:*_*) ;; *_*:*) fail "$(OLD) is one word: use one word again";; esac; \
-	git status > /dev/null || fail "git does not list the files of $(CURDIR): run git init"; \
-	names="-e $$NAME -e $$(echo "$$NAME" | tr _ -)"; \
-	place=$$({ $(LIST_FILES) | grep -wF $$names; $(FIND_TEXTS) $$names; } | head -n 1); \
-	[ -z "$$place" ] || fail "$$NAME stands in $$place: use another name"
-	@$(FIND_TEXTS) -z -e "$(OLD)" -e "$(subst _,-,$(OLD))" | xargs -0 perl -pi -e '$(REPLACE)'
-	@$(LIST_FILES) -z | perl -0lne '$(RENAME)'
+	@PYTHON=$(BIN)/python $(dir $(lastword $(MAKEFILE_LIST)))pipeline_runner/adopt/rename.sh "$$NAME"
 	$(BIN)/ruff check --quiet --select I --fix
 	$(BIN)/ruff format --quiet
 
