@@ -202,7 +202,7 @@ def measure(predicted: pd.DataFrame, truth: pd.DataFrame, target: str) -> float:
 
 def measure_quality(champion: str, clean: pd.DataFrame, target: str) -> float:
     """Return the accuracy or the mean absolute error of a champion on many rows without trouble."""
-    from gokart_pipeline_sample.pipeline.champion.choose_champion import LoadChampionTask
+    from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
     from gokart_pipeline_sample.pipeline.pred import PredTask
     from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 

@@ -1,7 +1,7 @@
 """Show the champions, and go back to an earlier one."""
 
 from gokart_pipeline_sample.io.s3 import list_objects
-from gokart_pipeline_sample.pipeline.champion.choose_champion import LoadChampionTask
+from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
 from gokart_pipeline_sample.pipeline.champion.registry import DOCUMENT, Champions, point_to
 from pipeline_runner.errors import UsageError
 from pipeline_runner.watch.history import show_figure

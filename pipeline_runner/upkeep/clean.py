@@ -11,7 +11,7 @@ from gokart_pipeline_sample.io.s3 import find_metadata, is_s3, list_objects, s3_
 from gokart_pipeline_sample.io.targets import DIGEST_SUFFIX, UNIQUE_ID, identify
 from gokart_pipeline_sample.pipeline.batch.manifest import get_intact_object, make_folder
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
-from gokart_pipeline_sample.pipeline.champion.choose_champion import LoadChampionTask
+from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
 from pipeline_runner.errors import UsageError
 from pipeline_runner.lock_folder import is_running
 from pipeline_runner.watch.history import History

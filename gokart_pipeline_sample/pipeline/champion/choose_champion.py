@@ -1,12 +1,10 @@
-"""Compare a new model with the champion, choose one of them, and load it."""
+"""Compare a new model with the champion, and choose one of them."""
 
 import functools
 from logging import INFO, WARNING, getLogger
 from typing import Any, cast
 
 import luigi
-from gokart.target import TargetOnKart
-from gokart.utils import FlattenableItems
 from pandera.typing import DataFrame
 
 from gokart_pipeline_sample.errors import AccuracyTooLowError, ChampionError
@@ -27,7 +25,7 @@ from gokart_pipeline_sample.pipeline.quality.scores import average_groups
 from gokart_pipeline_sample.pipeline.schemas.output import PredictionSchema, match_by_id
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
-from gokart_pipeline_sample.utils.parameters import ENCRYPTION, ShareParameter, TaskParameter, borrow
+from gokart_pipeline_sample.utils.parameters import ShareParameter, TaskParameter, borrow
 from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask, S3DestinationTask
 from gokart_pipeline_sample.utils.task_definition import define_task, hash_code
 
@@ -130,26 +128,6 @@ class ChooseChampionTask(PublisherTask[registry.Pointer], S3DestinationTask[regi
             **{QUALITY.figure: dict(metrics["model"])[QUALITY.figure]},
         )
         return put(registry.DOCUMENT, document, JsonProcessor())["key"]
-
-
-class LoadChampionTask(S3DestinationTask[Any]):
-    """Outputs the champion's ``model`` and ``reference``, as they are on S3; it runs nothing."""
-
-    bucket, prefix = borrow(ChooseChampionTask, "bucket"), borrow(ChooseChampionTask, "prefix")
-    server_side_encryption, kms_key_id = (borrow(ChooseChampionTask, name) for name in ENCRYPTION)
-    champion: luigi.Parameter[str] = luigi.Parameter(description="Key of the champion's document.")
-
-    def output(self) -> FlattenableItems[TargetOnKart]:
-        """Return the two objects on S3."""
-        document = self.champions().read_document(self.champion)
-        return {
-            "model": registry.S3ChampionFile(self.bucket, document["model"], LightGBMModelProcessor()),
-            "reference": registry.S3ChampionFile(self.bucket, document["reference"], JsonProcessor()),
-        }
-
-    def champions(self) -> registry.Champions:
-        """Return all champions of the bucket."""
-        return registry.Champions(self.bucket, make_folder(self.prefix), self.encryption())
 
 
 def find_change(document: registry.ChampionDocument, lookups: Any) -> str | None:

@@ -7,7 +7,8 @@ import luigi
 from gokart_pipeline_sample.errors import ChampionError
 from gokart_pipeline_sample.pipeline.batch.publish_batch import PublishBatchTask
 from gokart_pipeline_sample.pipeline.batch.run_batch import RunBatchTask
-from gokart_pipeline_sample.pipeline.champion.choose_champion import ChooseChampionTask, LoadChampionTask, find_change
+from gokart_pipeline_sample.pipeline.champion.choose_champion import ChooseChampionTask, find_change
+from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.pipeline.run_middle import wire_data, wire_model
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any, cast
 
 import numpy as np
@@ -88,27 +89,41 @@ def find_leaks(features: pd.DataFrame, train: pd.DataFrame, tested: pd.DataFrame
     than ``FEW_ROWS`` test rows are passed over.
     """
     truth, tested_truth = (encode_target(PreprocessedSchema, rows)[:EXAMINED_ROWS].to_numpy() for rows in (train, test))
-    is_number = PreprocessedSchema.predicts_number()
-    if not is_number:
-        counts = np.bincount(tested_truth)
-        judged = np.flatnonzero((counts >= FEW_ROWS) & (counts < len(tested_truth)))
-        truth, tested_truth = (each[:, None] == judged for each in (truth, tested_truth))
-    if not truth.size:
+    if PreprocessedSchema.predicts_number():
+        grouped = {name: group_column(features, tested, name) for name in features}
+        r2 = {name: rate_groups(truth, tested_truth, *groups) for name, groups in grouped.items()}
+        return [f"{name} (R² {value:.4f})" for name, value in r2.items() if value > GIVES_AWAY]
+    classes = len(PreprocessedSchema.target_classes())
+    rows = np.bincount(tested_truth, minlength=classes)
+    judged = (rows >= FEW_ROWS) & (rows < len(tested_truth))
+    if not judged.any():
         return []
     found = []
     for name in features:
-        groups, tested_groups = group_values(features[name][:EXAMINED_ROWS], tested[name][:EXAMINED_ROWS])
-        known = pd.DataFrame(truth).groupby(groups)
-        sums, rows = (each.reindex(tested_groups, fill_value=0).to_numpy() for each in (known.sum(), known.size()))
-        # One row more of each group, with the mean of all rows: a test row may have a value that no training row has.
-        predicted = (sums + truth.mean(axis=0)) / (rows[:, None] + 1)
-        if is_number:
-            value = number_scores.score(tested_truth, predicted.ravel())["r2"] or 0.0
-        else:
-            value = measure_areas(tested_truth, predicted).mean()
-        if value > GIVES_AWAY:
-            found.append(f"{name} ({'R² ' * is_number}{value:.4f})")
+        groups, tested_groups = group_column(features, tested, name)
+        size = (max(groups.max(), tested_groups.max()) + 1, classes)
+        learned, counts = (
+            np.bincount(each * classes + labels, minlength=size[0] * classes).reshape(size)
+            for each, labels in ((groups, truth), (tested_groups, tested_truth))
+        )
+        # One row more of each group, with the shares of all rows: a test row may have a value that no training row has.
+        shares = (learned + learned.sum(axis=0) / len(truth)) / (learned.sum(axis=1, keepdims=True) + 1)
+        area = measure_areas(shares[:, judged], counts[:, judged], counts.sum(axis=1, keepdims=True)).mean()
+        if area > GIVES_AWAY:
+            found.append(f"{name} ({area:.4f})")
     return found
+
+
+def rate_groups(truth: Numbers, tested_truth: Numbers, groups: Numbers, tested_groups: Numbers) -> float:
+    """Return R² of the means of the training rows by group, each with one row more that has the mean of all."""
+    size = max(groups.max(), tested_groups.max()) + 1
+    sums, rows = np.bincount(groups, truth, size) + truth.mean(), np.bincount(groups, minlength=size) + 1
+    return number_scores.score(tested_truth, (sums / rows)[tested_groups])["r2"] or 0.0
+
+
+def group_column(features: pd.DataFrame, tested: pd.DataFrame, name: Hashable) -> list[Numbers]:
+    """Group the values of the first rows of a column; see :func:`group_values`."""
+    return group_values(features[name][:EXAMINED_ROWS], tested[name][:EXAMINED_ROWS])
 
 
 def group_values(known: pd.Series[Any], new: pd.Series[Any]) -> list[Numbers]:
@@ -125,10 +140,16 @@ def group_values(known: pd.Series[Any], new: pd.Series[Any]) -> list[Numbers]:
     return [np.searchsorted(np.unique([*bounds, np.nan])[1:], each, side="right") for each in values]
 
 
-def measure_areas(truth: Numbers, predicted: Numbers) -> Numbers:
-    """Return the area under the ROC curve of each column, from the ranks of its rows (Mann and Whitney, 1947)."""
-    ranks, rows = pd.DataFrame(predicted).rank().to_numpy(), truth.sum(axis=0)
-    return np.asarray(((ranks * truth).sum(axis=0) / rows - (rows + 1) / 2) / (len(truth) - rows))
+def measure_areas(shares: Numbers, counts: Numbers, rows: Numbers) -> Numbers:
+    """Return the area under the ROC curve of each class, if each row is predicted by the share of its group.
+
+    It is the chance that a row of the class is in a later group, by rising share, than another, half of it in the same
+    one (Mann and Whitney, 1947). Shares and counts are by group and class, ``rows`` (a column) by group.
+    """
+    order = shares.argsort(axis=0, kind="stable")
+    own, others = (np.take_along_axis(each, order, axis=0) for each in (counts, rows - counts))
+    below = others.cumsum(axis=0) - others / 2
+    return np.asarray((own * below).sum(axis=0) / (own.sum(axis=0) * others.sum(axis=0)))
 
 
 def find_groups(train: Rows, test: Rows) -> list[str]:

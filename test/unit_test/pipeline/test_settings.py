@@ -14,7 +14,7 @@ from luigi.task_register import Register
 
 import gokart_pipeline_sample as pipeline
 from gokart_pipeline_sample.errors import ChampionError, PipelineError
-from gokart_pipeline_sample.pipeline.champion.choose_champion import LoadChampionTask
+from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
 from gokart_pipeline_sample.utils.parameters import TableParameter
 from pipeline_runner.watch.task_graph import TaskGraph
 
