@@ -106,8 +106,8 @@ def find_alarms(
     bounds = {name: [value + (bound - value) * rest for bound in ends] for name, (value, *ends) in figures.items()}
     alarms, (value, low, high) = find_failures(values, required, bounds), figures[QUALITY.figure]
     if estimated and (high < estimated[1] or low > estimated[2]):
-        text = f"the {QUALITY.figure} is {value:.4f} (95% interval {low:.4f} to {high:.4f}), it was estimated as "
-        alarms.append(text + "{:.4f} ({:.4f} to {:.4f})".format(*estimated))
+        text = f"the {QUALITY.figure} is {value:.4g} (95% interval {low:.4g} to {high:.4g}), it was estimated as "
+        alarms.append(text + "{:.4g} ({:.4g} to {:.4g})".format(*estimated))
     return alarms
 
 

@@ -57,7 +57,7 @@ class TestFindAlarms:
         """The features are as before, and so is the estimate."""
         assert find(152, 500, 0.75, [0.8, 0.77, 0.83]) == [
             "accuracy>0.75 is required and it is 0.304",
-            "the accuracy is 0.3040 (95% interval 0.2639 to 0.3464), it was estimated as 0.8000 (0.7700 to 0.8300)",
+            "the accuracy is 0.304 (95% interval 0.2639 to 0.3464), it was estimated as 0.8 (0.77 to 0.83)",
         ]
 
     def test_are_none_without_an_estimate_above_the_gate(self) -> None:
