@@ -108,13 +108,13 @@ def save_record_and_report(result: RunResult, workspace: str, charts: ChartProce
             records, later = [record, *earlier][::-1], [*history.records()][::-1]
             documents = {"metrics": metrics, **{name: find_document(graph, name) for name in ("shift", "sizes")}}
             page = render_report(records, later, graph, documents, charts).encode()
-            history.folder.write(f"{stem}.html", page, REPORT_TYPE)
+            history.write(f"{stem}.html", page, REPORT_TYPE)
             if settings.publish and result.publisher and result.verdict.startswith(PUBLISHED):
                 try:
                     result.publisher.output().put_beside(result.publisher.report_name, page, REPORT_TYPE)
                 except S3Error as error:
                     logger.warning("the report is not beside the output, or is that of an earlier run: %s", error)
-            return history.folder.locate(f"{stem}.html")
+            return history.locate(f"{stem}.html")
     except ImportError as error:
         logger.warning('there is no report: install the extra "report", or set write of Report to false (%s)', error)
     except (OSError, S3Error) as error:

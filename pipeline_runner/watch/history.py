@@ -3,16 +3,17 @@
 import contextlib
 import itertools
 import json
+import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from logging import getLogger
+from pathlib import Path
 from typing import TypedDict
 
 from gokart_pipeline_sample.errors import S3Error
-from gokart_pipeline_sample.io.s3 import BUCKET_ENCRYPTION, Encryption
+from gokart_pipeline_sample.io import s3
 from gokart_pipeline_sample.pipeline.quality.kinds import QUALITY
 from gokart_pipeline_sample.utils.shown_task import Figures
-from pipeline_runner.watch.document_folder import DocumentFolder
 
 logger = getLogger(__name__)
 
@@ -56,8 +57,15 @@ class RunRecord(Figures):
 class History:
     """The records of the runs of a workspace, which is a path or a URI on S3, and the reports beside them."""
 
-    def __init__(self, workspace: str, encryption: Encryption = BUCKET_ENCRYPTION) -> None:
-        self.folder = DocumentFolder(f"{workspace.rstrip('/')}/runs", encryption)
+    def __init__(self, workspace: str, encryption: s3.Encryption = s3.BUCKET_ENCRYPTION) -> None:
+        self._is_on_s3, self._encryption = s3.is_s3(workspace), encryption
+        self._folder = f"{workspace.rstrip('/')}/runs"
+        if self._is_on_s3:
+            self._folder = "s3://" + "/".join(s3.split_uri(self._folder))
+
+    def locate(self, name: str) -> str:
+        """Return the path or URI of a document."""
+        return f"{self._folder}/{name}"
 
     def records(self, task: str | None = None) -> Iterator[RunRecord]:
         """Yield the last records, newest first; only of runs of a task if it is named, with its namespace."""
@@ -66,26 +74,55 @@ class History:
 
     def named_records(self) -> Iterator[tuple[str, RunRecord]]:
         """Yield the name of the document of each record, and the record, newest first."""
-        for name in reversed(self.folder.names(".json")):
+        for name in reversed(self._names()):
+            place = self.locate(name)
             with contextlib.suppress(ValueError, AttributeError, OSError, S3Error):
-                record: RunRecord = json.loads(self.folder.read(name))
+                content = s3.get_object(*s3.split_uri(place))[0] if self._is_on_s3 else Path(place).read_bytes()
+                record: RunRecord = json.loads(content)
                 if RunRecord.__required_keys__ <= record.keys():
                     yield name, record
                     continue
-            logger.warning("%s is no record that can be read: it is passed over", self.folder.locate(name))
+            logger.warning("%s is no record that can be read: it is passed over", place)
+
+    def _names(self) -> list[str]:
+        """Return the names of the documents of the records, oldest first."""
+        if not self._is_on_s3:
+            return sorted(path.name for path in Path(self._folder).glob("*.json"))
+        bucket, key = s3.split_uri(self._folder)
+        keys = sorted(item["Key"] for item in s3.list_objects(bucket, f"{key}/"))
+        return [found.removeprefix(f"{key}/") for found in keys if found.endswith(".json")]
 
     def add(self, stem: str, record: RunRecord) -> None:
         """Save a record under a file name without extension; names sort from oldest to newest."""
         idle = IDLE if record["verdict"] == "up to date" else ""
-        self.folder.write(f"{stem}{idle}.json", json.dumps(record, indent=2).encode(), "application/json")
-        alike = [name for name in self.folder.names(".json") if name.endswith(f"{IDLE}.json") == bool(idle)]
+        self.write(f"{stem}{idle}.json", json.dumps(record, indent=2).encode(), "application/json")
+        alike = [name for name in self._names() if name.endswith(f"{IDLE}.json") == bool(idle)]
         for name in alike[:-KEPT_RUNS]:
             self.delete(name)
 
+    def write(self, name: str, content: bytes, content_type: str) -> None:
+        """Write a document; a reader sees all of it or nothing, and a local file is readable by its owner only."""
+        place = self.locate(name)
+        if self._is_on_s3:
+            s3.put_object(*s3.split_uri(place), content, content_type, {}, self._encryption)
+            return
+        folder = Path(self._folder)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".") as temporary:
+            file = Path(temporary, name)
+            file.touch(0o600)
+            file.write_bytes(content)
+            file.replace(place)
+
     def delete(self, name: str) -> None:
-        """Delete a record and the report beside it."""
-        self.folder.delete(name.removesuffix(".json") + ".html")
-        self.folder.delete(name)
+        """Delete a record and the report beside it, if they exist."""
+        for place in (self.locate(name.removesuffix(".json") + ".html"), self.locate(name)):
+            if not self._is_on_s3:
+                Path(place).unlink(missing_ok=True)
+                continue
+            bucket, key = s3.split_uri(place)
+            with s3.s3_client(place, "delete it") as client:
+                client.delete_object(Bucket=bucket, Key=key)
 
     def __str__(self) -> str:
         """Show the last runs as a table, the newest last, and how their figures have changed."""

@@ -111,11 +111,11 @@ class TestFindFiles:
 
     def test_finds_the_half_of_a_record_that_a_killed_run_has_left(self, tmp_path: Path, a_day_ago: float) -> None:
         history = History(str(tmp_path))
-        history.folder.write("1.json", b"{}", "application/json")
+        history.write("1.json", b"{}", "application/json")
         killed = (
             "import os, signal; from pathlib import Path; from pipeline_runner.watch.history import History\n"
             "Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-            f"History({str(tmp_path)!r}).folder.write('2.json', b'{{}}', 'application/json')"
+            f"History({str(tmp_path)!r}).write('2.json', b'{{}}', 'application/json')"
         )
         died = subprocess.run([sys.executable, "-c", killed], check=False, cwd=PROJECT, capture_output=True)
         assert died.returncode == -signal.SIGKILL, died.stderr

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -124,21 +125,39 @@ class TestHistory:
         runs.add("2", {**record, "verdict": "up to date"})
         assert [name for name, _ in runs.named_records()] == ["2_up-to-date.json", "1.json"]
 
-    def test_deletes_a_record_with_its_report(self, runs: History, record: RunRecord) -> None:
+    def test_leaves_nothing_half_written_on_a_full_disk(self, tmp_path: Path) -> None:
+        mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(tmp_path)]
+        if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+            pytest.skip("only root may mount a small disk")
+        try:
+            with pytest.raises(OSError, match="No space left on device"):
+                History(str(tmp_path)).write("a.json", b"1" * 100_000, "text/plain")
+            assert list((tmp_path / "runs").iterdir()) == []
+        finally:
+            subprocess.run(["umount", str(tmp_path)], check=True)  # noqa: S607
+
+    def test_replaces_a_document(self, runs: History, workspace: Path) -> None:
+        for content in (b"two", b"three"):
+            runs.write("b.html", content, "text/html")
+        assert (workspace / "runs" / "b.html").read_bytes() == b"three"
+        assert Path(History(f"{workspace}/").locate("b.html")).read_bytes() == b"three"
+
+    def test_deletes_a_record_with_its_report(self, runs: History, workspace: Path, record: RunRecord) -> None:
         for number in ("1", "2"):
-            runs.folder.write(f"{number}.html", b"", "text/html")
+            runs.write(f"{number}.html", b"", "text/html")
             runs.add(number, record)
-        runs.delete("1.json")
-        assert runs.folder.names() == ["2.html", "2.json"]
+        for _ in range(2):
+            runs.delete("1.json")
+        assert sorted(path.name for path in (workspace / "runs").iterdir()) == ["2.html", "2.json"]
 
     def test_forgets_the_oldest_with_their_reports(
-        self, runs: History, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+        self, runs: History, workspace: Path, record: RunRecord, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(history, "KEPT_RUNS", 2)
         for number in ("1", "2", "3"):
-            runs.folder.write(f"{number}.html", b"", "text/html")
+            runs.write(f"{number}.html", b"", "text/html")
             runs.add(number, record)
-        assert runs.folder.names() == ["2.html", "2.json", "3.html", "3.json"]
+        assert sorted(path.name for path in (workspace / "runs").iterdir()) == ["2.html", "2.json", "3.html", "3.json"]
 
     def test_does_not_forget_what_ran_for_runs_that_were_up_to_date(
         self, runs: History, record: RunRecord, monkeypatch: pytest.MonkeyPatch
@@ -153,9 +172,9 @@ class TestHistory:
         self, runs: History, record: RunRecord, caplog: pytest.LogCaptureFixture
     ) -> None:
         runs.add("1", record)
-        runs.folder.write("2.json", b"{", "application/json")
-        runs.folder.write("3.json", b"[]", "application/json")
-        runs.folder.write("4.json", b'{"task": "gokart_pipeline_sample.RunTask"}', "application/json")
+        runs.write("2.json", b"{", "application/json")
+        runs.write("3.json", b"[]", "application/json")
+        runs.write("4.json", b'{"task": "gokart_pipeline_sample.RunTask"}', "application/json")
         assert list(runs.records()) == [record]
         assert "2.json is no record that can be read" in caplog.text
 
