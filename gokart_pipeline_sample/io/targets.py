@@ -87,10 +87,7 @@ def _hash(path: Path, *_state: int) -> str:
 
 
 class S3Target(TargetOnKart):
-    """An object that exists only if the task with this unique id, which is in the object's metadata, has put it.
-
-    An object that was deleted, or replaced by another task or person, counts as missing and is put again.
-    """
+    """An object that exists only if its metadata has the unique id of the task; one of others is put again."""
 
     processor: FormatProcessor
     if_missing = s3.IF_MISSING

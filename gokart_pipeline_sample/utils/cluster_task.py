@@ -17,14 +17,13 @@ import luigi
 
 from gokart_pipeline_sample.errors import ClusterError, PipelineError
 from gokart_pipeline_sample.io.s3 import s3_client
-from gokart_pipeline_sample.utils.parameters import SchedulerParameter, share
+from gokart_pipeline_sample.utils.parameters import SchedulerParameter, T, share
 from gokart_pipeline_sample.utils.task_definition import define_task, get_version, hash_code
 from gokart_pipeline_sample.utils.template import GokartTask
 
 if TYPE_CHECKING:
     from distributed import Client
 
-T = TypeVar("T")
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 

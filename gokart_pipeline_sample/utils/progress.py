@@ -18,10 +18,7 @@ _LINE_EVERY_SECONDS = 10.0
 
 @contextlib.contextmanager
 def showing_progress(description: str, total: int | None, unit: str) -> "Iterator[tqdm[Any]]":
-    """Show the progress, and the remaining time if the total is known; provide a bar to update, closed afterwards.
-
-    The description says the work as a past participle, and the total is None if it is unknown.
-    """
+    """Show how far work, named by a past participle, has come, and the time left if known; provide its bar."""
     tqdm.monitor_interval = 0  # It would start a thread.
     options: dict[str, Any] = {"delay": _BAR_AFTER_SECONDS}
     if not sys.stderr.isatty():

@@ -1,17 +1,15 @@
 """Tasks that put objects on S3, and of which a run shows more than their outcome."""
 
 from abc import abstractmethod
-from typing import Any, NamedTuple, TypedDict, TypeVar, cast
+from typing import Any, NamedTuple, TypedDict, cast
 
 import luigi
 from gokart.target import TargetOnKart
 
 from gokart_pipeline_sample.io.s3 import Encryption
 from gokart_pipeline_sample.io.targets import S3Target
-from gokart_pipeline_sample.utils.parameters import ENCRYPTION, REPORT_NAME, UPLOADER, BucketParameter, share
+from gokart_pipeline_sample.utils.parameters import ENCRYPTION, REPORT_NAME, UPLOADER, BucketParameter, T, share
 from gokart_pipeline_sample.utils.template import GokartTask
-
-T = TypeVar("T")
 
 PUBLISHED = "published"
 

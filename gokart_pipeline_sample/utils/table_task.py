@@ -1,15 +1,11 @@
 """The base of the tasks that read a table."""
 
-from typing import TypeVar
-
 import luigi
 
 from gokart_pipeline_sample.io.tables.csv_text import Dialect
 from gokart_pipeline_sample.io.tables.table import Table, open_table
-from gokart_pipeline_sample.utils.parameters import TableParameter
+from gokart_pipeline_sample.utils.parameters import T, TableParameter
 from gokart_pipeline_sample.utils.template import GokartTask
-
-T = TypeVar("T")
 
 TABLE_PARAMETERS = ("table", "encoding", "delimiter", "decimal")
 

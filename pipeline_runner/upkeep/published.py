@@ -18,10 +18,7 @@ POINTER, ADVICE = "latest.json", ("publish it, or name another object", "publish
 
 
 def fetch(wanted: str) -> int:
-    """Write an object, given by key or URI, or what was published last, to stdout; return the exit status.
-
-    The pointer to a batch stands for its parts, which make one table in CSV.
-    """
+    """Write an object (by key or URI, or the last one) to stdout, a batch as one CSV; return the exit status."""
     bucket, _, key = wanted.removeprefix("s3://").partition("/")
     if not is_s3(wanted):
         bucket, key = UploadS3Task.bucket.task_value(UploadS3Task.task_family, "bucket"), wanted

@@ -76,7 +76,13 @@ def explain(graph: TaskGraph, task_id: str, records: Sequence[RunRecord]) -> str
         return "never run"
     record, earlier = found
     if earlier["unique_id"] == unique_id:
-        return "failed before" if earlier["state"] == FAILED else _describe_missing(task)
+        if earlier["state"] == FAILED:
+            return "failed before"
+        targets = flatten(task.output())
+        kind = "object" if any(is_s3(target.path()) for target in targets) else "output"
+        missing = [] if _is_published(task) else [target.path() for target in targets if not target.exists()]
+        # After the run nothing is missing, so name all of them.
+        return f"{kind} missing, damaged or overwritten: {', '.join(missing or [target.path() for target in targets])}"
     reasons = [*_find_changes(task, record, earlier)]
     known = {other["unique_id"] for other in record["tasks"]}
     inputs = [graph.names[other] for other in graph.inputs(task_id) if graph.unique_ids.get(other, "") not in known]
@@ -90,14 +96,6 @@ def _is_published(task: Task) -> bool:
     """Return whether readers need the output, so that gokart's rerun leaves it there."""
     targets = flatten(task.output())
     return any(isinstance(target, S3Target) and not isinstance(target, S3WorkspaceTarget) for target in targets)
-
-
-def _describe_missing(task: Task) -> str:
-    targets = flatten(task.output())
-    kind = "object" if any(is_s3(target.path()) for target in targets) else "output"
-    missing = [] if _is_published(task) else [target.path() for target in targets if not target.exists()]
-    # After the run nothing is missing, so name all of them.
-    return f"{kind} missing, damaged or overwritten: {', '.join(missing or [target.path() for target in targets])}"
 
 
 def _find_earlier(task: Task, unique_id: str, records: Sequence[RunRecord]) -> tuple[RunRecord, TaskRecord] | None:

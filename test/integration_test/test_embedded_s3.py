@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -277,7 +278,7 @@ def test_leaves_nothing_outside_its_folder(tmp_path: Path) -> None:
 def test_a_server_that_does_not_start_is_an_error_that_names_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded_s3, "_find_program", lambda: "/bin/false")
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: "/bin/false")
     with (
         embedded_s3.running(tmp_path) as server,
         pytest.raises(UsageError, match=f"ended 3 times: see {tmp_path}/weed.log"),

@@ -1,7 +1,5 @@
 """From the cells of files to the types of a schema."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable
 from operator import attrgetter
@@ -31,13 +29,12 @@ def to_frame(batches: list[pa.RecordBatch], schema: pa.Schema, decimal: str) -> 
     return pd.concat(frames, ignore_index=True)
 
 
-def _to_series(column: pa.ChunkedArray, wanted: pa.DataType, decimal: str) -> pd.Series[Any]:
+def _to_series(column: pa.ChunkedArray, wanted: pa.DataType, decimal: str) -> Any:
     try:
         # Integers with nulls would become floats, which represent large integers inexactly.
-        series: pd.Series[Any] = cast(column, wanted, decimal).to_pandas(integer_object_nulls=True)
+        return cast(column, wanted, decimal).to_pandas(integer_object_nulls=True)
     except pa.ArrowInvalid:
-        series = pd.Series(read_cells(column, wanted, decimal), dtype=object)
-    return series
+        return pd.Series(read_cells(column, wanted, decimal), dtype=object)
 
 
 def read_cells(column: pa.ChunkedArray, wanted: pa.DataType, decimal: str) -> list[object]:
@@ -118,7 +115,6 @@ def to_text(batches: Iterable[pa.RecordBatch]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _spell(column: pa.Array) -> pd.Series[Any]:
+def _spell(column: pa.Array) -> Any:
     # Arrow leaves out the decimal point of whole floats.
-    spelled: pd.Series[Any] = (column if types.is_floating(column.type) else column.cast(pa.string())).to_pandas()
-    return spelled.astype("str")
+    return (column if types.is_floating(column.type) else column.cast(pa.string())).to_pandas().astype("str")

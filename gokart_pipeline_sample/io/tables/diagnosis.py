@@ -28,16 +28,14 @@ def explain(file: TableFile, dialect: Dialect, missing: Sequence[str] = (), foun
 def _find_reasons(file: TableFile, dialect: Dialect, missing: Sequence[str], found: Sequence[str]) -> Iterator[str]:
     with file.open() as content:
         start = content.read(BLOCK_BYTES).lstrip(b"\xef\xbb\xbf\r\n ")
-    suffix, kind = (
-        Path(file.path).suffix.lower(),
-        next((_KINDS[mark] for mark in _KINDS if start.startswith(mark.encode("latin-1"))), ""),
-    )
+    kind = next((_KINDS[mark] for mark in _KINDS if start.startswith(mark.encode("latin-1"))), "")
+    suffix = Path(file.path).suffix.lower()
     if not start:
         yield "it is empty: write it again"
     if not kind and suffix not in (".csv", ".tsv"):
         yield "it is neither Parquet nor compressed: let its name end in .csv"
-    if not kind.endswith(suffix):
-        yield from filter(None, [kind])
+    if kind and not kind.endswith(suffix):
+        yield kind
     if suffix != ".parquet":
         with decode(file, dialect.encoding) as text:
             lines = iter(lambda: text.readline(BLOCK_BYTES), b"")
@@ -53,8 +51,14 @@ def _find_reasons(file: TableFile, dialect: Dialect, missing: Sequence[str], fou
         if not names[best].isdisjoint(missing) and best != get_delimiter(file.path, dialect):
             shown = "tab" if best == "\t" else best
             yield f"its cells are separated by {shown}: set delimiter={shown} beside table"
-    if missing:
-        yield from _compare_names(file, missing, found)
+    if not missing:
+        return
+    if above := [name for name in missing if name in find_keys(Path(file.path).parts)]:
+        yield f"{', '.join(above)} is in the path alone: give the folder above as table"
+    near = [f"{each!a} for {name!a}" for name in missing for each in found if _simplify(each) == _simplify(name)]
+    if len(near) > len(missing) / 2:  # Another table may have an ID, too.
+        yield f"it has {', '.join(near)}: rename columns of the file, or give the fields of the schema an alias"
+    yield f"it has {found[:_SHOWN_NAMES]!a}: give another table, adopt this one (--new-table), or correct the schema"
 
 
 def guess_encoding(text: bytes) -> str:
@@ -66,15 +70,6 @@ def guess_encoding(text: bytes) -> str:
             text.decode(encoding)
             return encoding
     return "latin-1"
-
-
-def _compare_names(file: TableFile, missing: Sequence[str], found: Sequence[str]) -> Iterator[str]:
-    if above := [name for name in missing if name in find_keys(Path(file.path).parts)]:
-        yield f"{', '.join(above)} is in the path alone: give the folder above as table"
-    near = [f"{each!a} for {name!a}" for name in missing for each in found if _simplify(each) == _simplify(name)]
-    if len(near) > len(missing) / 2:  # Another table may have an ID, too.
-        yield f"it has {', '.join(near)}: rename columns of the file, or give the fields of the schema an alias"
-    yield f"it has {found[:_SHOWN_NAMES]!a}: give another table, adopt this one (--new-table), or correct the schema"
 
 
 def _simplify(name: str) -> str:

@@ -1,7 +1,5 @@
 """Find values that occur more than once among more values than fit into memory."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import tempfile
@@ -19,7 +17,7 @@ _PARTITIONS = 64  # Files, which are all open at the same time.
 Hashes = npt.NDArray[np.uint64]
 
 
-def find_duplicates(read: Callable[[], Iterator[pd.Series[Any]]], *, in_memory: bool = False) -> pd.Series[Any]:
+def find_duplicates(read: Callable[[], Iterator[pd.Series]], *, in_memory: bool = False) -> pd.Series:
     """Return each value that occurs more than once, once.
 
     A hash of eight bytes per row goes to one of 64 files, in memory or in ``TMPDIR``, which are searched one at a time.
@@ -30,11 +28,11 @@ def find_duplicates(read: Callable[[], Iterator[pd.Series[Any]]], *, in_memory: 
         return pd.Series([])
     # Different values may have the same hash. Not isin, which would hash the repeated ones again on each call.
     parts = (values[repeated.get_indexer(pd.Index(_hash(values))) >= 0] for values in read())
-    suspects: pd.Series[Any] = pd.concat(parts)
+    suspects: pd.Series = pd.concat(parts)
     return suspects.loc[suspects.duplicated()].drop_duplicates()
 
 
-def get_bounds(values: pd.Series[Any]) -> list[Any] | None:
+def get_bounds(values: pd.Series) -> list[Any] | None:
     """Return the first and the last value if each is greater than the one before; nothing if there are no values."""
     if values.empty:
         return []
@@ -48,7 +46,7 @@ def increase(pieces: Iterable[list[Any] | None]) -> bool:
     return None not in known and all(one[1] < other[0] for one, other in itertools.pairwise(filter(None, known)))
 
 
-def _hash(values: pd.Series[Any]) -> Hashes:
+def _hash(values: pd.Series) -> Hashes:
     return np.asarray(pd.util.hash_pandas_object(values, index=False), dtype=np.uint64)
 
 
