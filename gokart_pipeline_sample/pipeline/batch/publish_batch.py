@@ -32,8 +32,7 @@ class PublishBatchTask(PublisherTask[dict[str, Any]]):
 
     def output(self) -> S3PointerTarget:
         """Return the pointer on S3."""
-        manifest = cast("S3ManifestTarget", self.score_task.output())
-        return manifest.make_pointer(self.make_unique_id())
+        return cast("S3ManifestTarget", self.score_task.output()).make_pointer(self.make_unique_id())
 
     def run(self) -> None:
         """Put the pointer, or raise an AlarmError if alarms (compare_rows, find_alarms) fail the run."""

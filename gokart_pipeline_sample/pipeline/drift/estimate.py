@@ -40,7 +40,8 @@ class AccuracyEstimator:
     @staticmethod
     def expect(model: Booster, _: pd.DataFrame, prediction: pd.DataFrame, fitted: Any) -> Expected:
         """Return the probability that each prediction is right."""
-        probable = shift.calibrate(get_confidence(model, prediction), fitted["calibration"])
+        line = fitted["calibration"]
+        probable = np.interp(get_confidence(model, prediction), line["probabilities"], line["accuracies"])
         return probable, probable * (1 - probable)
 
 

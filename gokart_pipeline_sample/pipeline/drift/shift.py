@@ -156,11 +156,6 @@ def fit_calibration(confidence: Floats, right: npt.NDArray[np.bool_]) -> dict[st
     return {"method": method, "probabilities": expit(points).tolist(), "accuracies": accuracies.tolist()}
 
 
-def calibrate(confidence: Floats, calibration: dict[str, Any]) -> Floats:
-    """Return the share of right predictions that each probability stands for."""
-    return np.asarray(np.interp(confidence, calibration["probabilities"], calibration["accuracies"]))
-
-
 def bound_mean(total: float, variance: float, rows: int, test_variance: float) -> list[float]:
     """Return the mean of a figure of ``rows`` predictions, at least one, and the bounds of its interval of 95%.
 

@@ -15,7 +15,7 @@ from typeguard import check_type
 
 from gokart_pipeline_sample.pipeline.drift.estimate import AccuracyEstimator
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, RowCounts, measure_shift
-from gokart_pipeline_sample.pipeline.drift.shift import FEW_ROWS, Floats, calibrate, fit_calibration
+from gokart_pipeline_sample.pipeline.drift.shift import FEW_ROWS, Floats, fit_calibration
 
 
 def draw(rows: int, honesty: float, generator: np.random.Generator) -> tuple[Floats, np.ndarray]:
@@ -26,6 +26,14 @@ def draw(rows: int, honesty: float, generator: np.random.Generator) -> tuple[Flo
     confidence = 1 / 3 + 2 / 3 * generator.beta(4, 1.2, rows)
     odds = (confidence / (1 - confidence)) ** honesty
     return confidence, generator.random(rows) < odds / (1 + odds)
+
+
+def calibrate(confidence: Floats, calibration: dict[str, Any]) -> Floats:
+    """Return the share of right predictions that each probability stands for."""
+    expected, _ = AccuracyEstimator.expect(
+        PLAIN_MODEL, NO_FEATURES, make_prediction(confidence), {"calibration": calibration}
+    )
+    return expected
 
 
 def measure_brier(probabilities: Floats, right: np.ndarray) -> float:
@@ -112,7 +120,7 @@ class TestFitCalibration:
         calibration = json.loads(json.dumps(fit_calibration(confidence, right), allow_nan=False))
         check_type((calibration.pop("method"), *calibration.values()), tuple[str, list[float], list[float]])
         assert (np.diff(calibration["probabilities"]) > 0).all()
-        calibrated = calibrate(np.linspace(0, 1, 50), calibration)
+        calibrated = np.interp(np.linspace(0, 1, 50), calibration["probabilities"], calibration["accuracies"])
         assert ((calibrated >= 0) & (calibrated <= 1)).all()
 
     def test_is_the_same_each_time(self) -> None:
