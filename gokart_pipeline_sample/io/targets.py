@@ -156,10 +156,9 @@ class S3CsvTarget(S3Target):
 
 
 class S3WorkspaceTarget(S3Target):
-    """An object that counts as existing only if its content is what the pipeline put there.
+    """An object that exists only if its content is what the pipeline put there, without a local file.
 
-    Its name, which contains the unique id of the task, and its SHA-256 are in its metadata, so an object copied from
-    another run does not count. It is written and read in memory.
+    Its metadata has its SHA-256, and its name with the unique id of the task: a copy from another run does not count.
     """
 
     if_missing = "create the bucket, or correct workspace_directory"

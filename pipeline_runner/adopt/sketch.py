@@ -12,9 +12,7 @@ from gokart_pipeline_sample.pipeline.quality.find_warnings import MOST_CATEGORIE
 from gokart_pipeline_sample.pipeline.schemas.base import BaseSchema
 from pipeline_runner.adopt.infer_types import Column
 
-TELLING = (
-    "Each of its {:,} values has one target, so training rows give test rows away: leave it out, or make it GROUP."
-)
+TELLING = "Each of its {:,} values has one target: training rows give test rows away. Leave it out, or make it GROUP."
 # Names that the module of a schema needs for something else.
 _USED = {"BaseSchema", "GROUP", "ID", "KEEP", "Series", "TARGET", "bool", "float", "int", "pa", "pd", "str"}
 

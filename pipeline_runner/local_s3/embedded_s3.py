@@ -96,7 +96,7 @@ class EmbeddedS3:
             if not try_lock(fcntl.flock, state):
                 return
             if len(self._processes) == START_ATTEMPTS:
-                raise self._start_error(f"ended {START_ATTEMPTS} times")
+                raise UsageError(f"the embedded S3 server ended {START_ATTEMPTS} times: see {self._directory / LOG}")
             key = self._find_or_make_access_key()
             self._processes.append(_launch(self._directory, self._options, key, state.fileno()))
 
@@ -105,7 +105,8 @@ class EmbeddedS3:
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if time.monotonic() > deadline:
-                raise self._start_error(f"did not answer within {START_SECONDS:.0f} s, or runs in another container")
+                problem = f"did not answer within {START_SECONDS:.0f} s, or runs in another container"
+                raise UsageError(f"the embedded S3 server {problem}: see {self._directory / LOG}")
             time.sleep(POLL_SECONDS)
             # If another process took one of the free ports first, the server has ended: restart it on other ports.
             self.start_unless_running()
@@ -163,9 +164,6 @@ class EmbeddedS3:
         profile = f"[default]\naws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n"
         self._credentials_file.write_text(profile)
         return key_id, secret
-
-    def _start_error(self, problem: str) -> UsageError:
-        return UsageError(f"the embedded S3 server {problem}: see {self._directory / LOG}")
 
     def _answers(self) -> bool:
         try:

@@ -40,7 +40,16 @@ class TaskGraph:
         self.all_tasks = {root.task_id: root}
         self.all_requirements: dict[str, dict[str, Task]] = {}
         try:
-            self._find_tasks()
+            pending = [root]
+            while pending:
+                task = pending.pop()
+                requirements = cast("list[Task]", flatten(task.requires()))
+                required = self.all_requirements[task.task_id] = {other.task_id: other for other in requirements}
+                pending += [other for task_id, other in required.items() if task_id not in self.all_tasks]
+                self.all_tasks = required | self.all_tasks
+            # A view has no output of its own to identify, and the code that wires all tasks takes long to parse.
+            identified = [task for task in self.all_tasks.values() if not isinstance(task, ViewTask)]
+            self.unique_ids = {task.task_id: task.make_unique_id() for task in identified}
         except Exception as error:
             self.error, self.all_tasks, self.all_requirements = error, {root.task_id: root}, {root.task_id: {}}
         shown = [task_id for task_id, task in self.all_tasks.items() if not isinstance(task, GetDataTask)]
@@ -57,18 +66,6 @@ class TaskGraph:
         for task_id, task in self.tasks.items():
             count[name := type(task).__name__] += 1
             self.names[task_id] = name if count[name] == 1 else f"{name}_{count[name]}"
-
-    def _find_tasks(self) -> None:
-        pending = [self.root]
-        while pending:
-            task = pending.pop()
-            requirements = cast("list[Task]", flatten(task.requires()))
-            required = self.all_requirements[task.task_id] = {other.task_id: other for other in requirements}
-            pending += [other for task_id, other in required.items() if task_id not in self.all_tasks]
-            self.all_tasks = required | self.all_tasks
-        # A view has no output of its own to identify, and the code that wires all tasks takes long to parse.
-        identified = [task for task in self.all_tasks.values() if not isinstance(task, ViewTask)]
-        self.unique_ids = {task.task_id: task.make_unique_id() for task in identified}
 
     def _find_edges(self, task_id: str) -> Iterator[Edge]:
         for source, requirement in self.all_requirements[task_id].items():

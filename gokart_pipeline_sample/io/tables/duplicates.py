@@ -14,8 +14,6 @@ from gokart_pipeline_sample.io.memory import open_memory_file
 
 _PARTITIONS = 64  # Files, which are all open at the same time.
 
-Hashes = npt.NDArray[np.uint64]
-
 
 def find_duplicates(read: Callable[[], Iterator[pd.Series]], *, in_memory: bool = False) -> pd.Series:
     """Return each value that occurs more than once, once.
@@ -46,11 +44,11 @@ def increase(pieces: Iterable[list[Any] | None]) -> bool:
     return None not in known and all(one[1] < other[0] for one, other in itertools.pairwise(filter(None, known)))
 
 
-def _hash(values: pd.Series) -> Hashes:
+def _hash(values: pd.Series) -> npt.NDArray[np.uint64]:
     return np.asarray(pd.util.hash_pandas_object(values, index=False), dtype=np.uint64)
 
 
-def _find_repeated(pieces: Iterable[Hashes], in_memory: bool) -> Hashes:
+def _find_repeated(pieces: Iterable[npt.NDArray[np.uint64]], in_memory: bool) -> npt.NDArray[np.uint64]:
     """Find the hashes that occur more than once; equal hashes are always in the same file."""
     edges = np.arange(1, _PARTITIONS, dtype=np.uint64) * (2**64 // _PARTITIONS)
     open_file: Callable[[], IO[bytes]] = open_memory_file if in_memory else tempfile.TemporaryFile

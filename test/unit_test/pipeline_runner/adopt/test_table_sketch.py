@@ -197,7 +197,7 @@ def make_rows(column: pa.Array, name: str = "x") -> str:
 def test_a_column_that_decides_the_target_is_named() -> None:
     data = make_grouped()
     comment = (
-        "Each of its 200 values has one target, so training rows give test rows away: leave it out, or make it GROUP."
+        "Each of its 200 values has one target: training rows give test rows away. Leave it out, or make it GROUP."
     )
     fields = sketch_table(pa.Table.from_pandas(data, preserve_index=False), "id", "target")["fields"]
     assert fields.count(comment) == 1
