@@ -60,10 +60,7 @@ class MakeOutputTask(GokartTask[DataFrame[OutputSchema]]):
     def make_output(
         prediction: DataFrame[OutputSchema], data: DataFrame[PreprocessedSchema], publish: Iterable[str] = ()
     ) -> DataFrame[OutputSchema]:
-        """Return ``id``, ``pred`` and any interval of each row, in order, and columns of its prediction or its own.
-
-        Raise a ValueError, which gives the ids, if a row has no prediction, or a prediction has no row.
-        """
+        """Return ``id``, ``pred`` and any interval of each row, in order, and columns of either; see match_by_id."""
         matched = match_by_id(prediction, data[PreprocessedSchema.id_column()])
         own = [*OutputSchema.to_schema().columns, *matched.columns.intersection(INTERVAL)]
         columns = {name: (matched if name in matched else data)[name].array for name in publish}

@@ -6,6 +6,7 @@ from logging import getLogger
 from typing import Any, cast
 
 import luigi
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
@@ -16,7 +17,6 @@ from gokart_pipeline_sample.io.lightgbm_model import Booster, get_kept, predict_
 from gokart_pipeline_sample.io.threads import count_threads
 from gokart_pipeline_sample.pipeline.model.decision import ARGMAX, DecisionParameter
 from gokart_pipeline_sample.pipeline.model.model_input import encode_target, select_features
-from gokart_pipeline_sample.pipeline.model.reasons import name_reasons
 from gokart_pipeline_sample.pipeline.model.target import TARGET
 from gokart_pipeline_sample.pipeline.schemas.output import INTERVAL, PredictionSchema
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
@@ -77,3 +77,14 @@ class PredTask(GokartTask[DataFrame[PredictionSchema]]):
             return labelled
         contributions = predict_contributions(model, features, encode_target(PredictionSchema, labelled), threads)
         return labelled.assign(**name_reasons(contributions[:, :-1], features.columns, reasons))
+
+
+def name_reasons(contributions: Any, names: pd.Index[str], count: int) -> dict[str, Any]:
+    """Return so many columns ``reason_1`` and so on of text such as ``petal_length +1.23``, or one for each feature.
+
+    The greatest contributions, by row and feature, come first, whatever their sign; equal ones in the order of names.
+    """
+    order = np.argsort(-np.abs(contributions), axis=1, kind="stable")[:, :count].T
+    pairs = (zip(names[place], contributions[np.arange(len(place)), place] + 0.0, strict=True) for place in order)
+    texts = (pd.array([f"{name} {value:+.3g}" for name, value in each], dtype="str") for each in pairs)
+    return {f"reason_{number}": column for number, column in enumerate(texts, 1)}

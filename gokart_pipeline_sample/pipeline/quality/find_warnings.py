@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Any, cast
 
 import numpy as np
@@ -89,8 +88,9 @@ def find_leaks(features: pd.DataFrame, train: pd.DataFrame, tested: pd.DataFrame
     than ``FEW_ROWS`` test rows are passed over.
     """
     truth, tested_truth = (encode_target(PreprocessedSchema, rows)[:EXAMINED_ROWS].to_numpy() for rows in (train, test))
+    features, tested = features[:EXAMINED_ROWS], tested[:EXAMINED_ROWS]
     if PreprocessedSchema.predicts_number():
-        grouped = {name: group_column(features, tested, name) for name in features}
+        grouped = {name: group_values(features[name], tested[name]) for name in features}
         r2 = {name: rate_groups(truth, tested_truth, *groups) for name, groups in grouped.items()}
         return [f"{name} (R² {value:.4f})" for name, value in r2.items() if value > GIVES_AWAY]
     classes = len(PreprocessedSchema.target_classes())
@@ -100,7 +100,7 @@ def find_leaks(features: pd.DataFrame, train: pd.DataFrame, tested: pd.DataFrame
         return []
     found = []
     for name in features:
-        groups, tested_groups = group_column(features, tested, name)
+        groups, tested_groups = group_values(features[name], tested[name])
         size = (max(groups.max(), tested_groups.max()) + 1, classes)
         learned, counts = (
             np.bincount(each * classes + labels, minlength=size[0] * classes).reshape(size)
@@ -119,11 +119,6 @@ def rate_groups(truth: Numbers, tested_truth: Numbers, groups: Numbers, tested_g
     size = max(groups.max(), tested_groups.max()) + 1
     sums, rows = np.bincount(groups, truth, size) + truth.mean(), np.bincount(groups, minlength=size) + 1
     return number_scores.score(tested_truth, (sums / rows)[tested_groups])["r2"] or 0.0
-
-
-def group_column(features: pd.DataFrame, tested: pd.DataFrame, name: Hashable) -> list[Numbers]:
-    """Group the values of the first rows of a column; see :func:`group_values`."""
-    return group_values(features[name][:EXAMINED_ROWS], tested[name][:EXAMINED_ROWS])
 
 
 def group_values(known: pd.Series[Any], new: pd.Series[Any]) -> list[Numbers]:

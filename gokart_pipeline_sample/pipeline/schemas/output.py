@@ -56,10 +56,7 @@ class PredictionSchema(OutputSchema):
 
 
 def match_by_id(prediction: pd.DataFrame, ids: pd.Series[Any]) -> pd.DataFrame:
-    """Return predictions, which have at least the columns of ``OutputSchema``, in the order of the given ids.
-
-    An id without a prediction, or a prediction without an id, raises a ValueError, which gives the ids.
-    """
+    """Return predictions, at least an ``OutputSchema``, in the order of ids; a ValueError gives unmatched ids."""
     by_id = prediction.set_index(OutputSchema.id_column())
     unmatched = by_id.index.symmetric_difference(pd.Index(ids))
     if not unmatched.empty:

@@ -10,8 +10,7 @@ from gokart_pipeline_sample.io.lightgbm_model import Booster, get_kept, predict_
 from gokart_pipeline_sample.pipeline.batch.score_table import PartScorer
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference
 from gokart_pipeline_sample.pipeline.model.model_input import select_features
-from gokart_pipeline_sample.pipeline.model.reasons import name_reasons
-from gokart_pipeline_sample.pipeline.pred import PredTask
+from gokart_pipeline_sample.pipeline.pred import PredTask, name_reasons
 from gokart_pipeline_sample.pipeline.preprocess import PreprocessTask
 
 Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
