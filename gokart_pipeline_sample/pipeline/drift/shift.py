@@ -110,6 +110,8 @@ def compare(reference: dict[str, Distribution], counts: dict[str, list[int]]) ->
 
 def compare_column(reference: Distribution, counts: list[int], comparisons: int) -> ColumnShift:
     """Compare a column of the new rows with that of the reference rows."""
+    from scipy.stats import fisher_exact
+
     known, new = np.array(reference["counts"]), np.array(counts)
     distance = float(measure_distance(known, new))
     threshold = find_threshold(known, int(new.sum()), comparisons)
@@ -118,17 +120,12 @@ def compare_column(reference: Distribution, counts: list[int], comparisons: int)
         alarms.append(f"the distance from the test rows is {distance:.2f}, at most {threshold:.2f} is usual")
     for place, trouble in ((-2, "new or out of the range of the training rows"), (-1, "missing")):
         usual, share = known[place] / known.sum(), new[place] / new.sum()
+        # Fisher's exact test (The Design of Experiments).
+        table = [[new[place], known[place]], [new.sum() - new[place], known.sum() - known[place]]]
         is_larger = share > usual + SMALLEST_SHARE
-        if is_larger and find_chance(known[place], known.sum(), new[place], new.sum()) < FALSE_ALARMS / comparisons:
+        if is_larger and fisher_exact(table, alternative="greater").pvalue < FALSE_ALARMS / comparisons:
             alarms.append(f"{share:.1%} of the values are {trouble}, {usual:.1%} is usual")
     return ColumnShift(distance=distance, threshold=threshold, alarms=alarms, reference=reference, counts=counts)
-
-
-def find_chance(known: int, known_rows: int, new: int, new_rows: int) -> float:
-    """Return the chance of at least so many new rows of a kind by Fisher's exact test (The Design of Experiments)."""
-    from scipy.stats import hypergeom
-
-    return float(hypergeom.sf(new - 1, known_rows + new_rows, known + new, new_rows))
 
 
 def fit_calibration(confidence: Floats, right: npt.NDArray[np.bool_]) -> dict[str, Any]:

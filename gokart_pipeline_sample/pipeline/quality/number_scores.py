@@ -77,14 +77,6 @@ def measure_deciles(truth: Floats, predicted: Floats) -> list[dict[Any, Any]]:
     return tenths.mean().assign(rows=tenths.size()).to_dict("records")
 
 
-def measure_coverage(truth: Floats, matched: pd.DataFrame) -> float | None:
-    """Return the share of the rows within their interval, if they have one."""
-    if not {*INTERVAL} <= {*matched.columns}:
-        return None
-    low, high = (matched[name].to_numpy() for name in INTERVAL)
-    return float(((low <= truth) & (truth <= high)).mean())
-
-
 def sample_points(truth: Floats, predicted: Floats) -> list[list[float]]:
     """Return the truth and the prediction of at most ``SHOWN_POINTS`` rows, to be drawn."""
     shown = np.random.default_rng(SEED).permutation(len(truth))[:SHOWN_POINTS]
@@ -105,11 +97,6 @@ class NumberQuality(Quality):
         return score(truth, raw)["r2"] or 0.0
 
     @staticmethod
-    def measure_figure(truth: Floats, predicted: Floats) -> float:
-        """Return the mean absolute error."""
-        return float(np.abs(truth - predicted).mean())
-
-    @staticmethod
     def measure(
         common: metrics.Common, model: Booster, matched: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame
     ) -> metrics.NumberMetrics:
@@ -118,6 +105,7 @@ class NumberQuality(Quality):
         predicted = encode_target(PredictionSchema, matched).to_numpy()
         center = {"median": float(np.median(learned)), "mean": float(learned.mean())}
         groups = test.get(PreprocessedSchema.group_column())
+        bounds = [matched[name].to_numpy() for name in INTERVAL if name in matched]
         errors = pd.Series(np.abs(predicted - truth), name="error").nlargest(SHOWN_ROWS)
         return metrics.NumberMetrics(
             **common,
@@ -128,7 +116,7 @@ class NumberQuality(Quality):
             center=center,
             mae_interval=make_interval(average_groups(np.abs(predicted - truth), groups)),
             interval=get_kept(model, "interval"),
-            coverage=measure_coverage(truth, matched),
+            coverage=float(((bounds[0] <= truth) & (truth <= bounds[1])).mean()) if bounds else None,
             deciles=measure_deciles(truth, predicted),
             points=sample_points(truth, predicted),
             greatest_errors=show_rows(test, matched, errors),

@@ -221,11 +221,6 @@ class ClassQuality(Quality):
         return float((decide(raw, get_kept(model, "decision")) == truth).mean())
 
     @staticmethod
-    def measure_figure(truth: Codes, predicted: Codes) -> float:
-        """Return the accuracy."""
-        return float((truth == predicted).mean())
-
-    @staticmethod
     def measure(
         common: metrics.Common, model: Booster, matched: pd.DataFrame, _: pd.DataFrame, test: pd.DataFrame
     ) -> metrics.ClassMetrics:

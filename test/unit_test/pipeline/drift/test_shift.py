@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, chi2, entropy, fisher_exact, norm
+from scipy.stats import chi2, entropy, norm
 
 from gokart_pipeline_sample.pipeline.drift.shift import (
     BINS,
@@ -20,7 +20,6 @@ from gokart_pipeline_sample.pipeline.drift.shift import (
     compare_column,
     count_values,
     describe_column,
-    find_chance,
     find_threshold,
     measure_distance,
 )
@@ -245,35 +244,6 @@ class TestFindThreshold:
     @pytest.mark.parametrize("rows", [1, 10**9])
     def test_is_a_number_whatever_the_reference(self, reference: list[int], rows: int) -> None:
         assert SMALLEST_DISTANCE <= find_threshold(np.array(reference), rows, 1000) < math.inf
-
-
-class TestFindChance:
-    def test_is_that_of_the_lady_tasting_tea(self) -> None:
-        # Fisher (1935), chapter 2: of 70 choices of four cups one is right, and 17 have one fault at most.
-        assert find_chance(0, 4, 4, 4) == pytest.approx(1 / 70)
-        assert find_chance(1, 4, 3, 4) == pytest.approx(17 / 70)
-
-    @pytest.mark.parametrize(
-        ("known", "known_rows", "new", "new_rows"),
-        [(0, 30, 5, 30), (3, 1000, 2, 30), (500, 1000, 600, 1000), (7, 30, 0, 9), (20, 1000, 30_000, 1_000_000)],
-    )
-    def test_is_that_of_scipy(self, known: int, known_rows: int, new: int, new_rows: int) -> None:
-        table = [[new, known], [new_rows - new, known_rows - known]]
-        expected = fisher_exact(table, alternative="greater").pvalue
-        assert find_chance(known, known_rows, new, new_rows) == pytest.approx(expected)
-
-    @pytest.mark.parametrize(("known_rows", "new_rows"), [(30, 30), (100, 10), (5, 60)])
-    def test_errs_no_more_often_than_promised(self, known_rows: int, new_rows: int) -> None:
-        known, new = np.arange(known_rows + 1), np.arange(new_rows + 1)
-        errs = np.array([[find_chance(one, known_rows, other, new_rows) < 0.01 for other in new] for one in known])
-        assert errs.any()
-        for share in (0.001, 0.01, 0.1, 0.5, 0.9):
-            rate = binom.pmf(known, known_rows, share) @ errs @ binom.pmf(new, new_rows, share)
-            assert rate < 0.01
-
-    def test_is_a_number_for_many_rows(self) -> None:
-        assert find_chance(10**7, 10**9, 10**7, 10**9) == pytest.approx(0.5, abs=0.01)
-        assert find_chance(10**7, 10**9, 2 * 10**7, 10**9) == 0
 
 
 class TestCompareColumn:
