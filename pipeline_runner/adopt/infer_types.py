@@ -22,8 +22,6 @@ from pipeline_runner.errors import UsageError
 FEW = 0.05  # The largest share of cells that are named instead of making text of a column.
 _TYPES, _FORMS = tomllib.loads(Path(__file__).with_name("types.toml").read_text("utf-8")).values()
 _TEXT = "large_string"
-_LEADING_ZERO = r"^[+-]?0\d+([.,]\d*)?$"
-_INDEX_NAMES = ("", "Unnamed: 0", "__index_level_0__")
 
 
 class Column(NamedTuple):
@@ -54,7 +52,7 @@ def read_columns(table: Table, roles: dict[str, str]) -> list[Column]:
 
 
 def _make_column(name: str, role: str, typed: list[Any], cells: list[Any], decimal: str) -> Column:
-    if role == "feature" and name in _INDEX_NAMES:
+    if role == "feature" and name in ("", "Unnamed: 0", "__index_level_0__"):
         reason = "pandas names the numbers of rows so; rename it in the file if it tells more of a row"
         return Column(name, role, remarks=(reason,))
     kinds = [str(each.type.value_type if types.is_dictionary(each.type) else each.type) for each in typed]
@@ -101,7 +99,7 @@ def infer(text: pa.ChunkedArray, role: str, decimal: str) -> tuple[str, int, lis
     remarks, best = _name("Read as missing: {}.", words, blank), (_TEXT, text.null_count, list[str]())
     if not counts.any():
         return "null", len(text), remarks
-    if pc.any(pc.match_substring_regex(words, _LEADING_ZERO)).as_py():
+    if pc.any(pc.match_substring_regex(words, r"^[+-]?0\d+([.,]\d*)?$")).as_py():
         return _TEXT, text.null_count, ["Text, because numbers keep no leading zeros."]
     fewest = 1 + (int(counts.sum() * FEW) if role == "feature" else 0)
     for kind in _TYPES[:-1]:

@@ -14,7 +14,6 @@ from pipeline_runner.watch.history import History, RunRecord, TaskRecord
 from pipeline_runner.watch.recorder import FAILED, RAN, UP_TO_DATE
 from pipeline_runner.watch.task_graph import RootTask, Task, TaskGraph, serialize_parameters
 
-LONGEST_VALUE = 40
 CANNOT_BE_PLANNED = 50  # luigi's scheduling_error
 RERUN = "rerun is set"
 
@@ -131,4 +130,4 @@ def _find_changes(task: Task, record: RunRecord, earlier: TaskRecord) -> Iterato
 def _shorten(value: str | None) -> str:
     if not value:
         return "none" if value is None else "empty"
-    return value if len(value) <= LONGEST_VALUE else f"{value[:12]}…"
+    return value if len(value) <= 40 else f"{value[:12]}…"

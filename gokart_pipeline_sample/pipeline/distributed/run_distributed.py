@@ -5,9 +5,9 @@ from gokart_pipeline_sample.pipeline.distributed.train_ranks import SplitPiecesT
 from gokart_pipeline_sample.pipeline.fitted_features import FITTED_FEATURES
 from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.pipeline.load_data import LoadDataTask
-from gokart_pipeline_sample.pipeline.model.model_input import open_text_columns
 from gokart_pipeline_sample.pipeline.run import RunTask
 from gokart_pipeline_sample.pipeline.run_middle import wire_model
+from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
 from gokart_pipeline_sample.pipeline.train import TrainTask
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task
@@ -23,7 +23,7 @@ class RunDistributedTask(RunTask):
 
     def requires(self) -> UploadS3Task:
         """Wire the tasks; raise a ValueError if the model needs what no single machine knows."""
-        if FITTED_FEATURES or open_text_columns():
+        if FITTED_FEATURES or PreprocessedSchema.open_text_columns():
             raise ValueError("features that learn, and text whose values no schema lists, need all rows on one machine")
         guarded = GuardTableTask(table=self.table, on_bad_row="fail", max_rejected_share=0.0, min_rows=1)
         split = SplitPiecesTask(guard_task=guarded, table=self.table)

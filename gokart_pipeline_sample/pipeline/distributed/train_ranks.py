@@ -159,16 +159,6 @@ def run_rank(
         return (folder / "model.txt").read_bytes()
 
 
-def train_rank(path: str, text: str) -> None:
-    """Train on the rows in a folder, with parameters in JSON, together with the other ranks; write the result there."""
-    folder, parameters = Path(path), json.loads(text)
-    threading.Thread(target=_end_with_worker, daemon=True).start()
-    train, valid = (cast("Rows", pd.read_parquet(folder / part)) for part in ("train", "valid"))
-    content = LightGBMModelProcessor().serialize(TrainTask.fit(train, valid, **parameters))
-    # These lines differ between ranks.
-    (folder / "model.txt").write_bytes(re.sub(rb"(?m)^\[(machines|local_listen_port): .*\]\n", b"", content))
-
-
 def _end_with_worker() -> None:
     # The worker keeps the other end open.
     os.read(0, 1)
@@ -176,4 +166,10 @@ def _end_with_worker() -> None:
 
 
 if __name__ == "__main__":
-    train_rank(*sys.argv[1:])
+    # Train on the rows in a folder, with parameters in JSON, together with the other ranks; write the result there.
+    folder, parameters = Path(sys.argv[1]), json.loads(sys.argv[2])
+    threading.Thread(target=_end_with_worker, daemon=True).start()
+    train, valid = (cast("Rows", pd.read_parquet(folder / part)) for part in ("train", "valid"))
+    content = LightGBMModelProcessor().serialize(TrainTask.fit(train, valid, **parameters))
+    # These lines differ between ranks.
+    (folder / "model.txt").write_bytes(re.sub(rb"(?m)^\[(machines|local_listen_port): .*\]\n", b"", content))

@@ -14,7 +14,6 @@ from gokart_pipeline_sample.pipeline.schemas.column_types import find_isin
 from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSchema
 
 Rows: TypeAlias = DataFrame[PreprocessedSchema]  # preprocessed, with or without a target
-EPOCH = pd.Timestamp(0)
 LARGEST = 1e145
 
 
@@ -39,7 +38,7 @@ def encode_features(schema: type[BaseSchema], data: pd.DataFrame) -> pd.DataFram
             listed = find_isin(schema.to_schema().columns[name])
             converted[str(name)] = column.astype(pd.CategoricalDtype(listed) if listed else "category")
         elif column.dtype.kind == "M":
-            converted[str(name)] = (column - EPOCH) / pd.Timedelta(days=1)
+            converted[str(name)] = (column - pd.Timestamp(0)) / pd.Timedelta(days=1)
         elif column.dtype.kind not in "biuf" or isinstance(column.dtype, pd.api.extensions.ExtensionDtype):
             converted[str(name)] = column.astype(float)
     return features.assign(**converted) if converted else features
@@ -57,15 +56,9 @@ def encode_target(schema: type[BaseSchema], data: pd.DataFrame) -> pd.Series[Any
     return pd.Series(codes, index=data.index)
 
 
-def open_text_columns() -> list[str]:
-    """Return the names of the text features of the model whose values no schema lists."""
-    return (FITTED_FEATURES.schema if FITTED_FEATURES else PreprocessedSchema).open_text_columns()
-
-
 def count_unseen(model: Booster, features: pd.DataFrame) -> dict[str, pd.Series[int]]:
     """Count the values that no training row has, by open text feature; the model takes them for missing ones."""
-    names = open_text_columns()
-    if not names:
+    if not (names := (FITTED_FEATURES.schema if FITTED_FEATURES else PreprocessedSchema).open_text_columns()):
         return {}
     known = get_categories(model, features)
     unseen = {name: features[name][~features[name].isin(known[name])].astype("str").value_counts() for name in names}

@@ -75,7 +75,8 @@ def find_warnings(train: Rows, test: Rows, model: Booster) -> list[str]:
         f"classes with fewer than {FEW_ROWS} test rows, so that their scores are uncertain": rare,
     }
     warnings = [f"{trouble}: {shorten(names)}" for trouble, names in found.items() if names]
-    if copies := count_copies(features, tested):
+    known, new = (pd.util.hash_pandas_object(rows, index=False) for rows in (features, tested))
+    if copies := new.isin(known).sum():
         warnings.append(f"test rows with the same features as a training row: {copies:,} of {len(test):,}")
     return warnings
 
@@ -169,12 +170,6 @@ def decides_target(values: pd.Series[Any], target: pd.Series[Any]) -> bool:
     pairs = (np.unique(codes // width * len(known) + classes, return_counts=True) for width in (1, 2))
     others, by_chance = (sum(rows) - pd.Series(rows).groupby(pair // len(known)).max().sum() for pair, rows in pairs)
     return bool(FEW_ROWS <= by_chance >= others / EXCEPTIONS)
-
-
-def count_copies(features: pd.DataFrame, tested: pd.DataFrame) -> int:
-    """Return the number of test rows whose features equal those of a training row."""
-    known, new = (pd.util.hash_pandas_object(rows, index=False) for rows in (features, tested))
-    return int(new.isin(known).sum())
 
 
 def shorten(names: list[str], separator: str = ", ") -> str:

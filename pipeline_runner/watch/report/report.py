@@ -15,8 +15,6 @@ from pipeline_runner.watch.history import RunRecord, collect_series, show_figure
 from pipeline_runner.watch.report.charts import KINDS, Chart, ChartProcess
 from pipeline_runner.watch.task_graph import TaskGraph
 
-SHOWN_SHIFTS = 4
-
 
 def render_report(
     records: list[RunRecord], later: list[RunRecord], graph: TaskGraph, documents: dict[str, Any], process: ChartProcess
@@ -39,7 +37,7 @@ def render_report(
     if "classes" in metrics:
         # By F1, and of equals the class with more rows first; those without any come last.
         metrics["worst"] = sorted(metrics["classes"], key=lambda it: (not it["rows"], it["f1"] or 0, -it["rows"]))
-    shifted = [*shift["columns"].items()][:SHOWN_SHIFTS] if shift else []
+    shifted = [*shift["columns"].items()][:4] if shift else []  # the greatest
     charts: dict[str, Chart] = {f"shift of {name}": ("shift", [name, column]) for name, column in shifted}
     more: dict[str, list[Any]] = {"importances": ["R² lost"] * is_number}
     more |= {"points": [metrics.get("deciles"), metrics.get("interval"), in_unit]}

@@ -132,10 +132,13 @@ def test_rows_of_rare_classes_are_counted(model: Booster) -> None:
     assert find_warnings.find_warnings(train, test[1:-1], model) == [f"{trouble}: 1 (0), 2 (29)"]
 
 
-def test_copies_are_counted_whatever_the_categories_are() -> None:
+def test_copies_are_counted_whatever_the_categories_are(model: Booster, monkeypatch: pytest.MonkeyPatch) -> None:
     train = pd.DataFrame({"a": [1.0, 2.0, None], "b": pd.Series(["x", "y", "z"]).astype("category")})
     test = pd.DataFrame({"a": [2.0, 1.0, None, 2.0], "b": pd.Series(["y", "y", "z", "y"]).astype("category")})
-    assert find_warnings.count_copies(train, test) == 3
+    features = iter((train, test))
+    monkeypatch.setattr(find_warnings, "select_features", lambda *_: next(features))
+    found = find_warnings.find_warnings(make_labelled(3, 0), make_labelled(4, 1), model)
+    assert "test rows with the same features as a training row: 3 of 4" in found
 
 
 def test_long_lists_are_shortened() -> None:
