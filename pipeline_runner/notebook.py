@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 
 from gokart.build import GokartBuildError
-from luigi.configuration import LuigiConfigParser, get_config
+from luigi.configuration import get_config
 from luigi.task_register import Register
 
 import pipeline_runner.cli.root_task  # noqa: F401 (registers the tasks)
@@ -39,39 +39,32 @@ def configured() -> Iterator[None]:
         BuildError: a task failed, or its dependencies could not be determined.
         UsageError: the configuration or the environment is wrong, or another such context has not ended.
     """
-    with _configuring() as config, providing_s3(*parse_arguments([]), config) as server:
-        if server is not None:
-            server.wait_until_ready()
-            os.environ.update(server.environment())
-        # What an earlier run in this process has seen may have changed: objects, the server, tables, the code.
-        Register.clear_instance_cache()
-        client_of_process.cache_clear()
-        open_table.cache_clear()
-        define_task.cache_clear()
-        recorder = RunRecorder()
-        try:
-            yield
-        except GokartBuildError as error:
-            failure = find_failure(recorder.read())
-            raise BuildError(failure.message if failure else str(error)) from error
-        finally:
-            recorder.stop()
-
-
-@contextlib.contextmanager
-def _configuring() -> Iterator[LuigiConfigParser]:
-    """Load the configuration; afterwards it, the environment and luigi are as before."""
     if not _in_use.acquire(blocking=False):
         raise UsageError("configured() is in use: only one such context at a time can change the process")
     environment, config, settings = dict(os.environ), get_config("ini"), io.StringIO()
     config.write(settings)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.ExitStack() as stack:
             check_names(load_config())
             # A handler can be installed in the main thread alone, and would stay.
             config.set("gokart_worker", "no_install_shutdown_handler", "true")
             config.set("core", "no_configure_logging", "true")
-            yield config
+            server = stack.enter_context(providing_s3(*parse_arguments([]), config))
+            if server is not None:
+                server.wait_until_ready()
+                os.environ.update(server.environment())
+            # What an earlier run in this process has seen may have changed: objects, the server, tables, the code.
+            Register.clear_instance_cache()
+            client_of_process.cache_clear()
+            open_table.cache_clear()
+            define_task.cache_clear()
+            recorder = RunRecorder()
+            stack.callback(recorder.stop)
+            try:
+                yield
+            except GokartBuildError as error:
+                failure = find_failure(recorder.read())
+                raise BuildError(failure.message if failure else str(error)) from error
     finally:
         os.environ.clear()
         os.environ.update(environment)

@@ -111,10 +111,9 @@ def is_text(arrow_type: pa.DataType) -> bool:
 
 def to_text(batches: Iterable[pa.RecordBatch]) -> pd.DataFrame:
     """Return batches as text: cells that were read as text as they are, other values exactly, or missing."""
-    frames = [pd.DataFrame({name: _spell(batch[name]) for name in batch.schema.names}) for batch in batches]
+    frames = list[pd.DataFrame]()
+    for batch in batches:
+        # Arrow leaves out the decimal point of whole floats.
+        told = [each if types.is_floating(each.type) else each.with_type(pa.string()) for each in batch.schema]
+        frames.append(batch.cast(pa.schema(told)).to_pandas().astype("str"))
     return pd.concat(frames, ignore_index=True)
-
-
-def _spell(column: pa.Array) -> Any:
-    # Arrow leaves out the decimal point of whole floats.
-    return (column if types.is_floating(column.type) else column.cast(pa.string())).to_pandas().astype("str")

@@ -37,10 +37,8 @@ def find_problem(name: str, column: pa.Column) -> str | None:
     if role not in _TYPES:
         return f"the column {name} has the role {role!r}: the roles are {', '.join(_TYPES)}"
     if not re.fullmatch(_TYPES[role], nullable + name_type(column)):
-        shown = f"{nullable}{column.dtype}"
-        instead = next(
-            words for part, words in _INSTEAD.get(role, _INSTEAD["feature"]).items() if re.search(part, shown)
-        )
+        shown, advice = f"{nullable}{column.dtype}", _INSTEAD.get(role, _INSTEAD["feature"])
+        instead = next(words for part, words in advice.items() if re.search(part, shown))
         return f"the {role} {name} is {shown}: use {instead}"
     if role == "target" and name_type(column) in ("str", "bool") and not find_isin(column):
         return f"the target {name} needs an isin, which lists the classes"
