@@ -29,6 +29,10 @@ class DamagedFileError(PipelineError):
     """A file of the workspace, or an object, differs from what the pipeline wrote; the message names it."""
 
 
+class DatabaseError(PipelineError):
+    """A database refuses, does not answer, or has what the pipeline cannot take; the message names its source."""
+
+
 class PredictionError(PipelineError):
     """A compiled model does not predict what LightGBM predicts, to the last bit."""
 

@@ -15,6 +15,7 @@ from pipeline_runner.errors import UsageError
 from pipeline_runner.paths import DEFAULTS, IS_INSTALLED, PROJECT
 
 PATH_OPTIONS = ("table", "workspace_directory", "local_temporary_directory", "logging_conf_file", "lock_pid_dir")
+SOURCES = "gokart_pipeline_sample.Source."  # The databases, one a section.
 # Options of [core] that luigi reads without declaring them as parameters.
 _CORE = {"autoload_range", "no_configure_logging", "rpc_connect_timeout", "rpc_retry_attempts", "rpc_retry_wait"}
 
@@ -103,6 +104,8 @@ def check_names(config: ConfigParser) -> None:
     for section in config.sections():
         if section in ("tree_info", "test_run"):
             raise UsageError(f"the section [{section}] of the configuration would have no effect: use --plan")
+        if section.startswith(SOURCES):
+            continue  # Its keys are options of a driver.
         if section not in named:
             raise _make_error(f"the section [{section}]", section, named)
         parameters = named[section].get_param_names(include_significant=True)
