@@ -14,6 +14,7 @@ from mypy_boto3_s3 import S3Client
 from support.batch import read_objects
 from support.champion import OTHER, TRAIN, Trained, replace_objects, use_noisy_table
 from support.checkout import Checkout, make_environment
+from support.databases import MISSING, Database, Server, find_postgresql, serving
 from support.recording_proxy import RecordingProxy, recording
 
 from gokart_pipeline_sample import RunTask
@@ -127,3 +128,17 @@ def trained(trained_once: Trained, s3: S3Client, tmp_path: Path) -> Checkout:
     """That project with its first champion, in the same bucket, on whose name the identity of tasks depends."""
     replace_objects(s3, trained_once.bucket, trained_once.objects)
     return trained_once.checkout.copy(tmp_path / "checkout")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    if find_postgresql() is None:
+        pytest.skip(MISSING)
+    with serving(fsync="off") as running:
+        yield running
+
+
+@pytest.fixture
+def database(postgresql: Server) -> Database:
+    """An empty database of a PostgreSQL server."""
+    return postgresql.create_database()
