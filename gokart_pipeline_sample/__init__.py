@@ -4,6 +4,7 @@ from gokart_pipeline_sample.pipeline.batch.evaluate_published import EvaluatePub
 from gokart_pipeline_sample.pipeline.batch.run_batch import RunBatchTask as RunBatchTask
 from gokart_pipeline_sample.pipeline.champion.run_champion import ScoreChampionTask as ScoreChampionTask
 from gokart_pipeline_sample.pipeline.champion.run_champion import TrainChampionTask as TrainChampionTask
+from gokart_pipeline_sample.pipeline.database.snapshot_table import SnapshotTableTask as SnapshotTableTask
 from gokart_pipeline_sample.pipeline.distributed.run_distributed import RunDistributedTask as RunDistributedTask
 from gokart_pipeline_sample.pipeline.run import RunNestTask as RunNestTask
 from gokart_pipeline_sample.pipeline.run import RunTask as RunTask

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from gokart_pipeline_sample.errors import S3Error
+from gokart_pipeline_sample.errors import DamagedFileError, S3Error
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
@@ -132,6 +132,14 @@ def get_object(bucket: str, key: str, if_missing: str = IF_MISSING, **conditions
                     raise
                 logger.warning("s3://%s/%s: the answer of S3 broke off, it is read again (%s)", bucket, key, error)
                 time.sleep(attempt / 2)
+
+
+def get_intact_object(bucket: str, key: str, if_missing: str, if_damaged: str, **conditions: Any) -> bytes:
+    """Return the content of an object; an error gives the advice for one that is missing, or not what was put."""
+    content, metadata = get_object(bucket, key, if_missing, **conditions)
+    if metadata.get(SHA256) != hashlib.sha256(content).hexdigest():
+        raise DamagedFileError(f"s3://{bucket}/{key} is not what a run has put: {if_damaged}")
+    return content
 
 
 def list_objects(bucket: str, prefix: str, if_missing: str = IF_MISSING) -> Iterator[ObjectTypeDef]:

@@ -14,7 +14,14 @@ from typing import Any
 from pipeline_runner.errors import UsageError
 from pipeline_runner.paths import DEFAULTS, IS_INSTALLED, PROJECT
 
-PATH_OPTIONS = ("table", "workspace_directory", "local_temporary_directory", "logging_conf_file", "lock_pid_dir")
+PATH_OPTIONS = (
+    "table",
+    "query_file",
+    "workspace_directory",
+    "local_temporary_directory",
+    "logging_conf_file",
+    "lock_pid_dir",
+)
 SOURCES = "gokart_pipeline_sample.Source."  # The databases, one a section.
 # Options of [core] that luigi reads without declaring them as parameters.
 _CORE = {"autoload_range", "no_configure_logging", "rpc_connect_timeout", "rpc_retry_attempts", "rpc_retry_wait"}

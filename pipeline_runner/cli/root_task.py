@@ -16,6 +16,7 @@ from luigi.task_register import Register
 import gokart_pipeline_sample  # noqa: F401 (registers the tasks)
 from gokart_pipeline_sample.errors import SettingError
 from gokart_pipeline_sample.utils.parameters import get_encryption
+from gokart_pipeline_sample.utils.template import ViewTask
 from pipeline_runner.cli.arguments import make_parser
 from pipeline_runner.cli.configuration import check_names
 from pipeline_runner.error_messages import describe
@@ -75,6 +76,8 @@ def resolving(arguments: list[str]) -> Iterator[RootTask]:
             graph, settings = TaskGraph(parser.get_task_obj()), luigi.interface.core()
             if isinstance(graph.error, SettingError):
                 raise graph.error
+            if isinstance(graph.root, ViewTask) and any(each.partition("=")[0] == "--rerun" for each in arguments):
+                raise UsageError(f"{type(graph.root).__name__} has nothing to run again: name a task (--TASK-rerun)")
             if settings.take_lock or settings.lock_size != 1:
                 raise UsageError("take_lock and lock_size are not available: stop the other run, or set no_lock")
             if settings.workers < 1:

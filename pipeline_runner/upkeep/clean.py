@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from gokart_pipeline_sample.io.s3 import find_metadata, is_s3, list_objects, s3_client, split_uri
+from gokart_pipeline_sample.io.manifest import make_folder
+from gokart_pipeline_sample.io.s3 import find_metadata, get_intact_object, is_s3, list_objects, s3_client, split_uri
 from gokart_pipeline_sample.io.targets import DIGEST_SUFFIX, UNIQUE_ID, identify
-from gokart_pipeline_sample.pipeline.batch.manifest import get_intact_object, make_folder
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
 from pipeline_runner.errors import UsageError

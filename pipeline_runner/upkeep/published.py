@@ -5,8 +5,8 @@ import json
 import shlex
 import sys
 
-from gokart_pipeline_sample.io.s3 import is_s3, list_objects
-from gokart_pipeline_sample.pipeline.batch.manifest import get_intact_object, make_folder
+from gokart_pipeline_sample.io.manifest import make_folder
+from gokart_pipeline_sample.io.s3 import get_intact_object, is_s3, list_objects
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.upload import UploadS3Task
 from pipeline_runner.errors import UsageError

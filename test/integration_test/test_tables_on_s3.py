@@ -11,8 +11,10 @@ import pyarrow as pa
 import pytest
 from mypy_boto3_s3 import S3Client
 
-from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.s3 import client_of_process
+from gokart_pipeline_sample.errors import DamagedFileError, S3Error, TableError
+from gokart_pipeline_sample.io.file_formats import ArrowProcessor
+from gokart_pipeline_sample.io.manifest import S3ManifestTarget
+from gokart_pipeline_sample.io.s3 import BUCKET_ENCRYPTION, client_of_process, put_object
 from gokart_pipeline_sample.io.tables.csv_text import Dialect
 from gokart_pipeline_sample.io.tables.table import Table
 from gokart_pipeline_sample.io.tables.table_files import list_files
@@ -78,3 +80,28 @@ def test_a_dialect_is_read_from_s3(bucket: str, s3: S3Client) -> None:
         Table(f"s3://{bucket}/t").read(schema)
     data = Table(f"s3://{bucket}/t", Dialect("cp932", ";")).read(schema)
     assert data.to_numpy().tolist() == [[1, pd.Timestamp("2024-01-01"), "東京"]]
+
+
+def test_parts_are_read_in_the_order_of_their_manifest(bucket: str) -> None:
+    target = S3ManifestTarget(bucket, "t", "id", BUCKET_ENCRYPTION)
+    named = {name: pa.table({"id": ids}) for name, ids in (("b.parquet", [1, 2]), ("a.parquet", [3]))}
+    parts = [target.put_part(name, rows, ArrowProcessor()) for name, rows in named.items()]
+    target.dump({"parts": parts})
+    target.make_pointer("other").dump({"manifest": target.key})
+    schema = pa.schema([("id", pa.int64())])
+    for key in ("t/latest.json", "t/id/manifest.json"):
+        assert Table(f"s3://{bucket}/{key}").read(schema)["id"].tolist() == [1, 2, 3]
+    table = Table(f"s3://{bucket}/t/latest.json")
+    target.put_part("a.parquet", pa.table({"id": [4]}), ArrowProcessor())
+    with pytest.raises(S3Error, match=r"a.parquet: S3 refuses to read it: it has changed meanwhile: run again"):
+        table.read(schema)
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"parts": [{"key": "a"}]}', "no JSON"])
+def test_what_names_no_parts_is_no_table(content: str, bucket: str, s3: S3Client) -> None:
+    put_object(bucket, "t/latest.json", content.encode(), "", {}, BUCKET_ENCRYPTION)
+    with pytest.raises(TableError, match=r"t/latest.json names no parts of a table: give the latest.json of one"):
+        list_files(f"s3://{bucket}/t/latest.json")
+    put(s3, bucket, **{"t/latest.json": content.encode()})
+    with pytest.raises(DamagedFileError, match=r"t/latest.json is not what a run has put: publish it again"):
+        list_files(f"s3://{bucket}/t/latest.json")

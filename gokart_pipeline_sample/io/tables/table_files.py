@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import re
 import stat
@@ -13,7 +14,7 @@ from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 from gokart_pipeline_sample.errors import TableError
-from gokart_pipeline_sample.io.s3 import get_object, list_objects
+from gokart_pipeline_sample.io.s3 import get_intact_object, get_object, list_objects
 
 _BLOCK_BYTES = 8 * 1024 * 1024  # Of a read from S3: a larger block costs memory, a smaller one time.
 # The names of files and folders with metadata of Spark and other tools, Hadoop on S3, and Athena.
@@ -60,7 +61,9 @@ TableFile: TypeAlias = LocalFile | S3File
 
 
 def list_files(uri: str) -> Sequence[TableFile]:
-    """List the files of a table by path: one file, or those of a folder at any depth that no ``_`` or ``.`` hides.
+    """List the files of a table: one file, those that a ``latest.json`` leads to, or those of a folder at any depth.
+
+    The latter are in the order of their paths, without any that ``_`` or ``.`` hides.
 
     A file or folder that is missing or cannot be read, or a file that is not a regular one, is a TableError.
     """
@@ -118,6 +121,8 @@ def _open_regular(path: Path) -> io.BufferedReader:
 
 def _list_objects(place: str) -> list[S3File]:
     bucket, _, key = place.partition("/")
+    if key.endswith(".json"):
+        return _list_parts(bucket, key)
     folder = f"{key.rstrip('/')}/" if key.strip("/") else ""
     listed = list_objects(bucket, folder.rstrip("/"), _IF_MISSING)
     # S3's console creates a key that ends in a slash for each folder.
@@ -126,6 +131,18 @@ def _list_objects(place: str) -> list[S3File]:
     inside = {name: find_keys(parts[name][:-1]) for name in parts if not any(map(_HIDDEN.fullmatch, parts[name]))}
     names = {key: {}} if key in found else inside
     return [S3File(f"s3://{bucket}/{name}", found[name]["ETag"], found[name]["Size"], names[name]) for name in names]
+
+
+def _list_parts(bucket: str, key: str) -> list[S3File]:
+    """List the parts of a manifest, or of the one that a pointer names, as they were when it was put."""
+    advice = _IF_MISSING, "publish it again"
+    try:
+        document = json.loads(get_intact_object(bucket, key, *advice))
+        if "manifest" in document:
+            document = json.loads(get_intact_object(bucket, document["manifest"], *advice))
+        return [S3File(f"s3://{bucket}/{part['key']}", part["etag"], part["size"]) for part in document["parts"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise TableError(f"s3://{bucket}/{key} names no parts of a table: give the latest.json of one") from error
 
 
 class _S3Reader(io.RawIOBase):

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from gokart_pipeline_sample.errors import AlarmError, TableError
+from gokart_pipeline_sample.io.manifest import S3JsonTarget, make_folder
+from gokart_pipeline_sample.io.s3 import get_intact_object
 from gokart_pipeline_sample.io.tables.table import open_table
-from gokart_pipeline_sample.pipeline.batch.manifest import S3JsonTarget, get_intact_object, make_folder
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.make_reference import get_estimate

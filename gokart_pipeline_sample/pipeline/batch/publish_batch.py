@@ -7,7 +7,8 @@ from typing import Any, cast
 import luigi
 
 from gokart_pipeline_sample.errors import AlarmError
-from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, S3ManifestTarget, S3PointerTarget
+from gokart_pipeline_sample.io.manifest import S3ManifestTarget, S3PointerTarget
+from gokart_pipeline_sample.pipeline.batch.manifest import Manifest
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask
 from gokart_pipeline_sample.pipeline.drift.estimate import ESTIMATOR
 from gokart_pipeline_sample.pipeline.drift.make_reference import get_estimate

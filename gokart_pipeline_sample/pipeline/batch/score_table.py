@@ -17,11 +17,12 @@ from gokart_pipeline_sample.errors import PredictionError
 from gokart_pipeline_sample.io.compiled_model import ENGINES, Engine, choose_engines, get_default_folder
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, ParquetProcessor, PyArrowCsvProcessor
 from gokart_pipeline_sample.io.lightgbm_model import Booster, get_kept
+from gokart_pipeline_sample.io.manifest import Part, S3ManifestTarget
 from gokart_pipeline_sample.io.tables.casts import to_text
 from gokart_pipeline_sample.io.tables.table import Piece, Table
 from gokart_pipeline_sample.io.threads import count_threads
 from gokart_pipeline_sample.pipeline.batch.guard_table import GuardTableTask
-from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, Part, S3ManifestTarget, UnseenValues
+from gokart_pipeline_sample.pipeline.batch.manifest import Manifest, UnseenValues
 from gokart_pipeline_sample.pipeline.drift.make_reference import Reference, count_rows, measure_shift
 from gokart_pipeline_sample.pipeline.make_output import MakeOutputTask
 from gokart_pipeline_sample.pipeline.model.model_input import count_unseen, select_features

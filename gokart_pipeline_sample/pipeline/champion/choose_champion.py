@@ -10,7 +10,7 @@ from pandera.typing import DataFrame
 from gokart_pipeline_sample.errors import AccuracyTooLowError, ChampionError
 from gokart_pipeline_sample.io.file_formats import JsonProcessor
 from gokart_pipeline_sample.io.lightgbm_model import Booster, LightGBMModelProcessor
-from gokart_pipeline_sample.pipeline.batch.manifest import make_folder
+from gokart_pipeline_sample.io.manifest import make_folder
 from gokart_pipeline_sample.pipeline.champion import registry
 from gokart_pipeline_sample.pipeline.champion.comparison import LOSSES, FigureParameter, compare_models, list_values
 from gokart_pipeline_sample.pipeline.check import CheckAccuracyTask

@@ -8,7 +8,7 @@ from gokart.utils import FlattenableItems
 
 from gokart_pipeline_sample.io.file_formats import JsonProcessor
 from gokart_pipeline_sample.io.lightgbm_model import LightGBMModelProcessor
-from gokart_pipeline_sample.pipeline.batch.manifest import make_folder
+from gokart_pipeline_sample.io.manifest import make_folder
 from gokart_pipeline_sample.pipeline.champion import registry
 from gokart_pipeline_sample.pipeline.champion.choose_champion import ChooseChampionTask
 from gokart_pipeline_sample.utils.parameters import ENCRYPTION, borrow

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple, NotRequired, TypedDict
 from gokart_pipeline_sample.errors import DamagedFileError
 from gokart_pipeline_sample.io import s3
 from gokart_pipeline_sample.io.file_formats import FormatProcessor, JsonProcessor
+from gokart_pipeline_sample.io.manifest import S3JsonTarget
+from gokart_pipeline_sample.io.s3 import get_intact_object
 from gokart_pipeline_sample.io.targets import UNIQUE_ID
-from gokart_pipeline_sample.pipeline.batch.manifest import S3JsonTarget, get_intact_object
 
 logger = getLogger(__name__)
 

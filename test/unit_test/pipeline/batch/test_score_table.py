@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from gokart_pipeline_sample.pipeline.batch.manifest import Part, UnseenValues
+from gokart_pipeline_sample.io.manifest import Part
+from gokart_pipeline_sample.pipeline.batch.manifest import UnseenValues
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask, add_unseen
 
 

@@ -82,7 +82,7 @@ class TestParseArguments:
                     "set it in [TaskOnKart] for all tasks, or for one by name (--TASK-…)",
                 )
                 for option in (
-                    *("TaskOnKart-rerun", "rerun", "strict-check", "redis-host"),
+                    *("TaskOnKart-rerun", "strict-check", "redis-host"),
                     *("modification-time-check", "should-lock-run", "fix-random-seed-value", "fail-on-empty-dump"),
                     *("cache-unique-id", "complete-check-at-run", "serialized-task-definition-check"),
                     *("store-index-in-feather", "should-dump-supplementary-log-files", "local-temporary-directory"),

@@ -135,6 +135,11 @@ class TestResolving:
         with pytest.raises(UsageError, match=problem), resolving(["--workers", workers]):
             pass
 
+    def test_refuses_to_run_a_view_again(self) -> None:
+        problem = r"^RunTask has nothing to run again: name a task \(--TASK-rerun\)"
+        with pytest.raises(UsageError, match=problem), resolving(["--rerun"]):
+            pass
+
     def test_names_a_task_that_is_unknown(self) -> None:
         with pytest.raises(UsageError, match="No task Unknown"), resolving(["Unknown"]):
             pass

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from gokart_pipeline_sample.io.manifest import S3ManifestTarget
 from gokart_pipeline_sample.io.s3 import Encryption
-from gokart_pipeline_sample.pipeline.batch.manifest import S3ManifestTarget
 
 
 class TestS3ManifestTarget:

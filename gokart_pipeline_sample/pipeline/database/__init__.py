@@ -1,0 +1,1 @@
+"""Tables from databases, and predictions back."""
