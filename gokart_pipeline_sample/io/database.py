@@ -61,45 +61,38 @@ class Session:
         self._source, self._seconds, self._pool = source, timeout_seconds, pool
         self._end = time.monotonic() + timeout_seconds
         self.connection = self.call(_open, source)
-        # PostgreSQL numbers its parameters.
-        self.is_postgresql = "PostgreSQL" in self.call(self.connection.adbc_get_info).get("driver_name", "")
 
-    def call(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Return what a function of the driver returns; raise a DatabaseError if it fails or takes too long."""
         # In a thread of its own, because signals reach Python only between two calls.
-        running = self._pool.apply_async(function, arguments, named)
+        running = self._pool.apply_async(function, arguments)
         try:
             return running.get(max(0.0, self._end - time.monotonic()))
-        except LateError:
-            self._cancel()
+        except (LateError, KeyboardInterrupt) as reason:
+            # It may not be connected yet, and SQLite cannot cancel.
+            with suppress(AttributeError, *_get_errors()):
+                self.connection.adbc_cancel()
+            if isinstance(reason, KeyboardInterrupt):
+                raise
             running.wait(_ENDING_SECONDS)
             problem = f"it takes more than {self._seconds:g} s: ask for less, or raise timeout_seconds"
-        except KeyboardInterrupt:
-            self._cancel()
-            raise
         except _get_errors() as error:
             problem = _describe(error, self._source)
         raise DatabaseError(f"source {self._source.name}: {problem}")
 
-    def close(self) -> None:
-        """Close the connection, which undoes what is not committed."""
-        self._pool.apply_async(self.connection.close).wait(_ENDING_SECONDS)
-
-    def _cancel(self) -> None:
-        # It may not be connected yet, and SQLite cannot cancel.
-        with suppress(AttributeError, *_get_errors()):
-            self.connection.adbc_cancel()
-
 
 @contextmanager
 def connect(source: Source, timeout_seconds: float) -> Iterator[Session]:
-    """Provide a connection to a database; raise a DatabaseError if it refuses, or does not answer."""
+    """Provide a connection to a database, at whose end all that is not committed is undone.
+
+    A database that refuses, or does not answer in time, is a DatabaseError.
+    """
     with ThreadPool(1) as pool:
         session = Session(source, timeout_seconds, pool)
         try:
             yield session
         finally:
-            session.close()
+            pool.apply_async(session.connection.close).wait(_ENDING_SECONDS)
 
 
 def find_source(name: str) -> Source:
@@ -125,12 +118,13 @@ def find_source(name: str) -> Source:
 
 
 def query(source: Source, text: str, parameters: Mapping[str, Any], timeout_seconds: float) -> pa.RecordBatchReader:
-    """Return the rows of a query as they arrive, with its parameters ``:name`` bound to values."""
+    """Return the rows of a query as they arrive, with its parameters ``:name`` bound to values; see :func:`bind`."""
 
     def stream() -> Iterator[Any]:
         with connect(source, timeout_seconds) as session:
+            numbered = "PostgreSQL" in session.call(session.connection.adbc_get_info)["driver_name"]
             cursor = session.connection.cursor()
-            session.call(cursor.execute, *bind(text, parameters, numbered=session.is_postgresql))
+            session.call(cursor.execute, *bind(text, parameters, numbered=numbered))
             reader = session.call(cursor.fetch_record_batch)
             yield reader.schema
             batches = iter(reader)
@@ -141,19 +135,21 @@ def query(source: Source, text: str, parameters: Mapping[str, Any], timeout_seco
     return pa.RecordBatchReader.from_batches(next(batches), batches)
 
 
-def find_names(text: str) -> list[str]:
-    """Return the name of each ``:name`` of a query, in order, outside of quotes and comments."""
-    return [match[2] for match in _NAME.finditer(text) if match[2]]
-
-
 def bind(text: str, parameters: Mapping[str, Any], *, numbered: bool) -> tuple[str, list[Any]]:
-    """Return a query with ``$1``, or ``?``, for each ``:name``, and the values of these; they are in ``parameters``."""
+    """Return a query with ``$1``, or ``?``, for each ``:name`` outside of quotes and comments, and their values.
+
+    A name without value, or a value without name, is a SettingError.
+    """
+    names = [match[2] for match in _NAME.finditer(text) if match[2]]
+    for name in {*names} ^ parameters.keys():
+        advice = "write it there, or leave its value out" if name in parameters else f"give --parameter {name}=…"
+        raise SettingError(f"the query {'has no' if name in parameters else 'needs a value of'} :{name}: {advice}")
     numbers = itertools.count(1)
 
     def replace(match: re.Match[str]) -> str:
         return match[0] if not match[2] else f"${next(numbers)}" if numbered else "?"
 
-    return _NAME.sub(replace, text), [parameters[name] for name in find_names(text)]
+    return _NAME.sub(replace, text), [parameters[name] for name in names]
 
 
 def _open(source: Source) -> Connection:

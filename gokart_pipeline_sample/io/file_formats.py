@@ -42,8 +42,11 @@ class ParquetProcessor(FormatProcessor):
     def __init__(self, unique: Collection[str] = ()) -> None:
         self._unique = unique
 
-    def serialize(self, obj: pd.DataFrame) -> bytes:
-        """Return the bytes of a frame."""
+    def serialize(self, obj: pd.DataFrame | pa.Table) -> bytes:
+        """Return the bytes of a frame, or of a table of Arrow."""
+        if isinstance(obj, pa.Table):
+            pq.write_table(obj, content := BytesIO(), compression="zstd")
+            return content.getvalue()
         floats = obj.select_dtypes("float")[:_SAMPLE_ROWS]
         varied = {*self._unique, *floats.columns[floats.nunique() > len(floats) / 2]}
         repeated = [str(name) for name in obj.columns if name not in varied]
@@ -52,16 +55,6 @@ class ParquetProcessor(FormatProcessor):
     def deserialize(self, content: bytes) -> pd.DataFrame:
         """Return the frame; it gets a new index from 0."""
         return pd.read_parquet(BytesIO(content))
-
-
-class ArrowProcessor(ParquetProcessor):
-    """An Arrow table as Parquet compressed with zstd."""
-
-    def serialize(self, obj: pa.Table) -> bytes:
-        """Return the bytes of a table."""
-        content = BytesIO()
-        pq.write_table(obj, content, compression="zstd")
-        return content.getvalue()
 
 
 class CsvProcessor(FormatProcessor):

@@ -14,15 +14,9 @@ from typing import Any
 from pipeline_runner.errors import UsageError
 from pipeline_runner.paths import DEFAULTS, IS_INSTALLED, PROJECT
 
-PATH_OPTIONS = (
-    "table",
-    "query_file",
-    "workspace_directory",
-    "local_temporary_directory",
-    "logging_conf_file",
-    "lock_pid_dir",
-)
-SOURCES = "gokart_pipeline_sample.Source."  # The databases, one a section.
+_FOLDERS = ("workspace_directory", "local_temporary_directory", "lock_pid_dir")
+PATH_OPTIONS = ("table", "query_file", "logging_conf_file", *_FOLDERS)
+_SOURCES = "gokart_pipeline_sample.Source."  # whose keys are options of the drivers of databases
 # Options of [core] that luigi reads without declaring them as parameters.
 _CORE = {"autoload_range", "no_configure_logging", "rpc_connect_timeout", "rpc_retry_attempts", "rpc_retry_wait"}
 
@@ -108,11 +102,9 @@ def check_names(config: ConfigParser) -> None:
     for task in tasks:
         tasks += [each for each in task.__subclasses__() if each not in tasks]
     named = {task.get_task_family(): task for task in tasks}
-    for section in config.sections():
+    for section in (each for each in config.sections() if not each.startswith(_SOURCES)):
         if section in ("tree_info", "test_run"):
             raise UsageError(f"the section [{section}] of the configuration would have no effect: use --plan")
-        if section.startswith(SOURCES):
-            continue  # Its keys are options of a driver.
         if section not in named:
             raise _make_error(f"the section [{section}]", section, named)
         parameters = named[section].get_param_names(include_significant=True)

@@ -104,9 +104,9 @@ def test_a_run_that_fails_says_why_and_points_to_nothing(lite: Checkout, bucket:
         (
             "SELECT * FROM flowers WHERE day < :first",
             (),
-            "flowers.sql needs a value of :first: give --param",
+            "the query needs a value of :first: give --param",
         ),
-        ("SELECT * FROM flowers", ("--parameter", "a=1"), "flowers.sql has no :a: write it there"),
+        ("SELECT * FROM flowers", ("--parameter", "a=1"), "the query has no :a: write it there"),
         ("SELECT * FROM flowers WHERE 0", (), "the query has no rows as of 2026-11-29: correct it, or set allow_"),
     ):
         (lite.directory / "flowers.sql").write_text(text)

@@ -12,7 +12,7 @@ import pytest
 from mypy_boto3_s3 import S3Client
 
 from gokart_pipeline_sample.errors import DamagedFileError, S3Error, TableError
-from gokart_pipeline_sample.io.file_formats import ArrowProcessor
+from gokart_pipeline_sample.io.file_formats import ParquetProcessor
 from gokart_pipeline_sample.io.manifest import S3ManifestTarget
 from gokart_pipeline_sample.io.s3 import BUCKET_ENCRYPTION, client_of_process, put_object
 from gokart_pipeline_sample.io.tables.csv_text import Dialect
@@ -85,14 +85,14 @@ def test_a_dialect_is_read_from_s3(bucket: str, s3: S3Client) -> None:
 def test_parts_are_read_in_the_order_of_their_manifest(bucket: str) -> None:
     target = S3ManifestTarget(bucket, "t", "id", BUCKET_ENCRYPTION)
     named = {name: pa.table({"id": ids}) for name, ids in (("b.parquet", [1, 2]), ("a.parquet", [3]))}
-    parts = [target.put_part(name, rows, ArrowProcessor()) for name, rows in named.items()]
+    parts = [target.put_part(name, rows, ParquetProcessor()) for name, rows in named.items()]
     target.dump({"parts": parts})
     target.make_pointer("other").dump({"manifest": target.key})
     schema = pa.schema([("id", pa.int64())])
     for key in ("t/latest.json", "t/id/manifest.json"):
         assert Table(f"s3://{bucket}/{key}").read(schema)["id"].tolist() == [1, 2, 3]
     table = Table(f"s3://{bucket}/t/latest.json")
-    target.put_part("a.parquet", pa.table({"id": [4]}), ArrowProcessor())
+    target.put_part("a.parquet", pa.table({"id": [4]}), ParquetProcessor())
     with pytest.raises(S3Error, match=r"a.parquet: S3 refuses to read it: it has changed meanwhile: run again"):
         table.read(schema)
 

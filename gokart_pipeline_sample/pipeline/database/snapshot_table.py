@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import re
 import secrets
 import shlex
 from collections.abc import Iterable, Iterator
@@ -18,14 +16,13 @@ import pyarrow as pa
 from pyarrow import types
 
 from gokart_pipeline_sample.errors import SettingError, TableError
-from gokart_pipeline_sample.io.database import find_names, find_source, query
-from gokart_pipeline_sample.io.file_formats import ArrowProcessor
+from gokart_pipeline_sample.io.database import find_source, query
+from gokart_pipeline_sample.io.file_formats import ParquetProcessor
 from gokart_pipeline_sample.io.manifest import Part, S3ManifestTarget, S3PointerTarget
-from gokart_pipeline_sample.io.s3 import split_uri
+from gokart_pipeline_sample.io.s3 import is_s3, split_uri
 from gokart_pipeline_sample.io.tables.casts import is_number, is_text
 from gokart_pipeline_sample.utils.parameters import get_encryption
 from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask
-from gokart_pipeline_sample.utils.source_parameter import SourceParameter
 
 logger = getLogger(__name__)
 
@@ -41,42 +38,14 @@ class QueryParameter(luigi.Parameter[str]):
         return hashlib.sha256(read_query(x).encode()).hexdigest() if x else ""
 
 
-class ValuesParameter(luigi.Parameter[str]):
-    """Values by name, as a shell would take them: ``region=EU since='1 May'``."""
-
-    def normalize(self, x: str) -> str:
-        """Return the text; raise a SettingError if it has another form."""
-        try:
-            wrong = [pair for pair in shlex.split(x) if not re.match(r"(?!as_of=)[a-zA-Z_]\w*=", pair)]
-        except ValueError:
-            wrong = [x]
-        if wrong:
-            raise SettingError(f"parameter has {wrong[0]!r}: give NAME=VALUE, and several as one: \"a=1 b='x y'\"")
-        return x
-
-
-class FolderParameter(luigi.Parameter[str]):
-    """URI of a folder on S3."""
-
-    def normalize(self, x: str) -> str:
-        """Return the URI; raise a SettingError if it is none."""
-        if not x.startswith("s3://") or not all(split_uri(x)):
-            raise SettingError(f"a snapshot cannot be put to {x!r}: give s3://bucket/prefix")
-        return x
-
-
 class SnapshotTableTask(PublisherTask[dict[str, Any]]):
     """Puts the rows of a query on S3, in Parquet, and points ``<to>/latest.json``, which ``table`` takes, to them."""
 
-    source = SourceParameter(
-        default="", description="Database of the configuration, [gokart_pipeline_sample.Source.…]."
-    )
+    source: luigi.Parameter[str] = luigi.Parameter(default="", description="Name of a Source in the configuration.")
     query_file = QueryParameter(default="", description="File with a SELECT, in which :as_of and others have values.")
-    parameter = ValuesParameter(
-        default="", description="Values of names in the query, as text: 'region=EU since=2020'."
-    )
+    parameter: luigi.Parameter[str] = luigi.Parameter(default="", description="Values of names: region=EU since=2020.")
     as_of: luigi.DateParameter = luigi.DateParameter(description="Value of :as_of, a date, and name of the snapshot.")
-    to = FolderParameter(description="Where to put it: s3://bucket/prefix.")
+    to: luigi.Parameter[str] = luigi.Parameter(description="Where to put it: s3://bucket/prefix.")
     allow_empty: luigi.BoolParameter = luigi.BoolParameter(significant=False, description="Whether no rows are right.")
     timeout_seconds: luigi.IntParameter = luigi.IntParameter(
         default=3600, significant=False, description="Seconds after which the statement is cancelled."
@@ -88,17 +57,18 @@ class SnapshotTableTask(PublisherTask[dict[str, Any]]):
     )
 
     def output(self) -> S3PointerTarget:
-        """Return the pointer on S3."""
+        """Return the pointer on S3; raise a SettingError if it has no place there."""
         (bucket, prefix), unique_id = split_uri(self.to), self.make_unique_id()
-        manifest = S3ManifestTarget(bucket, prefix, unique_id, get_encryption(), name=f"{self.as_of}")
-        return manifest.make_pointer(unique_id)
+        if not (is_s3(self.to) and prefix):
+            raise SettingError(f"a snapshot cannot be put to {self.to!r}: give s3://bucket/prefix")
+        return S3ManifestTarget(bucket, prefix, unique_id, get_encryption(), f"{self.as_of}").make_pointer(unique_id)
 
     def run(self) -> None:
         """Put the rows, their manifest and the pointer, in this order."""
         manifest = self.output().manifest
         if self.rerun or not manifest.exists():
             rows = self.read()
-            # A reader of Python's keeps the types of its errors.
+            # A reader that is one already keeps the types of its errors.
             reader = rows if isinstance(rows, pa.RecordBatchReader) else pa.RecordBatchReader.from_stream(rows)
             self.check_columns(reader.schema)
             manifest.dump({"parts": self.put_parts(reader, manifest), "source": self.source, "as_of": f"{self.as_of}"})
@@ -107,24 +77,20 @@ class SnapshotTableTask(PublisherTask[dict[str, Any]]):
 
     def read(self) -> Any:
         """Return the rows of the query; a subclass may return anything else that has an Arrow stream."""
-        if not (self.source and self.query_file):
-            raise SettingError("SnapshotTableTask needs a query: give source and query_file")
-        text, values = read_query(self.query_file), dict(pair.split("=", 1) for pair in shlex.split(self.parameter))
-        names = {*find_names(text)}
-        for name in names - {"as_of", *values}:
-            raise SettingError(f"{self.query_file} needs a value of :{name}: give --parameter {name}=…")
-        for name in {*values} - names:
-            raise SettingError(f"{self.query_file} has no :{name}: write it there, or leave the parameter out")
-        return query(find_source(self.source), text, {**values, "as_of": self.as_of}, self.timeout_seconds)
+        text = read_query(self.query_file)
+        values: dict[str, Any] = dict(pair.partition("=")[::2] for pair in shlex.split(self.parameter))
+        if ":as_of" in text:
+            values["as_of"] = self.as_of
+        return query(find_source(self.source), text, values, self.timeout_seconds)
 
     def put_parts(self, reader: pa.RecordBatchReader, manifest: S3ManifestTarget) -> list[Part]:
         """Put the rows as they come; raise a TableError if there are none, and none are not allowed."""
         # The parts of an earlier snapshot, which somebody may read, are not replaced.
-        attempt, parts = secrets.token_hex(4), []
+        attempt, parts = secrets.token_hex(4), list[Part]()
         for number, table in enumerate(gather(reader, reader.schema)):
-            if not len(table) and not self.allow_empty:
+            if not (parts or len(table) or self.allow_empty):
                 raise TableError(f"the query has no rows as of {self.as_of}: correct it, or set allow_empty")
-            parts.append(manifest.put_part(f"part-{attempt}-{number:05d}.parquet", table, ArrowProcessor()))
+            parts.append(manifest.put_part(f"part-{attempt}-{number:05d}.parquet", table, ParquetProcessor()))
         return parts
 
     def describe(self) -> Published:
@@ -149,9 +115,8 @@ class SnapshotTableTask(PublisherTask[dict[str, Any]]):
 _TYPES = (is_number, is_text, types.is_boolean, types.is_timestamp, types.is_date, types.is_decimal, types.is_null)
 
 
-@functools.cache
 def read_query(path: str) -> str:
-    """Return the text of a query; it is read once per process."""
+    """Return the text of a query, or raise a SettingError."""
     try:
         return Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -159,13 +124,12 @@ def read_query(path: str) -> str:
 
 
 def gather(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Yield the rows of batches in tables that are large, but not too large for the memory; at least one."""
-    pending, size, is_first = [], 0, True
+    """Yield the rows of batches in tables, at least one, that are large but for the last, and not too large."""
+    pending, size = [], 0
     slices = (batch[start : start + _SLICE_ROWS] for batch in batches for start in range(0, len(batch), _SLICE_ROWS))
     for rows in slices:
         pending.append(rows)
         if (size := size + rows.nbytes) >= PART_BYTES:
             yield pa.Table.from_batches(pending)
-            pending, size, is_first = [], 0, False
-    if pending or is_first:
-        yield pa.Table.from_batches(pending, schema)
+            pending, size = [], 0
+    yield pa.Table.from_batches(pending, schema)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from gokart_pipeline_sample.errors import DatabaseError, SettingError
-from gokart_pipeline_sample.io.database import SECTION, Source, bind, connect, find_names, find_source, query
+from gokart_pipeline_sample.io.database import SECTION, Source, bind, connect, find_source, query
 
 DAY = datetime.date(2026, 11, 29)
 ENDLESS = (
@@ -58,9 +58,21 @@ def lite(describe: Callable[..., None], tmp_path: Path) -> Source:
 def test_names_are_bound_where_they_are_names(
     text: str, numbered: bool, expected: str | None, values: list[int]
 ) -> None:
-    bound, given = bind(text, {"x": 1, "y": 2}, numbered=numbered)
+    bound, given = bind(text, {"xy"[value - 1]: value for value in values}, numbered=numbered)
     assert bound == (expected or text.replace("$a$ :y", "$a$ $1"))
-    assert given == values == [{"x": 1, "y": 2}[name] for name in find_names(text)]
+    assert given == values
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "problem"),
+    [
+        ("select :x, :y", {"y": 1}, "the query needs a value of :x: give --parameter x=…"),
+        ("select ':x' as y", {"x": 1}, "the query has no :x: write it there, or leave its value out"),
+    ],
+)
+def test_names_and_values_must_agree(text: str, given: dict[str, int], problem: str) -> None:
+    with pytest.raises(SettingError, match=f"^{problem}$"):
+        bind(text, given, numbered=True)
 
 
 def test_a_value_is_bound_and_never_pasted(lite: Source) -> None:

@@ -44,43 +44,15 @@ class TestIdentity:
         assert task.output().path() == "s3://bucket/flowers/latest.json"
         assert task.output().manifest.key == f"flowers/2026-11-29-{task.make_unique_id()}/manifest.json"
 
-    @pytest.mark.parametrize(
-        ("parameters", "problem"),
-        [
-            ({"to": "flowers"}, "a snapshot cannot be put to 'flowers': give s3://bucket/prefix"),
-            ({"to": "s3://bucket"}, "a snapshot cannot be put to 's3://bucket'"),
-            ({"parameter": "x=1 2y=3"}, "parameter has '2y=3': give NAME=VALUE, and several as one"),
-            ({"parameter": "x='1"}, 'parameter has "x=\'1": give NAME=VALUE'),
-            ({"source": "nowhere"}, "the source 'nowhere' is not known: add"),
-            ({"query_file": "/no/such.sql"}, r"the query cannot be read \(.*/no/such.sql.*\): correct query_file"),
-        ],
-    )
-    def test_refuses_what_cannot_be_meant(self, parameters: dict[str, str], problem: str) -> None:
-        with pytest.raises(SettingError, match=problem):
-            make_task(**parameters).make_unique_id()
+    @pytest.mark.parametrize("to", ["flowers", "s3://bucket", "s3://bucket/", "https://bucket/flowers"])
+    def test_has_a_place_on_s3(self, to: str) -> None:
+        with pytest.raises(SettingError, match=f"a snapshot cannot be put to '{to}': give s3://bucket/prefix"):
+            make_task(to=to).output()
 
-
-class TestRead:
-    @pytest.mark.parametrize(
-        ("text", "parameter", "problem"),
-        [
-            ("select :as_of, :x", "", "q.sql needs a value of :x: give --parameter x=…"),
-            ("select :as_of", "x=1", "q.sql has no :x: write it there, or leave the parameter out"),
-            ("select ':x'", "x=1", "q.sql has no :x"),
-        ],
-    )
-    def test_refuses_names_without_values_and_values_without_names(
-        self, text: str, parameter: str, problem: str, tmp_path: Path, monkeypatch: MonkeyPatch
-    ) -> None:
-        (tmp_path / "q.sql").write_text(text)
-        task = make_task(query_file=str(tmp_path / "q.sql"), parameter=parameter)
-        monkeypatch.setitem(task.__dict__, "source", "warehouse")
-        with pytest.raises(SettingError, match=problem):
-            task.read()
-
-    def test_needs_a_query(self) -> None:
-        with pytest.raises(SettingError, match="SnapshotTableTask needs a query: give source and query_file"):
-            make_task().read()
+    @pytest.mark.parametrize("path", ["/no/such.sql", "/"])
+    def test_names_a_file_that_cannot_be_read(self, path: str) -> None:
+        with pytest.raises(SettingError, match=rf"the query cannot be read \(.*'{path}'\): correct query_file"):
+            make_task(query_file=path)
 
 
 class TestCheckColumns:
