@@ -1,1 +1,1 @@
-"""Tables in CSV and Parquet files."""
+"""Tables in files."""

@@ -14,7 +14,8 @@ from gokart_pipeline_sample.io.tables.table_files import TableFile
 
 BLOCK_BYTES = 1024 * 1024
 _COMPRESSION = {"": None, ".gz": "gzip", ".zst": "zstd"}
-_ENDING, _ENDINGS = re.compile(r"\.[ct]sv(|\.gz|\.zst)$", re.IGNORECASE), ".csv or .tsv, or in .gz or .zst after these"
+_ENDING = re.compile(r"\.(?:[ct]sv|jsonl)(|\.gz|\.zst)$", re.IGNORECASE)
+_ENDINGS = ".csv, .tsv or .jsonl, or in .gz or .zst after these"
 _MARKS = {  # That of UTF-32 begins with that of UTF-16.
     **dict.fromkeys((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "utf-32"),
     **dict.fromkeys((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "utf-16"),

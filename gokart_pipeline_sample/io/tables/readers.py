@@ -1,7 +1,9 @@
-"""Readers of CSV and Parquet files."""
+"""Readers of CSV, Parquet and JSON files."""
 
 import csv
+import functools
 import io
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,11 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
+import pyarrow.json as pajson
 import pyarrow.parquet as pq
 from pyarrow import types
 
 from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.s3 import is_s3
+from gokart_pipeline_sample.io.tables import csv_text
 from gokart_pipeline_sample.io.tables.casts import LISTED, MISSING, cast, is_number, is_text
 from gokart_pipeline_sample.io.tables.csv_text import BLOCK_BYTES, DEFAULT_DIALECT, Dialect, get_delimiter, open_csv
 from gokart_pipeline_sample.io.tables.diagnosis import explain
@@ -26,7 +30,11 @@ _READ_BYTES = 64 * 1024
 
 
 def read_text(file: TableFile, dialect: Dialect) -> pa.Table:
-    """Read a whole CSV file with all its columns as text."""
+    """Read a whole CSV or JSON file with all its columns as text."""
+    if is_json(file):
+        with csv_text.decode(file, dialect.encoding) as text:
+            schema = pa.schema([(name, pa.string()) for name in _list_names(_parse(_read_block(text)))])
+        return pa.Table.from_batches(read_json(file, schema, dialect), schema)
     with _opening(file, dialect) as (text, names, parsing):
         as_text = dict.fromkeys(names, pa.string())
         options = pacsv.ConvertOptions(column_types=as_text, null_values=MISSING, **_NULLS)
@@ -68,6 +76,58 @@ def _read(text: pa.Array, field: pa.Field, missing: set[str], dialect: Dialect) 
         return cast(text, field.type, dialect.decimal) if is_number(field.type) else text
     except pa.ArrowInvalid:
         return text
+
+
+def is_json(file: TableFile) -> bool:
+    """Return whether a file has a JSON object on each line."""
+    return ".jsonl" in file.path.lower()[-10:]
+
+
+def read_json(file: TableFile, schema: pa.Schema, dialect: Dialect) -> Iterator[pa.RecordBatch]:
+    """Yield the columns of a schema, batch by batch, as :func:`read_csv` does; null is what a row lacks.
+
+    A column that none of the first rows has, and one that a row has twice, is a TableError, or a ValueError.
+    """
+    inside = None
+    with csv_text.decode(file, dialect.encoding) as text:
+        while (block := _read_block(text)) or inside is None:
+            if inside is None:
+                inside = _find_columns(_list_names(_parse(block)), file, schema, dialect)
+                kept = [is_number(field.type) or types.is_boolean(field.type) for field in inside]
+                kinds = [field.type if is_kept else pa.string() for field, is_kept in zip(inside, kept, strict=True)]
+                typed = pa.schema([*zip(inside.names, kinds, strict=True)])
+                parsing = pajson.ParseOptions(typed, unexpected_field_behavior="ignore")
+            try:
+                read = pajson.read_json(io.BytesIO(block), pajson.ReadOptions(block_size=len(block) + 1), parsing)
+            except pa.ArrowInvalid:
+                rows = _parse(block)
+                read = pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in inside.names})
+            for batch in read.combine_chunks().to_batches():
+                yield _make_batch(dict(zip(inside.names, batch.columns, strict=True)), len(batch), file, schema)
+
+
+def _read_block(text: io.BufferedReader) -> bytes:
+    return text.read(BLOCK_BYTES) + text.readline()
+
+
+def _parse(lines: bytes) -> list[dict[str, str | None]]:
+    """Return the objects of lines, with all values as text, numbers as they are written."""
+
+    def join(pairs: list[tuple[str, Any]]) -> dict[str, str | None]:
+        row = {name: value if isinstance(value, str | None) else json.dumps(value) for name, value in pairs}
+        if len(row) < len(pairs):
+            raise ValueError(f"a row has a key more than once: {[name for name, _ in pairs]}")
+        return row
+
+    load = functools.partial(json.loads, object_pairs_hook=join, parse_float=str, parse_int=str, parse_constant=str)
+    rows = [load(line) for line in lines.splitlines() if line.strip()]
+    if not all(isinstance(row, dict) for row in rows):
+        raise ValueError("a line has no JSON object: write one on each line")
+    return rows
+
+
+def _list_names(rows: list[dict[str, str | None]]) -> list[str]:
+    return [*dict.fromkeys(name for row in rows for name in row)]
 
 
 def read_parquet(

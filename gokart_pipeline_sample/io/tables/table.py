@@ -17,7 +17,7 @@ from gokart_pipeline_sample.errors import TableError
 from gokart_pipeline_sample.io.tables.casts import to_frame
 from gokart_pipeline_sample.io.tables.csv_text import BLOCK_BYTES, DEFAULT_DIALECT, Dialect
 from gokart_pipeline_sample.io.tables.diagnosis import explain
-from gokart_pipeline_sample.io.tables.readers import read_csv, read_parquet, read_text
+from gokart_pipeline_sample.io.tables.readers import is_json, read_csv, read_json, read_parquet, read_text
 from gokart_pipeline_sample.io.tables.table_files import LocalFile, S3File, TableFile, list_files
 
 
@@ -48,7 +48,7 @@ Piece: TypeAlias = Chunk | range
 
 
 class Table:
-    """A table in CSV or Parquet files, see ``docs/tables.md``; a TableError if there is none.
+    """A table in CSV, JSON or Parquet files, see ``docs/tables.md``; a TableError if there is none.
 
     Its URI, or path, is that of a file, or of a folder of files, which are read in the order of their paths.
     """
@@ -155,7 +155,8 @@ class Table:
     def _read_batches(self, schema: pa.Schema, as_text: bool = False) -> Iterator[pa.RecordBatch]:
         text = pa.schema([field.with_type(pa.string()) for field in schema])
         for file in self.files:
-            read = read_parquet if _is_parquet(file) else functools.partial(read_csv, dialect=self.dialect)
+            read_text_file = functools.partial(read_json if is_json(file) else read_csv, dialect=self.dialect)
+            read = read_parquet if _is_parquet(file) else read_text_file
             with _explaining(file, self.dialect):
                 for batch in read(file, text if as_text and not _is_parquet(file) else schema):
                     if isinstance(file, LocalFile):

@@ -58,7 +58,7 @@ class TestKind:
             pytest.param("a.csv.gz", TEXT.encode(), "it is neither Parquet nor compressed: let", id="text as gzip"),
             pytest.param("a.csv", make_zip(), "is an Excel workbook or a ZIP archive: save its sheet", id="xlsx"),
             pytest.param("a.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "is an Excel workbook", id="xls"),
-            pytest.param("a.csv", json.dumps([{"id": 1}]).encode(), "is JSON: write it as CSV", id="JSON"),
+            pytest.param("a.csv", json.dumps([{"id": 1}]).encode(), "is JSON: write an object on each line", id="JSON"),
             pytest.param("a.csv", b'\xef\xbb\xbf\n {"id": 1}\n{"id": 2}\n', "is JSON", id="JSON lines after a mark"),
             pytest.param("a.tsv", b"<?xml version='1.0'?><Error><Code>AccessDenied", "is HTML or XML", id="XML"),
             pytest.param(

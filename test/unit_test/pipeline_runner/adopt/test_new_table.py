@@ -102,7 +102,10 @@ class TestMakeFiles:
         ("content", "message"),
         [
             (b"<!DOCTYPE html>\n<html></html>\n", "no column .*; it is HTML or XML: download the file itself"),
-            (b'[{"nr": 1, "label": 2}]', "no column .*; it is JSON: write it as CSV"),
+            (
+                b'[{"nr": 1, "label": 2}]',
+                "no column .*; it is JSON: write an object on each line, and let its name end in .jsonl",
+            ),
             (b"PK\x03\x04 xl/workbook.xml\n", "no column .*; it is an Excel workbook or a ZIP archive: save its sheet"),
             (b"\x1f\x8b\x08\n", "it is compressed by gzip: let its name end in .csv.gz"),
             (b"", "it is empty: write it again"),
