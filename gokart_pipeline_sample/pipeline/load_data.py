@@ -1,15 +1,17 @@
 """Read the table."""
 
 from logging import getLogger
-from typing import cast
+from typing import Any, cast
 
 import luigi
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
+from pyarrow import RecordBatchReader
 
 from gokart_pipeline_sample.errors import BadRowsError
 from gokart_pipeline_sample.io.memory import get_memory
+from gokart_pipeline_sample.io.tables.casts import to_frame
 from gokart_pipeline_sample.io.tables.table import read_iris
 from gokart_pipeline_sample.pipeline.schemas.bad_rows import Breaches, separate_rows
 from gokart_pipeline_sample.pipeline.schemas.feature import FeatureSchema
@@ -34,10 +36,13 @@ class LoadDataTask(TableTask[DataFrame[FeatureSchema]]):
     def run(self) -> None:
         """Read, check and save the table."""
         allowed_share = self.max_dropped_share if self.on_bad_row == "drop" else 0.0
-        self.dump(self.check_labelled(self.check_rows(self.read(), allowed_share)))
+        schema, data = FeatureSchema.arrow_schema([*FeatureSchema.to_schema().columns]), self.read()
+        if not isinstance(data, pd.DataFrame):
+            data = to_frame([*RecordBatchReader.from_stream(data)], schema, ".")
+        self.dump(self.check_labelled(self.check_rows(data, allowed_share)))
 
-    def read(self) -> pd.DataFrame:
-        """Read the table without checking its rows."""
+    def read(self) -> Any:
+        """Read the table without checking its rows: a frame, or anything that has an Arrow stream."""
         if not self.table:
             return read_iris()
         columns = [*FeatureSchema.to_schema().columns]

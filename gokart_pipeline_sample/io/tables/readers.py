@@ -33,7 +33,7 @@ def read_text(file: TableFile, dialect: Dialect) -> pa.Table:
     """Read a whole CSV or JSON file with all its columns as text."""
     if is_json(file):
         with csv_text.decode(file, dialect.encoding) as text:
-            schema = pa.schema([(name, pa.string()) for name in _list_names(_parse(_read_block(text)))])
+            schema = pa.schema([(name, pa.string()) for name in _list_names(text)])
         return pa.Table.from_batches(read_json(file, schema, dialect), schema)
     with _opening(file, dialect) as (text, names, parsing):
         as_text = dict.fromkeys(names, pa.string())
@@ -88,15 +88,12 @@ def read_json(file: TableFile, schema: pa.Schema, dialect: Dialect) -> Iterator[
 
     A column that none of the first rows has, and one that a row has twice, is a TableError, or a ValueError.
     """
-    inside = None
     with csv_text.decode(file, dialect.encoding) as text:
-        while (block := _read_block(text)) or inside is None:
-            if inside is None:
-                inside = _find_columns(_list_names(_parse(block)), file, schema, dialect)
-                kept = [is_number(field.type) or types.is_boolean(field.type) for field in inside]
-                kinds = [field.type if is_kept else pa.string() for field, is_kept in zip(inside, kept, strict=True)]
-                typed = pa.schema([*zip(inside.names, kinds, strict=True)])
-                parsing = pajson.ParseOptions(typed, unexpected_field_behavior="ignore")
+        inside = _find_columns(_list_names(text), file, schema, dialect)
+        kept = {field.name for field in inside if is_number(field.type) or types.is_boolean(field.type)}
+        typed = pa.schema([field if field.name in kept else (field.name, pa.string()) for field in inside])
+        parsing = pajson.ParseOptions(typed, unexpected_field_behavior="ignore")
+        for block in iter(lambda: text.read(BLOCK_BYTES) + text.readline(), b""):
             try:
                 read = pajson.read_json(io.BytesIO(block), pajson.ReadOptions(block_size=len(block) + 1), parsing)
             except pa.ArrowInvalid:
@@ -106,8 +103,10 @@ def read_json(file: TableFile, schema: pa.Schema, dialect: Dialect) -> Iterator[
                 yield _make_batch(dict(zip(inside.names, batch.columns, strict=True)), len(batch), file, schema)
 
 
-def _read_block(text: io.BufferedReader) -> bytes:
-    return text.read(BLOCK_BYTES) + text.readline()
+def _list_names(text: io.BufferedReader) -> list[str]:
+    """Return the keys of the first rows, without reading them."""
+    lines = text.peek()
+    return [*dict.fromkeys(name for row in _parse(lines[: lines.rfind(b"\n") + 1] or lines) for name in row)]
 
 
 def _parse(lines: bytes) -> list[dict[str, str | None]]:
@@ -124,10 +123,6 @@ def _parse(lines: bytes) -> list[dict[str, str | None]]:
     if not all(isinstance(row, dict) for row in rows):
         raise ValueError("a line has no JSON object: write one on each line")
     return rows
-
-
-def _list_names(rows: list[dict[str, str | None]]) -> list[str]:
-    return [*dict.fromkeys(name for row in rows for name in row)]
 
 
 def read_parquet(

@@ -23,10 +23,11 @@ from gokart_pipeline_sample.io.s3 import is_s3, split_uri
 from gokart_pipeline_sample.io.tables.casts import is_number, is_text
 from gokart_pipeline_sample.utils.parameters import get_encryption
 from gokart_pipeline_sample.utils.shown_task import Figures, Published, PublisherTask
+from gokart_pipeline_sample.utils.source_parameter import SourceParameter
 
 logger = getLogger(__name__)
 
-PART_BYTES = 64 * 1024 * 1024  # of a part in memory; compressed, it is a fraction of them
+PART_BYTES = 16 * 1024 * 1024  # of a part in memory; compressed, it is a fraction of them
 _SLICE_ROWS = 65_536
 
 
@@ -41,7 +42,7 @@ class QueryParameter(luigi.Parameter[str]):
 class SnapshotTableTask(PublisherTask[dict[str, Any]]):
     """Puts the rows of a query on S3, in Parquet, and points ``<to>/latest.json``, which ``table`` takes, to them."""
 
-    source: luigi.Parameter[str] = luigi.Parameter(default="", description="Name of a Source in the configuration.")
+    source: SourceParameter = SourceParameter(default="", description="Name of a Source in the configuration.")
     query_file = QueryParameter(default="", description="File with a SELECT, in which :as_of and others have values.")
     parameter: luigi.Parameter[str] = luigi.Parameter(default="", description="Values of names: region=EU since=2020.")
     as_of: luigi.DateParameter = luigi.DateParameter(description="Value of :as_of, a date, and name of the snapshot.")

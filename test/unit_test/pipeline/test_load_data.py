@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pandera.pandas as pa
+import pyarrow
 import pytest
 from pandera.errors import SchemaErrors
 from pandera.typing import Series
@@ -60,6 +61,16 @@ class TestRun:
     def test_keeps_the_table(self, iris: pd.DataFrame, path: Path, tmp_path: Path) -> None:
         iris.to_csv(path, index=False)
         task = LoadDataTask(table=str(path), workspace_directory=str(tmp_path / "workspace"))
+        task.run()
+        pd.testing.assert_frame_equal(task.output().load(), iris)
+
+    def test_takes_what_has_an_arrow_stream(self, iris: pd.DataFrame, tmp_path: Path) -> None:
+        class StreamTask(LoadDataTask):
+            def read(self) -> pyarrow.Table:
+                columns = {"id": pyarrow.array(iris["id"], pyarrow.int32()), "note": ["x"] * len(iris)}
+                return pyarrow.table(columns | {name: iris[name] for name in iris if name != "id"})
+
+        task = StreamTask(workspace_directory=str(tmp_path / "workspace"))
         task.run()
         pd.testing.assert_frame_equal(task.output().load(), iris)
 
