@@ -111,7 +111,8 @@ def providing_s3(
     """Provide the embedded S3, which may still be starting, if there is no other S3 and one is needed."""
     workspace = config.get("TaskOnKart", "workspace_directory")
     directory = Path(workspace) / "s3"
-    needs_none = options.help or "--help-all" in arguments or options.history or options.new_table
+    is_local = options.new_table and not options.new_table.startswith("s3://")
+    needs_none = options.help or "--help-all" in arguments or options.history or is_local
     setting = config.get("gokart_pipeline_sample.UploadS3Task", "bucket", raw=True, fallback="${BUCKET_NAME}")
     is_option = any(argument.partition("=")[0].endswith("Task-bucket") for argument in arguments)
     has_bucket = is_option or "${BUCKET_NAME}" not in setting or (options.fetch or "").startswith("s3://")

@@ -13,14 +13,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
+import pandas as pd
 import pytest
 from mypy_boto3_s3 import S3Client
 from support.batch import RUN_BATCH, read_batch, read_objects
-from support.checkout import Checkout, Run
+from support.checkout import PROJECT, Checkout, Run
 from support.databases import PASSWORD, Database
 
 from gokart_pipeline_sample.io.tables.table import read_iris
@@ -61,6 +63,10 @@ def read_pointer(s3: S3Client, bucket: str) -> dict[str, Any] | None:
         pointer = json.loads(s3.get_object(Bucket=bucket, Key="flowers/latest.json")["Body"].read())
         return json.loads(s3.get_object(Bucket=bucket, Key=pointer["manifest"])["Body"].read())
     return None
+
+
+def read_parts(s3: S3Client, bucket: str, manifest: dict[str, Any]) -> list[bytes]:
+    return [s3.get_object(Bucket=bucket, Key=part["key"])["Body"].read() for part in manifest["parts"]]
 
 
 @pytest.fixture
@@ -128,6 +134,31 @@ def make_rows(rows: int) -> str:
     """Return a query of PostgreSQL for that many made-up flowers."""
     measures = ", ".join(f"{value}::float8 AS {name}" for name, value in MEASURES.items())
     return f"SELECT n::bigint AS id, {measures}, (n % 3)::int AS target FROM generate_series(1, {rows}) n"  # noqa: S608
+
+
+@pytest.mark.long
+def test_the_page_reads_several_folders_with_duckdb(checkout: Checkout, bucket: str, s3: S3Client) -> None:
+    page = (PROJECT / "docs" / "from-a-database.md").read_text()
+    recipe = next(code for code in re.findall(r"(?ms)^```python\n(.+?)^```$", page) if "duckdb" in code)
+    package, iris = checkout.directory / "gokart_pipeline_sample", read_iris()
+    (package / "pipeline" / "database" / "flowers.py").write_text(recipe)
+    with (package / "__init__.py").open("a") as file:
+        file.write("from gokart_pipeline_sample.pipeline.database.flowers import FlowersTask as FlowersTask\n")
+    days = pd.date_range("2026-11-20", periods=10)
+    for number, day in enumerate(days):
+        rows = iris[iris["id"] % 10 == number].assign(day=day)
+        for name, part in (("flowers", rows.drop(columns="target")), ("species", rows[["id", "target"]])):
+            folder = checkout.directory / name / f"{day:%d}"
+            folder.mkdir(parents=True)
+            part.to_parquet(folder / "part.parquet", index=False)
+    run = checkout.main("FlowersTask", "--as-of", "2026-11-24", "--to", make_place(checkout), cwd=checkout.directory)
+    assert (run.exit_code, run.tasks) == (0, ["FlowersTask"]), run.stderr
+    manifest = read_pointer(s3, bucket)
+    assert manifest is not None
+    read = pd.concat(pd.read_parquet(BytesIO(content)) for content in read_parts(s3, bucket, manifest))
+    expected = iris[iris["id"] % 10 < 5]
+    assert sorted(read["id"]) == sorted(expected["id"])
+    assert read.set_index("id")["target"].to_dict() == expected.set_index("id")["target"].to_dict()
 
 
 @pytest.mark.long

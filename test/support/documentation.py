@@ -34,7 +34,17 @@ NOT_RUN = {
         'pip install "$(ls dist/*.whl)[local,report]"',
         "gokart-pipeline-sample --help",
     ],
-    "DuckDB is not among the dependencies": ["SET VARIABLE bucket = 's3://your-bucket/';"],
+    "the bucket is the reader's": ["SET VARIABLE bucket = 's3://your-bucket/';"],
+    "needs a database: test_snapshot.py and test_deliver.py run them with one": [
+        "SELECT id, species, petal_length, CAST(price AS double precision) AS price FROM flowers WHERE day <= :as_of",
+        "python main.py SnapshotTableTask --source warehouse --query-file flowers.sql --as-of 2026-11-29"
+        " --to s3://your-bucket/flowers",
+        "python main.py --new-table s3://your-bucket/flowers/latest.json --id id --target species --name flowers",
+        "python main.py ScoreChampionTask --table s3://your-bucket/new_flowers/latest.json"
+        " --deliver-to warehouse:analytics.flower_predictions",
+        "python main.py DeliverBatchTask --source warehouse --into analytics.flower_predictions",
+    ],
+    "a module that reads files of the reader: test_snapshot.py runs that of DuckDB": ["from typing import Any"],
     "a part of a module: hard_table.py has a whole one": [
         "class ModelInputSchema(PreprocessedSchema):",
         "day: Series[pd.Timestamp] = pa.Field(metadata=KEEP)",
