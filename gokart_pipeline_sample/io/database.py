@@ -98,12 +98,8 @@ def connect(source: Source, timeout_seconds: float) -> Iterator[Session]:
 def find_source(name: str) -> Source:
     """Return a source of the configuration; raise a SettingError if that lacks it, or its driver is not installed."""
     section, config = f"{SECTION}{name}", luigi.configuration.get_config()
-    if not config.has_section(section):
-        raise SettingError(
-            f"the source {name!r} is not known: add [{section}] with driver and uri to the configuration"
-        )
     settings = {}
-    for key in config.options(section):
+    for key in config.options(section) if config.has_section(section) else ():
         try:
             settings[key] = config.get(section, key)
         except InterpolationError:  # Its message has the text.

@@ -139,7 +139,7 @@ def test_a_library_is_a_driver(describe: Callable[..., None], tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({}, r"the source 'x' is not known: add \[gokart_pipeline_sample.Source.x\] with driver and uri"),
+        ({}, r"driver is missing in \[gokart_pipeline_sample.Source.x\]: set it to a module"),
         ({"driver": "adbc_driver_sqlite"}, r"uri is missing in \[gokart_pipeline_sample.Source.x\]: set it to that of"),
         ({"uri": "x"}, "driver is missing in .* set it to a module such as adbc_driver_postgresql, or the path"),
         ({"driver": "adbc_driver_nope", "uri": "x"}, 'adbc_driver_nope of .* is not installed: .* the extra "sql"'),
