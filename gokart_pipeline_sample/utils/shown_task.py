@@ -28,6 +28,7 @@ class Figures(TypedDict, total=False):
     estimated: list[float] | None  # accuracy or mae of a batch, with its interval of 95%
     alarms: list[str] | None  # about a batch or its truth, as sentences
     champion: str | None  # the last decision about the champion
+    delivered: str | None  # how many rows of a batch went to which table of a database
 
 
 class Published(NamedTuple):

@@ -43,7 +43,9 @@ class RunRecord(Figures):
     seconds: float
     command: list[str]  # the task and its options, as luigi took them
     task: str  # with its namespace
-    verdict: str  # published (with N alarms), champion kept, up to date, done, not accurate enough, failed or stopped
+    # published, published and delivered, or delivered (with N alarms), champion kept, up to date, done, not accurate
+    # enough, failed or stopped
+    verdict: str
     exit_status: int
     failure: str | None  # the last line on stderr
     required_accuracy: float | None
@@ -138,9 +140,10 @@ class History:
             "share": ["" if (share := record.get("share")) is None else str(share) for record in records],
             "duration": [f"{record['seconds']:.2f} s" for record in records],
             "object": [record["object"] or "" for record in records],
+            "delivered": [record.get("delivered") or "" for record in records],
         }
         # Only batches have these, or models that have a decision or predict another kind of target.
-        optional = {*FIGURES, "decision", "alarms", "share"} - {QUALITY.figure}
+        optional = {*FIGURES, "decision", "alarms", "share", "delivered"} - {QUALITY.figure}
         shown = [[name, *cells] for name, cells in columns.items() if any(cells) or name not in optional]
         padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in shown]
         lines = ["  ".join(row).rstrip() for row in zip(*padded, strict=True)]

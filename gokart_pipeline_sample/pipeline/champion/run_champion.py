@@ -5,7 +5,6 @@ from typing import Any
 import luigi
 
 from gokart_pipeline_sample.errors import ChampionError
-from gokart_pipeline_sample.pipeline.batch.publish_batch import PublishBatchTask
 from gokart_pipeline_sample.pipeline.batch.run_batch import RunBatchTask
 from gokart_pipeline_sample.pipeline.champion.choose_champion import ChooseChampionTask, find_change
 from gokart_pipeline_sample.pipeline.champion.load_champion import LoadChampionTask
@@ -13,6 +12,7 @@ from gokart_pipeline_sample.pipeline.gokart_util import GetDataTask
 from gokart_pipeline_sample.pipeline.run_middle import wire_data, wire_model
 from gokart_pipeline_sample.pipeline.split_data import SplitDataTask
 from gokart_pipeline_sample.utils.parameters import borrow
+from gokart_pipeline_sample.utils.shown_task import PublisherTask
 from gokart_pipeline_sample.utils.template import ViewTask
 
 
@@ -44,7 +44,7 @@ class TrainChampionTask(ViewTask[Any]):
 class ScoreChampionTask(RunBatchTask):
     """Scores a table of new rows with the champion, without any training data, and publishes the predictions on S3."""
 
-    def requires(self) -> PublishBatchTask:
+    def requires(self) -> PublisherTask[Any]:
         """Wire the tasks; raise a ChampionError if the champion is missing, damaged, or of other preprocessing."""
         champions = LoadChampionTask(champion="").champions()
         pointer, _ = champions.read_pointer()
