@@ -9,7 +9,7 @@ POETRY := .venv/poetry/bin/poetry
 # Test processes share the cores, and LightGBM's threads that wait for one another would take ages.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 
-.PHONY: setup run s3 test test-long no-files coverage rename chaos simulate bench bench-batch bench-large bench-growth bench-defaults bench-numbers bench-dask screenshots lint
+.PHONY: setup run s3 test test-long no-files coverage rename chaos simulate bench bench-batch bench-large bench-growth bench-defaults bench-numbers bench-dask bench-database screenshots lint
 
 setup: .venv/ready
 
@@ -66,6 +66,9 @@ bench-numbers: setup  ## measure the error and the intervals of a number beside 
 
 bench-dask: setup  ## measure scoring and training on a Dask cluster
 	$(BIN)/python benchmark/dask_cluster.py
+
+bench-database: setup  ## measure the way of ten million rows from a PostgreSQL database and back
+	$(BIN)/python benchmark/database.py
 
 screenshots: setup  ## take the screenshots of the documentation
 	$(BIN)/python test/take_screenshots.py

@@ -21,7 +21,7 @@ from support.storm import Attempt, Storm, scenarios
 
 from pipeline_runner.local_s3 import embedded_s3
 
-SCENARIOS = 27
+SCENARIOS = 29
 
 
 def meet(number: int, seed: int, share: float) -> list[Attempt]:
@@ -47,7 +47,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Let whole runs meet faults.")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--share", type=float, default=1.0, help="share of the tries")
-    parser.add_argument("--scenario", type=int, help="let this one happen alone, of 0 to 26")
+    parser.add_argument("--scenario", type=int, help="let this one happen alone, of 0 to 28")
     options = parser.parse_args()
     started = time.monotonic()
     attempts: list[Attempt] = []

@@ -6,14 +6,17 @@ Each scenario yields an attempt at a time, named by its fault: True if it held.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import itertools
+import json
 import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +24,30 @@ from typing import Any
 
 import lightgbm as lgb
 import pandas as pd
+import pyarrow.parquet as pq
+from adbc_driver_manager import Error
 from mypy_boto3_s3 import S3Client
 from support.bad_tables import BAD_TABLES
 from support.batch import RUN_BATCH, read_batch
 from support.checkout import Checkout
+from support.databases import Database, serving
 from support.recording_proxy import LASTING_FAULTS, PASSING_FAULTS, RecordingProxy
 from support.reference import make_noisy_table, predict, train
 
 from pipeline_runner.local_s3 import embedded_s3
 
 Attempt = tuple[str, bool, str]  # the fault, whether it held, and what was seen
+LARGE_QUERY = "SELECT id, id / 8.0::float8 AS a, -id AS b, -id AS c, -id AS d FROM generate_series(1, 2000000) AS id"
 KILLED = -signal.SIGKILL
 ACCURACY = "0.3"
+DELIVER = (
+    "gokart_pipeline_sample.DeliverBatchTask",
+    "--local-scheduler",
+    "--source",
+    "warehouse",
+    "--into",
+    "predictions",
+)
 
 
 @dataclass
@@ -164,6 +179,91 @@ def _kill_at_request(storm: Storm, arguments: tuple[str, ...], place: str, numbe
     processes[0].communicate(timeout=120)
     setattr(storm.proxy, place, lambda *_: None)
     return processes[0].returncode == KILLED
+
+
+def _kill_after_request(storm: Storm, arguments: tuple[str, ...], key: str, seconds: float) -> bool:
+    """Kill a run some seconds after it has first asked for an object; return whether it was still running."""
+    processes: list[subprocess.Popen[str]] = []
+    timers: list[threading.Timer] = []
+
+    def wait(_: str, path: str) -> None:
+        if key in path and not timers:
+            timers.append(threading.Timer(seconds, os.killpg, (processes[0].pid, signal.SIGKILL)))
+            timers[0].start()
+
+    storm.proxy.before = wait
+    processes.append(storm.start(*arguments))
+    processes[0].communicate(timeout=120)
+    storm.proxy.before = lambda *_: None
+    timers[0].cancel()
+    return processes[0].returncode == KILLED
+
+
+def kill_deliveries(storm: Storm, kills: int) -> Iterator[Attempt]:
+    """Kill deliveries at random moments; a reader of the table sees it as it was, or with each row of the batch."""
+    with serving(fsync="off") as server:
+        database = server.create_database()
+        storm.checkout.edit("conf/param.ini", "[core]", f"{database.ini}[core]")
+        storm.forget()
+        assert storm.run(*storm.batch)[0] == 0
+        assert storm.run(*DELIVER)[0] == 0
+        expected = sorted(predict(storm.model, storm.new_rows)[["id", "pred"]].itertuples(index=False, name=None))
+        killed = 0
+        while killed < kills:
+            # There is no table, or it lacks a row.
+            damage = storm.generator.choice(["DROP TABLE", "DELETE FROM"])
+            database.execute(
+                f"{damage} predictions" + " WHERE id = (SELECT max(id) FROM predictions)" * ("FROM" in damage)
+            )
+            before = _read_predictions(database)
+            if _kill_after_request(storm, DELIVER, "latest.json", storm.generator.uniform(0, 0.8)):
+                killed += 1
+                seen = _read_predictions(database)
+                code, line = storm.run(*DELIVER)
+                held = seen in (before, expected) and code == 0 and _read_predictions(database) == expected
+                yield "SIGKILL at a random moment: DeliverBatchTask", held, f"{len(seen)} rows, then {code} {line}"
+
+
+def kill_snapshots(storm: Storm, kills: int) -> Iterator[Attempt]:
+    """Kill snapshots of two parts at random moments; a reader of the pointer sees the one before, or the new one."""
+    with serving(fsync="off") as server:
+        storm.checkout.edit("conf/param.ini", "[core]", f"{server.create_database().ini}[core]")
+        to = ("--as-of", "2026-11-29", "--to", f"s3://{storm.bucket}/flowers")
+        snapshot = ("SnapshotTableTask", "--source", "warehouse", "--query-file", "query.sql", *to)
+        storm.forget()
+        killed = 0
+        while killed < kills:
+            rows, before = storm.generator.randrange(1_500_000, 2_000_000), _read_snapshot(storm)
+            (storm.checkout.directory / "query.sql").write_text(f"{LARGE_QUERY} LIMIT {rows}")
+            if _kill_after_request(storm, snapshot, "latest.json", storm.generator.uniform(0, 5)):
+                killed += 1
+                seen = _read_snapshot(storm)
+                code, line = storm.run(*snapshot)
+                held = seen in (before, rows) and code == 0 and _read_snapshot(storm) == rows
+                yield "SIGKILL at a random moment: SnapshotTableTask", held, f"{seen} rows, then {code} {line}"
+
+
+def _read_snapshot(storm: Storm) -> int:
+    """Return how many rows a distrustful reader of the pointer finds."""
+
+    def read(key: str) -> bytes:
+        return storm.s3.get_object(Bucket=storm.bucket, Key=key)["Body"].read()
+
+    if not storm.is_published("flowers/latest.json"):
+        return 0
+    contents = [
+        (part, read(part["key"]))
+        for part in json.loads(read(json.loads(read("flowers/latest.json"))["manifest"]))["parts"]
+    ]
+    assert all(hashlib.sha256(content).hexdigest() == part["sha256"] for part, content in contents)
+    return sum(pq.read_metadata(io.BytesIO(content)).num_rows for _, content in contents)
+
+
+def _read_predictions(database: Database) -> list[tuple[int, int]]:
+    try:
+        return database.execute("SELECT id, pred FROM predictions ORDER BY id")
+    except Error:  # There is no such table.
+        return []
 
 
 def kill_beside_the_embedded_s3(storm: Storm, kills: int) -> Iterator[Attempt]:
@@ -391,6 +491,8 @@ def scenarios(storm: Storm, share: float) -> list[Iterator[Attempt]]:
         *(kill_at_random_moments(storm, batch, workers, some(28)) for batch in (False, True) for workers in (1, 2)),
         *(kill_at_each_request(storm, batch, place) for batch in (False, True) for place in ("before", "after")),
         kill_beside_the_embedded_s3(storm, some(20)),
+        kill_deliveries(storm, some(30)),
+        kill_snapshots(storm, some(30)),
         *(damage_the_workspace(storm, some(60), half) for half in (0, 1)),
         damage_the_bucket(storm, some(12)),
         *(blow(storm, fault, some(6)) for fault in (*PASSING_FAULTS, *LASTING_FAULTS)),
