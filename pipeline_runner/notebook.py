@@ -33,11 +33,9 @@ def configured() -> Iterator[None]:
     """Let ``gokart.build`` run a task of the pipeline as ``python main.py`` does.
 
     The embedded S3 runs as long as the context lasts if the environment names no other S3. Afterwards the environment
-    and the configuration are as before. Logging is left to the program, also later.
-
-    Raises:
-        BuildError: a task failed, or its dependencies could not be determined.
-        UsageError: the configuration or the environment is wrong, or another such context has not ended.
+    and the configuration are as before. Logging is left to the program, also later. Raise a BuildError if a task
+    failed, or its dependencies could not be determined; a UsageError if the configuration or the environment is wrong,
+    or another such context has not ended.
     """
     if not _in_use.acquire(blocking=False):
         raise UsageError("configured() is in use: only one such context at a time can change the process")

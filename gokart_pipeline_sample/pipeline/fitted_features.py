@@ -12,19 +12,15 @@ from gokart_pipeline_sample.pipeline.schemas.preprocessed import PreprocessedSch
 
 
 class FittedFeatures(NamedTuple):
-    """How features are fitted and added.
+    """How features are fitted and added."""
 
-    Args:
-        fit: returns what is to be known of the training rows, a ``PreprocessedSchema`` frame with its target, as a
-            dictionary that JSON can represent. It is called once, and sees no other rows.
-        add: returns rows with their features, from the rows and the dictionary. It must treat each row alone, because
-            rows come in chunks of any size, with or without a target.
-        schema: the schema of the rows that ``add`` returns.
-    """
-
+    # Returns what is to be known of the training rows, a ``PreprocessedSchema`` frame with its target, as a dictionary
+    # that JSON can represent. It is called once, and sees no other rows.
     fit: Callable[[pd.DataFrame], dict[str, Any]]
+    # Returns rows with their features, from the rows and the dictionary. It must treat each row alone, because rows
+    # come in chunks of any size, with or without a target.
     add: Callable[[pd.DataFrame, dict[str, Any]], pd.DataFrame]
-    schema: type[PreprocessedSchema]
+    schema: type[PreprocessedSchema]  # of the rows that ``add`` returns
 
 
 FITTED_FEATURES: FittedFeatures | None = None

@@ -1,9 +1,7 @@
 """The progress of a task: a bar on a terminal, or an occasional line in the log elsewhere."""
 
-import contextlib
 import io
 import sys
-from collections.abc import Iterator
 from logging import getLogger
 from typing import Any
 
@@ -16,9 +14,8 @@ _BAR_AFTER_SECONDS = 1.0
 _LINE_EVERY_SECONDS = 10.0
 
 
-@contextlib.contextmanager
-def showing_progress(description: str, total: int | None, unit: str) -> "Iterator[tqdm[Any]]":
-    """Show how far work, named by a past participle, has come, and the time left if known; provide its bar."""
+def showing_progress(description: str, total: int | None, unit: str) -> "tqdm[Any]":
+    """Return a bar, to be closed, that shows how far work, named by a past participle, has come, and the time left."""
     tqdm.monitor_interval = 0  # It would start a thread.
     options: dict[str, Any] = {"delay": _BAR_AFTER_SECONDS}
     if not sys.stderr.isatty():
@@ -27,8 +24,7 @@ def showing_progress(description: str, total: int | None, unit: str) -> "Iterato
         options = {"file": _Log(), "bar_format": line, **dict.fromkeys(["delay", "mininterval"], _LINE_EVERY_SECONDS)}
     # Each update looks at the clock: tqdm would foresee from the rate so far which one has to.
     options |= {"miniters": 1, "unit": f" {unit}", "unit_scale": unit == "rows", "leave": False, "disable": False}
-    with tqdm(desc=description, total=total, **options) as bar:
-        yield bar
+    return tqdm(desc=description, total=total, **options)
 
 
 class _Log(io.StringIO):

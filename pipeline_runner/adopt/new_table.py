@@ -23,7 +23,6 @@ from pipeline_runner.adopt.sketch import escape, is_number, sketch
 from pipeline_runner.errors import UsageError
 from pipeline_runner.paths import COMMAND, IS_INSTALLED, PROJECT
 
-TEMPLATES = Path(__file__).with_name("templates")
 SCHEMAS, TESTS = "gokart_pipeline_sample/pipeline/schemas", "test/table_test"
 SECTION, REASON = "[gokart_pipeline_sample.LoadDataTask]", "# Bad rows: "
 
@@ -115,7 +114,7 @@ def _fill_templates(words: dict[str, str], options: list[str], *, has_classes: b
 
 def _render(template: str, words: dict[str, str]) -> str:
     """Fill a template, and format the code as ruff does, where that is installed."""
-    text = Template((TEMPLATES / template).read_text()).substitute(words)
+    text = Template(Path(__file__).with_name("templates").joinpath(template).read_text()).substitute(words)
     ruff = [sys.executable, "-m", "ruff", "format", "--quiet", "--line-length=120", "-"]
     done = subprocess.run(ruff, input=text, capture_output=True, text=True, cwd=PROJECT, check=False)
     return text if done.returncode else done.stdout

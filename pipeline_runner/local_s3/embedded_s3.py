@@ -39,10 +39,8 @@ OTHER_S3_VARIABLES = (
     *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
     *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
 )
-_OPTIONS = Path(__file__).with_name("weed_mini.options")
 LOG = "weed.log"
 START_SECONDS, STOP_SECONDS = 30.0, 5.0
-POLL_SECONDS = 0.02
 START_ATTEMPTS = 3
 
 
@@ -107,7 +105,7 @@ class EmbeddedS3:
             if time.monotonic() > deadline:
                 problem = f"did not answer within {START_SECONDS:.0f} s, or runs in another container"
                 raise UsageError(f"the embedded S3 server {problem}: see {self._directory / LOG}")
-            time.sleep(POLL_SECONDS)
+            time.sleep(0.02)
             # If another process took one of the free ports first, the server has ended: restart it on other ports.
             self.start_unless_running()
         client = self.connect()
@@ -187,7 +185,7 @@ def _launch(directory: Path, options: Sequence[str], key: tuple[str, str], state
     port_options = [f"-{part}.{kind}" for part in parts for kind in ("port", "port.grpc")]
     command = [
         *(sys.executable, "-P", keep_server.__file__, str(state)),
-        *(program, "-logtostderr=true", "mini", f"-options={_OPTIONS}", *options),
+        *(program, "-logtostderr=true", "mini", f"-options={Path(__file__).with_name('weed_mini.options')}", *options),
         *(f"{option}={port}" for option, port in zip(port_options, ports, strict=True)),
     ]
     # Before the start: so no server lacks its state.

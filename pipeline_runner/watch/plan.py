@@ -14,7 +14,6 @@ from pipeline_runner.watch.history import History, RunRecord, TaskRecord
 from pipeline_runner.watch.recorder import FAILED, RAN, UP_TO_DATE
 from pipeline_runner.watch.task_graph import RootTask, Task, TaskGraph, serialize_parameters
 
-CANNOT_BE_PLANNED = 50  # luigi's scheduling_error
 RERUN = "rerun is set"
 
 
@@ -27,7 +26,7 @@ def show_plan(root: RootTask, workspace: str, as_diagram: bool) -> int:
         reasons, up_to_date = make_plan(graph, History(workspace).records(graph.root.task_family))
     except Exception as error:
         print(f"error: {type(graph.root).__name__}: {describe(error)}", file=sys.stderr)
-        return CANNOT_BE_PLANNED
+        return 50  # luigi's scheduling_error
     if as_diagram:
         print(graph.to_mermaid(up_to_date))
     elif reasons:
