@@ -1,6 +1,7 @@
 """Find values that occur more than once among more values than fit into memory."""
 
 import contextlib
+import functools
 import itertools
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +14,7 @@ import pandas as pd
 from gokart_pipeline_sample.io.memory import open_memory_file
 
 _PARTITIONS = 64  # Files, which are all open at the same time.
+_hash = functools.partial(pd.util.hash_pandas_object, index=False)
 
 
 def find_duplicates(read: Callable[[], Iterator[pd.Series]], *, in_memory: bool = False) -> pd.Series:
@@ -44,18 +46,14 @@ def increase(pieces: Iterable[list[Any] | None]) -> bool:
     return None not in known and all(one[1] < other[0] for one, other in itertools.pairwise(filter(None, known)))
 
 
-def _hash(values: pd.Series) -> npt.NDArray[np.uint64]:
-    return np.asarray(pd.util.hash_pandas_object(values, index=False), dtype=np.uint64)
-
-
-def _find_repeated(pieces: Iterable[npt.NDArray[np.uint64]], in_memory: bool) -> npt.NDArray[np.uint64]:
+def _find_repeated(pieces: Iterable[pd.Series], in_memory: bool) -> npt.NDArray[Any]:
     """Find the hashes that occur more than once; equal hashes are always in the same file."""
     edges = np.arange(1, _PARTITIONS, dtype=np.uint64) * (2**64 // _PARTITIONS)
     open_file: Callable[[], IO[bytes]] = open_memory_file if in_memory else tempfile.TemporaryFile
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(open_file()) for _ in range(_PARTITIONS)]
         for hashes in pieces:
-            ordered = np.sort(hashes)
+            ordered = np.sort(hashes.to_numpy())
             for file, part in zip(files, np.split(ordered, np.searchsorted(ordered, edges)), strict=True):
                 part.tofile(file)
         repeated = []

@@ -91,8 +91,7 @@ def find_leaks(features: pd.DataFrame, train: pd.DataFrame, tested: pd.DataFrame
     truth, tested_truth = (encode_target(PreprocessedSchema, rows)[:EXAMINED_ROWS].to_numpy() for rows in (train, test))
     features, tested = features[:EXAMINED_ROWS], tested[:EXAMINED_ROWS]
     if PreprocessedSchema.predicts_number():
-        grouped = {name: group_values(features[name], tested[name]) for name in features}
-        r2 = {name: rate_groups(truth, tested_truth, *groups) for name, groups in grouped.items()}
+        r2 = {name: rate_groups(truth, tested_truth, *group_values(features[name], tested[name])) for name in features}
         return [f"{name} (R² {value:.4f})" for name, value in r2.items() if value > GIVES_AWAY]
     classes = len(PreprocessedSchema.target_classes())
     rows = np.bincount(tested_truth, minlength=classes)

@@ -26,7 +26,7 @@ class Pieces:
 @pytest.fixture(params=["true hashes", "colliding hashes"])
 def _hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "colliding hashes":
-        monkeypatch.setattr(duplicates, "_hash", lambda values: np.full(len(values), 2**64 - 1, dtype=np.uint64))
+        monkeypatch.setattr(duplicates, "_hash", lambda values: pd.Series(2**64 - 1, values.index, np.uint64))
 
 
 class TestFindDuplicates:
