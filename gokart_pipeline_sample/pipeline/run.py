@@ -30,7 +30,9 @@ class RunTask(ViewTask[DataFrame[OutputSchema]]):
         loaded = LoadDataTask()
         preprocessed = PreprocessTask(data_task=loaded)
         split = SplitDataTask(data_task=preprocessed)
-        train, valid, test = (GetDataTask(data_task=split, name=name) for name in ("train", "valid", "test"))
+        train = GetDataTask(data_task=split, name="train")
+        valid = GetDataTask(data_task=split, name="valid")
+        test = GetDataTask(data_task=split, name="test")
 
         model = TrainTask(train_task=train, valid_task=valid)
         predicted = PredTask(model_task=model, test_task=test, with_reasons=self.with_reasons)
