@@ -148,6 +148,7 @@ class TestTables:
                 "error: LoadDataTask: the frame breaks IrisFeatureSchema: the column note is not described; "
                 "the column sepal_width is missing; target is float64 instead of dtype('int64')",
                 id="load, several at once",
+                marks=pytest.mark.long,
             ),
             pytest.param(
                 "gokart_pipeline_sample/io/tables/table.py",
@@ -162,6 +163,7 @@ class TestTables:
                 ".reset_index()[:50]",
                 "error: LoadDataTask: ValueError: the table has 50 rows of the classes [0]: give at least two classes",
                 id="load, one class",
+                marks=pytest.mark.long,
             ),
             pytest.param(
                 f"{PIPELINE}/preprocess.py",
@@ -169,6 +171,7 @@ class TestTables:
                 "return length * width - 0.3",
                 "error: PreprocessTask: the frame breaks PreprocessedSchema: petal_area breaks greater_than(0) in ",
                 id="preprocess",
+                marks=pytest.mark.long,
             ),
             pytest.param(
                 f"{PIPELINE}/preprocess.py",
@@ -190,6 +193,7 @@ class TestTables:
                 "match_by_id(prediction, data[PreprocessedSchema.id_column()] + 1000)",
                 "error: MakeOutputTask: ValueError: 60 ids have no row or no prediction, the first of them [",
                 id="make output",
+                marks=pytest.mark.long,
             ),
         ],
     )
@@ -243,7 +247,9 @@ class TestWorkspace:
         [
             ("LoadDataTask_*.parquet", 0, "PreprocessTask", ["LoadDataTask", "PreprocessTask"]),
             ("TrainTask_[0-9a-f]*.txt", 1000, "PredTask", ["TrainTask", "PredTask"]),
-            ("TrainTask_[0-9a-f]*.txt", -100, "PredTask", ["TrainTask", "PredTask"]),
+            pytest.param(
+                "TrainTask_[0-9a-f]*.txt", -100, "PredTask", ["TrainTask", "PredTask"], marks=pytest.mark.long
+            ),
         ],
     )
     def test_a_damaged_file_is_made_again(
