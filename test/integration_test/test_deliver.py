@@ -73,7 +73,7 @@ def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
 
 
 def test_each_row_is_there_once(published: Checkout, bucket: str, s3: S3Client, any_database: Database) -> None:
-    use(published, any_database)
+    use(published, any_database).edit("conf/param.ini", "write=false", "write=true")
     run = published.main(*DELIVER, "predictions")
 
     assert (run.exit_code, run.tasks) == (0, ["DeliverBatchTask"]), run.stderr
@@ -84,9 +84,11 @@ def test_each_row_is_there_once(published: Checkout, bucket: str, s3: S3Client, 
     assert any_database.execute(batches) == [(manifest.split("/")[1],)]
     assert len(any_database.execute('SELECT DISTINCT "scored_at" FROM "predictions"')) == 1
     summary = ["rows       200", "delivered  200 rows to warehouse:predictions", f"published  s3://{bucket}/{manifest}"]
-    assert run.stdout.splitlines()[:3] == summary
+    *said, report = run.stdout.splitlines()
+    assert said[:3] == summary
+    assert "200 rows to warehouse:predictions" in Path(report.removeprefix("report").strip()).read_text()
     again = published.main(*DELIVER, "predictions")
-    assert (again.exit_code, again.tasks, again.stdout) == (0, [], run.stdout)
+    assert (again.exit_code, again.tasks, again.stdout.splitlines()) == (0, [], said)
 
     any_database.execute('DELETE FROM "predictions" WHERE id = (SELECT min(id) FROM "predictions")')
     assert published.main(*DELIVER, "predictions").tasks == ["DeliverBatchTask"]
