@@ -119,6 +119,8 @@ _TYPES = (is_number, is_text, types.is_boolean, types.is_timestamp, types.is_dat
 def read_query(path: str) -> str:
     """Return the text of a query, or raise a SettingError."""
     try:
+        if Path(path).is_fifo():  # It may never end.
+            raise OSError(f"{path} is no regular file")
         return Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(f"the query cannot be read ({error}): correct query_file") from None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,11 @@ class TestIdentity:
     def test_names_a_file_that_cannot_be_read(self, path: str) -> None:
         with pytest.raises(SettingError, match=rf"the query cannot be read \(.*'{path}'\): correct query_file"):
             make_task(query_file=path)
+
+    def test_does_not_wait_for_a_pipe(self, tmp_path: Path) -> None:
+        os.mkfifo(path := tmp_path / "query.sql")
+        with pytest.raises(SettingError, match=r"query\.sql is no regular file"):
+            make_task(query_file=str(path))
 
 
 class TestCheckColumns:
