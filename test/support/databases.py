@@ -58,7 +58,8 @@ class Database(NamedTuple):
     @property
     def ini(self) -> str:
         """The section of the configuration that makes it the source ``warehouse``."""
-        return f"[gokart_pipeline_sample.Source.warehouse]\ndriver={self.driver}\nuri={self.uri.replace('%', '%%')}\n\n"
+        lines = ("[gokart_pipeline_sample.Source.warehouse]", f"driver={self.driver}", f"uri={self.uri}", "", "")
+        return "\n".join(lines).replace("%", "%%")
 
     def execute(self, *statements: str) -> list[tuple[Any, ...]]:
         """Execute statements in a transaction, and return the rows of the last one."""
