@@ -19,8 +19,8 @@ run: setup  ## run the whole pipeline and publish the predictions
 s3: setup  ## serve the objects published to the embedded S3
 	$(BIN)/python main.py --serve-s3
 
-test: setup  ## the tests of your table, then those of everything else; about four minutes on two cores
-	@echo "The tests take about four minutes on two cores."
+test: setup  ## the tests of your table, then those of everything else; about six minutes on two cores
+	@echo "The tests take about six minutes on two cores."
 	$(PYTEST) test/table_test
 	$(PYTEST) --numprocesses=auto --dist=worksteal
 

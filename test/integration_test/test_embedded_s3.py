@@ -224,6 +224,7 @@ def test_a_process_that_has_the_number_of_a_dead_server_is_left_alone(tmp_path: 
 
 @pytest.mark.skipif(not CAN_UNSHARE, reason="only root may make namespaces")
 @pytest.mark.parametrize("options", [["--pid"], ["--pid", "--net"]], ids=["same network", "another network"])
+@pytest.mark.long
 def test_another_container_uses_the_server_or_says_why_not(tmp_path: Path, options: list[str]) -> None:
     # Nobody answers in another network, however long one waits.
     seconds = 2 if "--net" in options else 30

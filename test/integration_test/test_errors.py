@@ -226,6 +226,7 @@ class TestWorkspace:
             checkout.main(), 2, r"error: the lock folder .*main.py/resources/locks cannot be used: correct work"
         )
 
+    @pytest.mark.long
     def test_full_disk(self, checkout: Checkout, bucket: str, s3: S3Client) -> None:
         checkout.workspace.mkdir()
         mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(checkout.workspace)]

@@ -83,6 +83,7 @@ def test_a_single_parquet_file_is_written_as_it_is(checkout: Checkout, put: Put)
     assert fetch(checkout) == content
 
 
+@pytest.mark.long
 def test_what_cannot_be_fetched_is_said_in_one_line(checkout: Checkout, put: Put, bucket: str, s3: S3Client) -> None:
     def complain(*arguments: str) -> str:
         run = checkout.main("--fetch", *arguments)

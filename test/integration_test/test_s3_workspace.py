@@ -214,6 +214,7 @@ def test_every_object_is_encrypted_as_configured(on_s3: Checkout, proxy: Recordi
     assert {encryption for _, encryption in puts} == {"AES256"}
 
 
+@pytest.mark.long
 def test_it_may_be_in_another_bucket(
     on_s3: Checkout, make_bucket: Callable[[], str], bucket: str, s3: S3Client
 ) -> None:

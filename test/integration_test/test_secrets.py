@@ -21,7 +21,9 @@ def find_secret(checkout: Checkout) -> list[Path]:
 @pytest.mark.parametrize(
     ("arguments", "variables", "exit_code"),
     [
-        pytest.param((), {"AWS_ENDPOINT_URL": f"http://user:{SECRET}@127.0.0.1:9"}, 50, id="endpoint"),
+        pytest.param(
+            (), {"AWS_ENDPOINT_URL": f"http://user:{SECRET}@127.0.0.1:9"}, 50, id="endpoint", marks=pytest.mark.long
+        ),
         pytest.param(("--gokart-pipeline-sample.LoadDataTask-table", SIGNED), {}, 50, id="table to train on"),
         pytest.param(
             ("gokart_pipeline_sample.RunBatchTask", "--local-scheduler", "--table", SIGNED), {}, 2, id="table to score"
@@ -108,6 +110,7 @@ def test_a_lock_folder_that_others_have_prepared_is_refused(published: Checkout,
     assert list((tmp_path / "theirs").iterdir()) == []
 
 
+@pytest.mark.long
 def test_no_files_of_commands_pile_up(published: Checkout) -> None:
     for key in ("a.csv", "b.csv"):
         assert published.main("--gokart-pipeline-sample.UploadS3Task-key", key).exit_code == 0

@@ -405,7 +405,7 @@ class TestEvaluation:
         join = {
             **record["tasks"][0],
             "name": "JoinTruthTask",
-            "parameters": {"table": "", "manifest": "batch/1/m.json"},
+            "parameters": {"table": "", "manifest": "batch/1/m.json", "require": ""},
         }
         figures = {"accuracy": 0.304, "rows": 1000, "estimated": (0.8, 0.75, 0.85), "alarms": ["too low"]}
         run = {**record, **figures, "tasks": [join, *record["tasks"][1:]]}
