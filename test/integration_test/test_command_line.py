@@ -311,7 +311,10 @@ def test_luigis_own_command_line_does_the_same(published: Checkout, bucket: str,
     assert published.execute(command, **variables, BUCKET_NAME="not-there").exit_code == 50
 
 
-@pytest.mark.parametrize("variable", OTHER_S3_VARIABLES)
+@pytest.mark.parametrize(
+    "variable",
+    [*OTHER_S3_VARIABLES[:3], *(pytest.param(each, marks=pytest.mark.long) for each in OTHER_S3_VARIABLES[3:])],
+)
 def test_credentials_without_a_bucket_are_an_error(checkout: Checkout, variable: str) -> None:
     for name in ("BUCKET_NAME", "AWS_ENDPOINT_URL"):
         del checkout.environment[name]

@@ -53,7 +53,11 @@ def test_a_required_accuracy_that_is_no_share_is_refused(
 
 @pytest.mark.parametrize(
     ("section", "task"),
-    [("CheckAccuracyTask", "RunTask"), ("CheckAccuracyTask", "RunNestTask"), ("RunTask", "RunTask")],
+    [
+        ("CheckAccuracyTask", "RunTask"),
+        pytest.param("CheckAccuracyTask", "RunNestTask", marks=pytest.mark.long),
+        pytest.param("RunTask", "RunTask", marks=pytest.mark.long),
+    ],
 )
 def test_the_ini_file_sets_the_gate(published: Checkout, section: str, task: str) -> None:
     published.edit(

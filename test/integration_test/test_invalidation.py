@@ -23,6 +23,7 @@ def chain_from(task: str) -> list[str]:
             "[gokart_pipeline_sample.TrainTask]\nlearning_rate=0.1\n[core]",
             "TrainTask",
             id="parameter of LightGBM",
+            marks=pytest.mark.long,
         ),
         pytest.param(
             f"{PIPELINE}/preprocess.py",
@@ -30,6 +31,7 @@ def chain_from(task: str) -> list[str]:
             "return width * length",
             "PreprocessTask",
             id="make_area",
+            marks=pytest.mark.long,
         ),
         pytest.param(
             f"{PIPELINE}/schemas/iris_feature.py",

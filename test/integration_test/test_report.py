@@ -223,7 +223,7 @@ def browser() -> Iterator[Browser]:
 
 
 class TestInABrowser:
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
     @pytest.mark.parametrize("width", [1280, 390])
     @pytest.mark.parametrize("name", ["published", "gate", "broken"])
     def test_it_needs_nothing_else_and_fits(
