@@ -153,11 +153,11 @@ class TestChooseThreshold:
     def test_holds_on_new_rows_in_at_least_95_of_100_draws(self) -> None:
         """With the point estimate it would hold in about half of them."""
         kept = 0
-        for seed in range(400):
+        for seed in range(150):
             decision = choose_threshold("1:recall>=0.8", *draw(300, seed))
-            truth, probabilities = draw(20_000, seed + 1000)
+            truth, probabilities = draw(10_000, seed + 1000)
             kept += measure("recall", truth, probabilities, 1, decision["threshold"]) >= 0.8
-        assert kept / 400 == pytest.approx(0.96, abs=0.03)
+        assert kept / 150 == pytest.approx(0.96, abs=0.04)
 
     @pytest.mark.parametrize("figure", ["recall>=0.5", "precision>=0.5", "f1"])
     @pytest.mark.filterwarnings("error")
