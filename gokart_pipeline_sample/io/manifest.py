@@ -44,6 +44,12 @@ def make_folder(prefix: str) -> str:
     return "".join(f"{part}/" for part in prefix.split("/") if part)
 
 
+def find_latest(bucket: str, prefix: str) -> str:
+    """Return the key of the manifest that ``<prefix>/latest.json`` names; an error says if it is missing or damaged."""
+    key, advice = f"{make_folder(prefix)}latest.json", ("publish a batch first", "publish again")
+    return str(json.loads(s3.get_intact_object(bucket, key, *advice))["manifest"])
+
+
 class S3ManifestTarget(S3JsonTarget):
     """The manifest at ``<prefix>/<name>-<unique id>/manifest.json``; it exists if all parts beside it exist."""
 

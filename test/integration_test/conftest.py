@@ -12,7 +12,7 @@ import support.reference_project  # noqa: F401 - before the pipeline is imported
 from luigi.task_register import Register
 from mypy_boto3_s3 import S3Client
 from support.batch import read_objects
-from support.champion import OTHER, TRAIN, Trained, replace_objects, use_noisy_table
+from support.champion import OTHER, SCORE, TRAIN, Published, Trained, replace_objects, use_noisy_table
 from support.checkout import Checkout, make_environment
 from support.databases import MISSING, Database, Server, find_postgresql, serving
 from support.recording_proxy import RecordingProxy, recording
@@ -128,6 +128,15 @@ def trained(trained_once: Trained, s3: S3Client, tmp_path: Path) -> Checkout:
     """That project with its first champion, in the same bucket, on whose name the identity of tasks depends."""
     replace_objects(s3, trained_once.bucket, trained_once.objects)
     return trained_once.checkout.copy(tmp_path / "checkout")
+
+
+@pytest.fixture(scope="module")
+def published_batch(trained_once: Trained, s3: S3Client, tmp_path_factory: pytest.TempPathFactory) -> Published:
+    replace_objects(s3, trained_once.bucket, trained_once.objects)
+    checkout = trained_once.checkout.copy(tmp_path_factory.mktemp("batch") / "checkout")
+    run = checkout.main(*SCORE, "--rows-per-part", "70")
+    assert run.exit_code == 0, run.stderr
+    return Published(checkout, read_objects(s3, trained_once.bucket))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import json
 import threading
 import time
 import uuid
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from urllib.parse import quote
@@ -14,7 +13,7 @@ from urllib.parse import quote
 import pytest
 from mypy_boto3_s3 import S3Client
 from support.batch import read_batch, read_objects
-from support.champion import INI, SCORE, Objects, Trained, replace_objects
+from support.champion import INI, SCORE, Published, Trained, replace_objects
 from support.checkout import Checkout, Run
 from support.databases import PASSWORD, USER, Database
 from support.recording_proxy import RecordingProxy
@@ -26,26 +25,9 @@ LATEST = "batch/latest.json"
 ROWS = 'SELECT id, pred FROM "predictions" ORDER BY id'
 
 
-@dataclass
-class Published:
-    """A project that has published a batch in three parts, and the objects."""
-
-    checkout: Checkout
-    objects: Objects
-
-
 @pytest.fixture
 def bucket(trained_once: Trained) -> str:
     return trained_once.bucket
-
-
-@pytest.fixture(scope="module")
-def published_batch(trained_once: Trained, s3: S3Client, tmp_path_factory: pytest.TempPathFactory) -> Published:
-    replace_objects(s3, trained_once.bucket, trained_once.objects)
-    checkout = trained_once.checkout.copy(tmp_path_factory.mktemp("batch") / "checkout")
-    run = checkout.main(*SCORE, "--rows-per-part", "70")
-    assert run.exit_code == 0, run.stderr
-    return Published(checkout, read_objects(s3, trained_once.bucket))
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pandas as pd
 import pytest
 from mypy_boto3_s3 import S3Client
 from support.batch import read_batch, read_objects
-from support.champion import INI, SCORE, Objects, Trained, replace_objects
+from support.champion import INI, SCORE, Published, Trained, replace_objects
 from support.checkout import Checkout, Run
 from support.reference import make_noisy_table
 
@@ -39,23 +38,6 @@ def evaluate(checkout: Checkout, truth: pd.DataFrame, *options: str) -> Run:
     path = checkout.directory / "truth.csv"
     truth.to_csv(path, index=False)
     return checkout.main(*EVALUATE, str(path), *options)
-
-
-@dataclass
-class Published:
-    """A project that has published a batch, and the objects."""
-
-    checkout: Checkout
-    objects: Objects
-
-
-@pytest.fixture(scope="module")
-def published_batch(trained_once: Trained, s3: S3Client, tmp_path_factory: pytest.TempPathFactory) -> Published:
-    replace_objects(s3, trained_once.bucket, trained_once.objects)
-    checkout = trained_once.checkout.copy(tmp_path_factory.mktemp("batch") / "checkout")
-    run = checkout.main(*SCORE, "--rows-per-part", "70")
-    assert run.exit_code == 0, run.stderr
-    return Published(checkout, read_objects(s3, trained_once.bucket))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightgbm as lgb
 import numpy as np
@@ -100,6 +100,13 @@ def use_fraud_table(checkout: Checkout) -> None:
     checkout.edit(INI, "[core]", "[gokart_pipeline_sample.LoadDataTask]\ntable=train.csv\n\n[core]")
     fast = "[gokart_pipeline_sample.TrainTask]\nnum_boost_round=30\nnum_leaves=7\nlearning_rate=0.1\n\n"
     checkout.edit(INI, "[core]", f"{fast}[gokart_pipeline_sample.EvaluateTask]\npermutation_repeats=0\n\n[core]")
+
+
+class Published(NamedTuple):
+    """A project that has published a batch in three parts, and the objects."""
+
+    checkout: Checkout
+    objects: Objects
 
 
 def replace_objects(s3: S3Client, bucket: str, objects: Objects) -> None:

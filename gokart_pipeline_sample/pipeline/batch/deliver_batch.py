@@ -1,6 +1,5 @@
 """Deliver a published batch to a table of a database."""
 
-import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +11,7 @@ from pyarrow import types
 from gokart_pipeline_sample.io import s3
 from gokart_pipeline_sample.io.database import find_source
 from gokart_pipeline_sample.io.database_table import DatabaseTable
-from gokart_pipeline_sample.io.manifest import S3ManifestTarget, make_folder
+from gokart_pipeline_sample.io.manifest import S3ManifestTarget, find_latest
 from gokart_pipeline_sample.io.tables.casts import cast, is_text
 from gokart_pipeline_sample.io.tables.table import Table
 from gokart_pipeline_sample.io.targets import S3Target
@@ -26,7 +25,6 @@ from gokart_pipeline_sample.utils.source_parameter import SourceParameter
 
 BATCH, SCORED_AT = "batch", "scored_at"
 _WIDEST = ((types.is_integer, pa.int64()), (types.is_floating, pa.float64()), (is_text, pa.string()))
-_ADVICE = ("publish a batch first", "publish it again")
 
 
 class DeliveredBatchTarget(S3Target):
@@ -67,8 +65,7 @@ class DeliverBatchTask(PublisherTask[Any]):
         if self.publish_task:
             pointer = self.publish_task.output()
             return DeliveredBatchTarget(self.bucket, pointer, pointer.manifest, table)
-        latest = f"{make_folder(self.prefix)}latest.json"
-        key = self.manifest or json.loads(s3.get_intact_object(self.bucket, latest, *_ADVICE))["manifest"]
+        key = self.manifest or find_latest(self.bucket, self.prefix)
         bucket, key = s3.split_uri(key if s3.is_s3(key) else f"s3://{self.bucket}/{key}")
         prefix, _, batch = key.removesuffix("/manifest.json").rpartition("/")
         manifest = S3ManifestTarget(bucket, prefix, batch, s3.BUCKET_ENCRYPTION)

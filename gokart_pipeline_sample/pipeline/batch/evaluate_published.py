@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gokart_pipeline_sample.errors import AlarmError, TableError
-from gokart_pipeline_sample.io.manifest import S3JsonTarget, make_folder
+from gokart_pipeline_sample.io.manifest import S3JsonTarget, find_latest
 from gokart_pipeline_sample.io.s3 import get_intact_object
 from gokart_pipeline_sample.io.tables.table import open_table
 from gokart_pipeline_sample.pipeline.batch.score_table import ScoreTableTask
@@ -127,8 +127,7 @@ class EvaluatePublishedTask(ViewTask[dict[str, Any]], TableTask[dict[str, Any]])
 
     def requires(self) -> JoinTruthTask:
         """Wire the task to the batch that is meant now."""
-        latest, advice = f"{make_folder(self.prefix)}latest.json", ("publish a batch first", "publish again")
-        manifest = self.manifest or json.loads(get_intact_object(self.bucket, latest, *advice))["manifest"]
+        manifest = self.manifest or find_latest(self.bucket, self.prefix)
         return JoinTruthTask(**self.parameters_of(JoinTruthTask) | {"manifest": manifest})
 
     def complete(self) -> bool:
